@@ -1,0 +1,125 @@
+using System.Collections.Immutable;
+using Orleans;
+using Watch.Core;
+using Watch.Interfaces;
+
+namespace Watch.Client;
+
+/// <summary>
+/// The part of a client that is the same outside the cluster and inside a silo: reads and writes through the key's and the bucket's
+/// grain, and watches that resume. Where a watch gets its batches from is what the two differ in.
+/// </summary>
+public abstract class GrainWatchClient : IWatchClient
+{
+    private readonly IGrainFactory _grains;
+    private readonly WatchClientOptions _options;
+    private readonly TimeProvider _time;
+    private readonly IWatchRandom _random;
+
+    /// <summary>Makes a client over a way to the grains.</summary>
+    protected GrainWatchClient(IGrainFactory grains, WatchClientOptions options, TimeProvider time, IWatchRandom random)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        _grains = grains;
+        _options = options;
+        _time = time;
+        _random = random;
+    }
+
+    /// <inheritdoc/>
+    public Task<WriteResult> PutAsync(Key key, ReadOnlyMemory<byte> value, WriteCondition? condition = null, CancellationToken cancellationToken = default) =>
+        // Messages are immutable and may be shared inside the process, so the caller's bytes are copied once, here.
+        WriteAsync(token => KeyGrain(key).Put(new PutRequest(value.ToArray(), condition), token), cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<WriteResult> DeleteAsync(Key key, WriteCondition? condition = null, CancellationToken cancellationToken = default) =>
+        WriteAsync(token => KeyGrain(key).Delete(new DeleteRequest(condition), token), cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<GetResult> GetAsync(Key key, CancellationToken cancellationToken = default) =>
+        ReadAsync(token => KeyGrain(key).Get(token), cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<GetManyResult> GetManyAsync(IReadOnlyList<Key> keys, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(keys);
+        return ReadAsync(token => BucketGrain().GetMany([.. keys], token), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task<ScanResult> ScanAsync(ScanRequest request, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        return ReadAsync(token => BucketGrain().Scan(request, token), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task<StatusResult> StatusAsync(CancellationToken cancellationToken = default) =>
+        ReadAsync(token => BucketGrain().Status(token), cancellationToken);
+
+    /// <inheritdoc/>
+    public async Task<IWatchStream> WatchAsync(WatchTarget target, WatchOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        var request = Request(target, options);
+        var feed = await OpenAsync(request, cancellationToken);
+        return new ResumingWatchStream(this, request, feed, new Backoff(_options, _time, _random), (options ?? new WatchOptions()).Resume);
+    }
+
+    /// <inheritdoc/>
+    public abstract Task<IWatchSubscription> SubscribeAsync(WatchTarget target, IWatchObserver observer, WatchOptions? options = null, CancellationToken cancellationToken = default);
+
+    /// <summary>One attempt at a watch: registered when the task is done.</summary>
+    internal async Task<IWatchFeed> OpenAsync(WatchRequest request, CancellationToken cancellationToken)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        using var timer = _time.CreateTimer(static state => ((CancellationTokenSource)state!).Cancel(), limit, _options.CallTimeout, Timeout.InfiniteTimeSpan);
+        try
+        {
+            return await OpenFeedAsync(request, limit.Token);
+        }
+        catch (Exception error) when (error is not WatchException && (TransportErrors.IsTransport(error) || IsOwnTimeout(error, cancellationToken)))
+        {
+            throw TransportErrors.OfRead(error);
+        }
+    }
+
+    /// <summary>Registers a watch and hands its batches out; the token stops the registration only.</summary>
+    private protected abstract Task<IWatchFeed> OpenFeedAsync(WatchRequest request, CancellationToken cancellationToken);
+
+    /// <summary>The request that these options make.</summary>
+    private protected static WatchRequest Request(WatchTarget target, WatchOptions? options) => new()
+    {
+        Target = target,
+        StartAt = options?.StartAt,
+        PreviousValues = options?.PreviousValues ?? false,
+        QueueEventsMax = options?.QueueEventsMax,
+    };
+
+    private IKvGrain KeyGrain(Key key) => _grains.GetGrain<IKvGrain>(GrainKeys.OfKey(BucketId.Default, key));
+
+    private IBucketGrain BucketGrain() => _grains.GetGrain<IBucketGrain>(GrainKeys.OfBucket(BucketId.Default));
+
+    private Task<T> ReadAsync<T>(Func<CancellationToken, Task<T>> call, CancellationToken cancellationToken) =>
+        CallAsync(call, TransportErrors.OfRead, cancellationToken);
+
+    private Task<T> WriteAsync<T>(Func<CancellationToken, Task<T>> call, CancellationToken cancellationToken) =>
+        CallAsync(call, TransportErrors.OfWrite, cancellationToken);
+
+    private async Task<T> CallAsync<T>(Func<CancellationToken, Task<T>> call, Func<Exception, WatchException> told, CancellationToken cancellationToken)
+    {
+        try
+        {
+            // The wait is bounded here, on this side: whatever happens to the call, its caller goes on.
+            return await call(cancellationToken).WaitAsync(_options.CallTimeout, _time, cancellationToken);
+        }
+        catch (Exception error) when (error is not WatchException && TransportErrors.IsTransport(error))
+        {
+            throw told(error);
+        }
+    }
+
+    private static bool IsOwnTimeout(Exception error, CancellationToken callers) =>
+        error is OperationCanceledException && !callers.IsCancellationRequested;
+}

@@ -1,0 +1,84 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.Options;
+using Orleans;
+using Watch.Interfaces;
+
+namespace Watch.Client;
+
+/// <summary>The client of a program outside the cluster: its watches come from one session grain, near the gateway it talks to.</summary>
+internal sealed class RemoteWatchClient(IClusterClient cluster, IOptions<WatchClientOptions> options, TimeProvider time, IWatchRandom random)
+    : GrainWatchClient(cluster, options.Value, time, random)
+{
+    private readonly PushedWatches _pushed = new(cluster, options.Value, time, random);
+
+    public override Task<IWatchSubscription> SubscribeAsync(WatchTarget target, IWatchObserver observer, WatchOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        ArgumentNullException.ThrowIfNull(observer);
+        return _pushed.SubscribeAsync(Request(target, options), observer, options?.Resume ?? true, cancellationToken);
+    }
+
+    private protected override async Task<IWatchFeed> OpenFeedAsync(WatchRequest request, CancellationToken cancellationToken)
+    {
+        // Every pulled watch has a session of its own: it needs no lease, since pulling is its sign of life, and after a loss the
+        // next attempt lands wherever the client then is.
+        var session = cluster.GetGrain<IWatchSessionGrain>(random.NextId());
+        var feed = new PulledFeed(session, request);
+        try
+        {
+            await feed.RegisterAsync(cancellationToken);
+            return feed;
+        }
+        catch
+        {
+            await feed.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>A feed that is the session grain's sequence of batches.</summary>
+    private sealed class PulledFeed : IWatchFeed
+    {
+        private readonly CancellationTokenSource _ended = new();
+        private readonly IAsyncEnumerator<WatchBatch> _batches;
+        private Task<bool>? _pending;
+
+        public PulledFeed(IWatchSessionGrain session, WatchRequest request) =>
+            _batches = session.Watch(request, _ended.Token).WithBatchSize(1).GetAsyncEnumerator(_ended.Token);
+
+        public WatchRegistration Registration { get; private set; } = new(0, default, "");
+
+        public async Task RegisterAsync(CancellationToken cancellationToken)
+        {
+            var first = await NextAsync(cancellationToken);
+            Registration = first?.Registration
+                ?? throw new WatchException(WatchErrorCode.Unavailable, "The server ended the watch before it answered the registration.");
+        }
+
+        public async ValueTask<WatchBatch?> NextAsync(CancellationToken cancellationToken)
+        {
+            // A reader that gives up waiting leaves the call under way behind; disposing of the feed ends it.
+            _pending ??= _batches.MoveNextAsync().AsTask();
+            var more = await _pending.WaitAsync(cancellationToken);
+            _pending = null;
+            return more ? _batches.Current : null;
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await _ended.CancelAsync();
+            if (_pending is { } pending)
+                await ((Task)pending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+            try
+            {
+                await _batches.DisposeAsync();
+            }
+            catch (Exception error) when (error is OperationCanceledException || TransportErrors.IsTransport(error))
+            {
+                // The silo is gone, and the watch with it; where it is not, it ends the watch for want of a reader.
+            }
+
+            _ended.Dispose();
+        }
+    }
+}

@@ -1,0 +1,195 @@
+using System.Runtime.CompilerServices;
+using Watch.Core;
+
+namespace Watch.Client;
+
+/// <summary>
+/// A watch as its reader sees it: one sequence, whatever happens to silos and connections underneath.
+/// </summary>
+/// <remarks>
+/// The reader's cursor is the truth. A feed (one attempt) is read until it ends. Was it lost, or did its silo stop, the stream pauses,
+/// opens another from the revision after the cursor, anywhere, and goes on. Rules:
+/// S1: a batch at or below the cursor is dropped: nothing arrives twice.
+/// S2: a batch whose Previous lies above the cursor proves a loss on the way: the feed is given up and the stream resumes at its cursor.
+/// S3: the cursor moves only when a batch is handed to the reader.
+/// S4: an end that the watch's owner has to know (slow, compacted, bucket deleted, ...) is handed on and is the last event.
+/// </remarks>
+internal sealed class ResumingWatchStream : IWatchStream
+{
+    private readonly GrainWatchClient _client;
+    private readonly WatchRequest _request;
+    private readonly Backoff _backoff;
+    private readonly bool _resume;
+    private readonly CancellationTokenSource _disposed = new();
+    private readonly TaskCompletionSource<WatchEndReason> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private IWatchFeed? _feed;
+    private long _cursor;
+    private int _readers;
+
+    public ResumingWatchStream(GrainWatchClient client, WatchRequest request, IWatchFeed feed, Backoff backoff, bool resume)
+    {
+        _client = client;
+        _feed = feed;
+        _backoff = backoff;
+        _resume = resume;
+        _request = request with { Incarnation = feed.Registration.Incarnation };
+        Start = feed.Registration.Start;
+        Cursor = Start;
+    }
+
+    public Revision Start { get; }
+
+    public Revision Cursor
+    {
+        get => new(Volatile.Read(ref _cursor));
+        private set => Volatile.Write(ref _cursor, value.Value);
+    }
+
+    public Task<WatchEndReason> Completion => _completion.Task;
+
+    public IAsyncEnumerable<WatchEvent> DetachReader() => ReadEventsAsync(default);
+
+    public async IAsyncEnumerator<WatchEvent> GetAsyncEnumerator(CancellationToken cancellationToken = default)
+    {
+        await foreach (var each in ReadEventsAsync(cancellationToken))
+            yield return each;
+    }
+
+    public async IAsyncEnumerable<WatchBatch> ReadBatchesAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        if (Interlocked.Exchange(ref _readers, 1) != 0)
+            throw new InvalidOperationException("A watch has one reader, which reads it once; start another watch for another reader.");
+
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _disposed.Token);
+        try
+        {
+            while (await NextAsync(stop.Token) is { } batch)
+            {
+                Cursor = Revision.Max(Cursor, batch.Revision);     // S3
+                var end = EndOf(batch);
+                yield return batch;
+                if (end == WatchEndReason.None)
+                    continue;
+                _completion.TrySetResult(end);
+                yield break;
+            }
+        }
+        finally
+        {
+            await DisposeAsync();
+        }
+
+        cancellationToken.ThrowIfCancellationRequested();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _completion.TrySetResult(WatchEndReason.Disposed);
+        await _disposed.CancelAsync();
+        if (Interlocked.Exchange(ref _feed, null) is { } feed)
+            await feed.DisposeAsync();
+    }
+
+    private async IAsyncEnumerable<WatchEvent> ReadEventsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await foreach (var batch in ReadBatchesAsync(cancellationToken))
+            foreach (var each in batch.Events)
+                yield return each;
+    }
+
+    /// <summary>The next batch to hand on; null when the reader ended the watch.</summary>
+    private async ValueTask<WatchBatch?> NextAsync(CancellationToken cancellationToken)
+    {
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            var batch = await TakeAsync(cancellationToken);
+            if (cancellationToken.IsCancellationRequested)
+                return null;
+
+            if (batch is null || batch.Previous > Cursor)                                   // lost, or S2
+                batch = await ReopenAsync(cancellationToken);
+            else if (EndOf(batch) is var end && end != WatchEndReason.None)
+                batch = _resume && IsPassing(end) ? await ReopenAsync(cancellationToken) : batch;   // S4
+            else if (batch.Revision <= Cursor)                                              // S1
+                batch = null;
+
+            if (batch is not null)
+                return batch;
+        }
+
+        return null;
+    }
+
+    private async ValueTask<WatchBatch?> TakeAsync(CancellationToken cancellationToken)
+    {
+        if (_feed is not { } feed)
+            return null;
+        try
+        {
+            return await feed.NextAsync(cancellationToken);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            return null;
+        }
+        catch (Exception error) when (TransportErrors.IsTransport(error))
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Opens another feed at the cursor, however long that takes; answers with a last batch where that cannot be.</summary>
+    private async ValueTask<WatchBatch?> ReopenAsync(CancellationToken cancellationToken)
+    {
+        if (Interlocked.Exchange(ref _feed, null) is { } lost)
+            await lost.DisposeAsync();
+        if (!_resume)
+            return Ended(WatchEndReason.ClientLost, "The way to the server was lost, and the watch was asked not to resume.");
+
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            try
+            {
+                await _backoff.PauseAsync(cancellationToken);
+                _feed = await _client.OpenAsync(_request with { StartAt = Cursor.Next }, cancellationToken);
+                _backoff.Reset();
+                return null;
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                return null;
+            }
+            catch (WatchException error) when (!TransportErrors.IsTransport(error) && error.Code != WatchErrorCode.WatcherLimit)
+            {
+                return Ended(ReasonOf(error), error.Message, error.FirstAvailable);
+            }
+            catch (Exception error) when (TransportErrors.IsTransport(error) || error is WatchException)
+            {
+                // The next attempt comes after a longer pause.
+            }
+        }
+
+        return null;
+    }
+
+    private WatchBatch Ended(WatchEndReason reason, string message, Revision firstAvailable = default) =>
+        Ended(Cursor, reason, message, firstAvailable);
+
+    /// <summary>The last batch of a watch that no silo can end any more.</summary>
+    internal static WatchBatch Ended(Revision cursor, WatchEndReason reason, string message, Revision firstAvailable) =>
+        new(0, cursor, cursor, [new WatchEvent { Type = WatchEventType.Canceled, Revision = cursor, Reason = reason, Message = message, FirstAvailable = firstAvailable }]);
+
+    private static WatchEndReason EndOf(WatchBatch batch) =>
+        batch.Events is [.., { Type: WatchEventType.Canceled, Reason: var reason }] ? reason : WatchEndReason.None;
+
+    private static bool IsPassing(WatchEndReason reason) => reason is WatchEndReason.ServerStopping or WatchEndReason.ClientLost;
+
+    internal static WatchEndReason ReasonOf(WatchException error) => error.Code switch
+    {
+        WatchErrorCode.Compacted => WatchEndReason.Compacted,
+        WatchErrorCode.UnknownBucket => WatchEndReason.BucketDeleted,
+        WatchErrorCode.IncarnationChanged => WatchEndReason.IncarnationChanged,
+        WatchErrorCode.WatchDisabled => WatchEndReason.WatchDisabled,
+        _ => WatchEndReason.Refused,
+    };
+}

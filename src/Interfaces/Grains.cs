@@ -1,0 +1,104 @@
+using System.Collections.Immutable;
+using Orleans;
+using Watch.Core;
+
+namespace Watch.Interfaces;
+
+/// <summary>
+/// One key: the entry point of its reads and writes and the publisher of its changes. The grain's key is
+/// <see cref="GrainKeys.OfKey"/>. It keeps nothing; every silo has its own.
+/// </summary>
+[Alias("watch.IKvGrain")]
+public interface IKvGrain : IGrainWithStringKey
+{
+    /// <summary>Sets the key's value. Answered once it is durable.</summary>
+    /// <exception cref="WatchException">Invalid key or value, no quorum, outcome unknown, busy, shutting down.</exception>
+    [Alias("Put")]
+    Task<WriteResult> Put(PutRequest request, CancellationToken cancellationToken);
+
+    /// <summary>Deletes the key. Answered once it is durable.</summary>
+    /// <exception cref="WatchException">Invalid key, no quorum, outcome unknown, busy, shutting down.</exception>
+    [Alias("Delete")]
+    Task<WriteResult> Delete(DeleteRequest request, CancellationToken cancellationToken);
+
+    /// <summary>Reads the key, linearizably.</summary>
+    /// <exception cref="WatchException">Invalid key, no quorum, shutting down.</exception>
+    [Alias("Get")]
+    Task<GetResult> Get(CancellationToken cancellationToken);
+}
+
+/// <summary>One bucket, for what concerns several keys. The grain's key is <see cref="GrainKeys.OfBucket"/>. Every silo has its own.</summary>
+[Alias("watch.IBucketGrain")]
+public interface IBucketGrain : IGrainWithStringKey
+{
+    /// <summary>Reads several keys at one revision, linearizably; answers in the order asked.</summary>
+    /// <exception cref="WatchException">Invalid key, no quorum, shutting down.</exception>
+    [Alias("GetMany")]
+    Task<GetManyResult> GetMany(ImmutableArray<Key> keys, CancellationToken cancellationToken);
+
+    /// <summary>Reads the keys with a prefix, in order, linearizably, page by page at one revision.</summary>
+    /// <exception cref="WatchException">Invalid option, compacted, future revision, no quorum, shutting down.</exception>
+    [Alias("Scan")]
+    Task<ScanResult> Scan(ScanRequest request, CancellationToken cancellationToken);
+
+    /// <summary>How the bucket and the silo that answers are.</summary>
+    /// <exception cref="WatchException">No quorum, shutting down.</exception>
+    [Alias("Status")]
+    Task<StatusResult> Status(CancellationToken cancellationToken);
+}
+
+/// <summary>
+/// One client's place in the cluster: its watches live as long as it renews its lease or pulls. The grain's key is a random id that
+/// the client draws; it is placed on the silo that the client's first call reaches.
+/// </summary>
+[Alias("watch.IWatchSessionGrain")]
+public interface IWatchSessionGrain : IGrainWithStringKey
+{
+    /// <summary>
+    /// A watch that the caller pulls: the first batch carries the registration, the last one ends with a
+    /// <see cref="WatchEventType.Canceled"/> event. What the caller does not pull waits in the watch's bounded queue.
+    /// </summary>
+    /// <exception cref="WatchException">A bad request, watcher limit, watch disabled, no quorum, shutting down.</exception>
+    [Alias("Watch")]
+    IAsyncEnumerable<WatchBatch> Watch(WatchRequest request, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// A watch that is pushed to an observer, one batch in flight. It lives while <see cref="KeepAlive"/> comes at least once per
+    /// <see cref="LeaseSeconds"/> and ends with the reason ClientLost when it does not, or when the observer does not answer.
+    /// </summary>
+    /// <exception cref="WatchException">A bad request, watcher limit, watch disabled, no quorum, shutting down.</exception>
+    [Alias("Subscribe")]
+    Task<WatchRegistration> Subscribe(WatchRequest request, IWatchObserver observer, CancellationToken cancellationToken);
+
+    /// <summary>Ends a pushed watch; one that is unknown has ended already.</summary>
+    [Alias("Unsubscribe")]
+    Task Unsubscribe(long subscriptionId);
+
+    /// <summary>Renews the session's lease; answers with the numbers of the pushed watches that it still has.</summary>
+    [Alias("KeepAlive")]
+    Task<ImmutableArray<long>> KeepAlive();
+
+    /// <summary>How long a session lives without a renewal.</summary>
+    public const int LeaseSeconds = 30;
+}
+
+/// <summary>The text keys of grains and streams.</summary>
+public static class GrainKeys
+{
+    /// <summary>The grain key of a bucket.</summary>
+    public static string OfBucket(BucketId bucket) => bucket.ToString();
+
+    /// <summary>The grain key of a key: the bucket's id and the key's text, one to one.</summary>
+    public static string OfKey(BucketId bucket, Key key) => $"{bucket}:{KeyText.Encode(key.Span)}";
+
+    /// <summary>The bucket and key of a grain key.</summary>
+    /// <exception cref="FormatException">The text was not made by <see cref="OfKey"/>.</exception>
+    public static (BucketId Bucket, Key Key) Parse(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        var colon = text.IndexOf(':', StringComparison.Ordinal);
+        if (colon < 1 || !int.TryParse(text.AsSpan(0, colon), out var bucket))
+            throw new FormatException($"'{text}' is not a bucket id, a colon and a key.");
+        return (new BucketId(bucket), Key.Wrap(KeyText.Decode(text[(colon + 1)..])));
+    }
+}

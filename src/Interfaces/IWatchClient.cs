@@ -1,0 +1,137 @@
+using System.Collections.Immutable;
+using Watch.Core;
+
+namespace Watch;
+
+/// <summary>How a watch is to be. All of it is optional.</summary>
+public sealed record WatchOptions
+{
+    /// <summary>The first revision to deliver, replayed from history where it has happened already; null for the one after now.</summary>
+    public Revision? StartAt { get; init; }
+
+    /// <summary>Deliver the value before each change, too. Default no.</summary>
+    public bool PreviousValues { get; init; }
+
+    /// <summary>How many events wait for a slow reader before the watch ends with <see cref="WatchEndReason.Slow"/>, 1 to 1,000,000; null for the silo's default of 1,024.</summary>
+    public int? QueueEventsMax { get; init; }
+
+    /// <summary>Go on by itself, from its cursor, when the connection or the silo is lost. Default yes; without, the watch ends with <see cref="WatchEndReason.ClientLost"/>.</summary>
+    public bool Resume { get; init; } = true;
+}
+
+/// <summary>
+/// The client of Watch: the same for a program outside the cluster (<c>AddWatchClient</c>) and for a service hosted in a silo
+/// (<c>AddWatch</c>). Thread-safe. Every method throws <see cref="WatchException"/> with a stable code.
+/// </summary>
+public interface IWatchClient
+{
+    /// <summary>Sets a key's value; returns once that is durable.</summary>
+    /// <param name="key">1 to 4,096 bytes.</param>
+    /// <param name="value">Up to 1 MiB; copied.</param>
+    /// <param name="condition">What must hold for it to take effect; null for always.</param>
+    /// <param name="cancellationToken">Stops the waiting; the write may still take effect.</param>
+    Task<WriteResult> PutAsync(Key key, ReadOnlyMemory<byte> value, WriteCondition? condition = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Deletes a key; returns once that is durable. Deleting a key that does not exist changes nothing.</summary>
+    /// <param name="key">1 to 4,096 bytes.</param>
+    /// <param name="condition">What must hold for it to take effect; null for always.</param>
+    /// <param name="cancellationToken">Stops the waiting; the write may still take effect.</param>
+    Task<WriteResult> DeleteAsync(Key key, WriteCondition? condition = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Reads a key, linearizably.</summary>
+    Task<GetResult> GetAsync(Key key, CancellationToken cancellationToken = default);
+
+    /// <summary>Reads several keys at one revision, linearizably; answers in the order asked.</summary>
+    Task<GetManyResult> GetManyAsync(IReadOnlyList<Key> keys, CancellationToken cancellationToken = default);
+
+    /// <summary>Reads one page of the keys with a prefix.</summary>
+    Task<ScanResult> ScanAsync(ScanRequest request, CancellationToken cancellationToken = default);
+
+    /// <summary>How the cluster is.</summary>
+    Task<StatusResult> StatusAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Starts a watch. When the task is done the watch is effective: everything of the target after <see cref="IWatchSubscription.Start"/>
+    /// arrives, in revision order, once, and nothing before it does.
+    /// </summary>
+    /// <param name="target">What to follow.</param>
+    /// <param name="options">How.</param>
+    /// <param name="cancellationToken">Stops the registration; the watch itself is ended by disposing of it.</param>
+    Task<IWatchStream> WatchAsync(WatchTarget target, WatchOptions? options = null, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Starts a watch that is pushed to an observer, one call at a time. The registration is effective when the task is done. A batch
+    /// that ends with <see cref="WatchEventType.Canceled"/> is the last one.
+    /// </summary>
+    Task<IWatchSubscription> SubscribeAsync(WatchTarget target, IWatchObserver observer, WatchOptions? options = null, CancellationToken cancellationToken = default);
+}
+
+/// <summary>A running watch.</summary>
+public interface IWatchSubscription : IAsyncDisposable
+{
+    /// <summary>The revision after which everything arrives.</summary>
+    Revision Start { get; }
+
+    /// <summary>The revision up to which everything was delivered.</summary>
+    Revision Cursor { get; }
+
+    /// <summary>Done when the watch has ended, with the reason.</summary>
+    Task<WatchEndReason> Completion { get; }
+}
+
+/// <summary>
+/// A running watch to read with <c>await foreach</c>, once, by one reader. Its last event is <see cref="WatchEventType.Canceled"/>
+/// with the reason, except when the reader itself ends it. Leaving the loop, or disposing, unregisters it.
+/// </summary>
+public interface IWatchStream : IWatchSubscription, IAsyncEnumerable<WatchEvent>
+{
+    /// <summary>
+    /// Hands the reader out as a sequence of its own. This object may then be forgotten: the watch lives until the sequence is
+    /// disposed of (leaving its loop does) or the client goes.
+    /// </summary>
+    IAsyncEnumerable<WatchEvent> DetachReader();
+
+    /// <summary>The same as whole batches, for readers that keep the cursor themselves.</summary>
+    IAsyncEnumerable<WatchBatch> ReadBatchesAsync(CancellationToken cancellationToken = default);
+}
+
+/// <summary>Conveniences over text.</summary>
+public static class WatchClientExtensions
+{
+    /// <summary>Sets a key's value, both as UTF-8 text.</summary>
+    public static Task<WriteResult> PutAsync(this IWatchClient client, string key, string value, WriteCondition? condition = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(client);
+        return client.PutAsync(Key.Of(key), System.Text.Encoding.UTF8.GetBytes(value), condition, cancellationToken);
+    }
+
+    /// <summary>Deletes a key.</summary>
+    public static Task<WriteResult> DeleteAsync(this IWatchClient client, string key, WriteCondition? condition = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(client);
+        return client.DeleteAsync(Key.Of(key), condition, cancellationToken);
+    }
+
+    /// <summary>Reads a key.</summary>
+    public static Task<GetResult> GetAsync(this IWatchClient client, string key, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(client);
+        return client.GetAsync(Key.Of(key), cancellationToken);
+    }
+
+    /// <summary>Reads all keys with a prefix, page after page, all at one revision.</summary>
+    public static async Task<(ImmutableArray<KeyValue> Keys, Revision Revision)> ScanAllAsync(this IWatchClient client, Key prefix, bool keysOnly = false, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(client);
+        var all = ImmutableArray.CreateBuilder<KeyValue>();
+        var page = await client.ScanAsync(new ScanRequest(prefix, ScanRequest.KeysMaxDefault, keysOnly), cancellationToken);
+        all.AddRange(page.Keys);
+        while (page.More)
+        {
+            page = await client.ScanAsync(new ScanRequest(prefix, ScanRequest.KeysMaxDefault, keysOnly, all[^1].Key, page.Revision), cancellationToken);
+            all.AddRange(page.Keys);
+        }
+
+        return (all.ToImmutable(), page.Revision);
+    }
+}
