@@ -27,6 +27,12 @@ public abstract class GrainWatchClient : IWatchClient
         _random = random;
     }
 
+    /// <summary>The way to the grains.</summary>
+    private protected IGrainFactory Grains => _grains;
+
+    /// <summary>Where session ids come from.</summary>
+    private protected IWatchRandom Random => _random;
+
     /// <inheritdoc/>
     public Task<WriteResult> PutAsync(Key key, ReadOnlyMemory<byte> value, WriteCondition? condition = null, CancellationToken cancellationToken = default) =>
         // Messages are immutable and may be shared inside the process, so the caller's bytes are copied once, here.

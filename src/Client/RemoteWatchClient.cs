@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Microsoft.Extensions.Options;
 using Orleans;
 using Watch.Interfaces;
@@ -22,7 +21,7 @@ internal sealed class RemoteWatchClient(IClusterClient cluster, IOptions<WatchCl
     {
         // Every pulled watch has a session of its own: it needs no lease, since pulling is its sign of life, and after a loss the
         // next attempt lands wherever the client then is.
-        var session = cluster.GetGrain<IWatchSessionGrain>(random.NextId());
+        var session = Grains.GetGrain<IWatchSessionGrain>(Random.NextId());
         var feed = new PulledFeed(session, request);
         try
         {
