@@ -56,7 +56,7 @@ internal sealed class LeaderLocator(
                 {
                     Forget(bucket, leader);
                     if (isWrite)
-                        throw new WatchException(WatchErrorCode.OutcomeUnknown, $"The leader was lost while the write was under way; it may have taken effect or not: {error.Message}", error);
+                        throw new WatchException(WatchErrorCode.OutcomeUnknown, $"The leader was lost while the write was under way; it may have taken effect or not: {error.Message}");
                 }
             }
 

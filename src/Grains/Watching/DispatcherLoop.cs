@@ -28,6 +28,7 @@ internal sealed partial class DispatcherLoop(WatchDispatcher dispatcher, LeaderL
     private readonly CancellationTokenSource _stopping = new();
     private bool _registering;
     private bool _asking;
+    private volatile bool _progressDue;
 
     /// <summary>There may be effects, or an earlier deadline.</summary>
     public void Wake() => _wake.Writer.TryWrite(true);
@@ -61,8 +62,6 @@ internal sealed partial class DispatcherLoop(WatchDispatcher dispatcher, LeaderL
                 StartProgress();
         }
     }
-
-    private volatile bool _progressDue;
 
     private long NowMs => (long)time.GetElapsedTime(0).TotalMilliseconds;
 
@@ -153,7 +152,7 @@ internal sealed partial class DispatcherLoop(WatchDispatcher dispatcher, LeaderL
         catch (Exception error)
         {
             LogQuestionFailed(logger, error, run[0].Scope);
-            var told = error as WatchException ?? new WatchException(WatchErrorCode.Unavailable, $"The watch could not be registered: {error.Message}", error);
+            var told = error as WatchException ?? new WatchException(WatchErrorCode.Unavailable, $"The watch could not be registered: {error.Message}");
             foreach (var each in run)
                 dispatcher.RegisterFailed(each.Subscription, told);
         }

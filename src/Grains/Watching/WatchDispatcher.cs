@@ -138,7 +138,8 @@ internal sealed class WatchDispatcher
         }
         catch (WatchRefusedException refused)
         {
-            throw new WatchException(CodeOf(refused.Code), refused.Message, refused);
+            // Without the cause: it is Core's, and Core's types do not travel.
+            throw new WatchException(CodeOf(refused.Code), refused.Message);
         }
     }
 
