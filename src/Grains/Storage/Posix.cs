@@ -12,6 +12,9 @@ internal static class Posix
     private const int LockWithoutWaiting = 4;
     private const int Interrupted = 4;
 
+    /// <summary>O_CLOEXEC: a child process must not keep the folder open.</summary>
+    private static int CloseOnExec => OperatingSystem.IsMacOS() ? 0x1000000 : 0x80000;
+
     /// <summary>EAGAIN, which flock answers where somebody else holds the lock, has another number on macOS.</summary>
     private static int WouldBlock => OperatingSystem.IsMacOS() ? 35 : 11;
 
@@ -24,7 +27,7 @@ internal static class Posix
     {
         var name = Encoding.UTF8.GetBytes(path + '\0');
         var descriptor = -1;
-        Retried(() => descriptor = open(name, flags: 0), "open", path);
+        Retried(() => descriptor = open(name, CloseOnExec), "open", path);
         using var folder = new SafeFileHandle(descriptor, ownsHandle: true);
         Retried(() => fsync(folder), "fsync", path);
     }
