@@ -101,9 +101,10 @@ internal static class Rules
         : [];
 
     public static IEnumerable<Finding> UnfinishedWork(SourceFile file) => Matches(file, @"\bNotImplementedException\b", "not implemented")
-        .Concat(file.Lines.Index()
-            .Where(line => Regex.IsMatch(line.Item, @"//.*\b(TODO|FIXME|HACK|XXX)\b"))
-            .Select(line => new Finding(file.Path, line.Index + 1, "a note to come back later")));
+        .Concat(file.Root.DescendantTrivia(descendIntoTrivia: true)
+            .Where(trivia => trivia.Kind() is SyntaxKind.SingleLineCommentTrivia or SyntaxKind.MultiLineCommentTrivia)
+            .Where(comment => Regex.IsMatch(comment.ToString(), @"\b(TODO|FIXME|HACK|XXX)\b"))
+            .Select(comment => new Finding(file.Path, comment.GetLocation().GetLineSpan().StartLinePosition.Line + 1, "a note to come back later")));
 
     private static bool TakesTimeFromTheSystem(SyntaxNode node) => node switch
     {
