@@ -52,7 +52,7 @@ internal abstract class Call(Node origin, GrainReference to, MethodDescriptor me
 
     public bool HasEnded => Volatile.Read(ref _ended) != 0;
 
-    private CancellationToken CallerToken =>
+    public CancellationToken CallerToken =>
         Method.TokenIndex >= 0 && Arguments[Method.TokenIndex] is CancellationToken token ? token : default;
 
     /// <summary>Listens to the caller's token, if the method has one.</summary>
