@@ -13,6 +13,7 @@ namespace Watch.Embedded.Serialization;
 internal sealed class CodecProvider
 {
     private readonly ConcurrentDictionary<Type, Codec> _codecs;
+    private readonly HashSet<Type> _simple;
     private readonly ConcurrentDictionary<Type, Codec> _slots = new();
     private readonly ConcurrentDictionary<Type, IMembersCodec> _members = new();
     private readonly ExceptionCodec _exceptions;
@@ -23,6 +24,7 @@ internal sealed class CodecProvider
         Manifest = manifest;
         Limits = limits;
         _codecs = new(PlatformTypes.CreateSimpleCodecs(manifest));
+        _simple = [.. _codecs.Where(pair => pair.Value.IsShared).Select(pair => pair.Key)];
         _exceptions = new(this);
         _references = new(this);
         foreach (var converter in manifest.Converters)
@@ -71,9 +73,10 @@ internal sealed class CodecProvider
     public IMembersCodec MembersOf(Type type) =>
         _members.GetOrAdd(type, t => (IMembersCodec)Activator.CreateInstance(typeof(ObjectCodec<>).MakeGenericType(t), this)!);
 
+    /// <summary>The type itself says that its values never change.</summary>
     public bool IsImmutable(Type type) =>
         type.IsDefined(typeof(ImmutableAttribute), inherit: false)
-        || (_codecs.TryGetValue(type, out var codec) && codec.IsShared && !type.IsGenericType);
+        || _simple.Contains(type);
 
     public string FormatReference(object value) => References is { } references && references.TryWrite(value, out var text)
         ? text

@@ -56,7 +56,7 @@ public sealed class EmbeddedSerializer : IMessageCopier
     public void Write(IBufferWriter<byte> output, object? value) => Write(output, _any, value);
 
     /// <summary>Writes a value that will be read as a <typeparamref name="T"/>.</summary>
-    public void Write<T>(IBufferWriter<byte> output, T value) => Write(output, _provider.Slot<T>(), value);
+    public void WriteAs<T>(IBufferWriter<byte> output, T value) => Write(output, _provider.Slot<T>(), value);
 
     /// <summary>Writes values that will be read with the same list of declared types. CancellationToken takes no space.</summary>
     public void WriteAll(IBufferWriter<byte> output, ReadOnlySpan<Type> declared, ReadOnlySpan<object?> values)
@@ -86,8 +86,8 @@ public sealed class EmbeddedSerializer : IMessageCopier
     /// <summary>Reads what <see cref="Write(IBufferWriter{byte}, object?)"/> wrote.</summary>
     public object? Read(ReadOnlySequence<byte> input) => input.IsSingleSegment ? Read(input.FirstSpan) : Read(input.ToArray());
 
-    /// <summary>Reads what <see cref="Write{T}"/> wrote.</summary>
-    public T Read<T>(ReadOnlySpan<byte> input) => Read(input, _provider.Slot<T>());
+    /// <summary>Reads what <see cref="WriteAs{T}"/> wrote.</summary>
+    public T ReadAs<T>(ReadOnlySpan<byte> input) => Read(input, _provider.Slot<T>());
 
     /// <summary>Reads what <see cref="WriteAll"/> wrote.</summary>
     public object?[] ReadAll(ReadOnlySpan<byte> input, ReadOnlySpan<Type> declared)

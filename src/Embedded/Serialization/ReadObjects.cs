@@ -14,6 +14,8 @@ internal sealed class ReadObjects
     private Dictionary<int, int>? _detoured;
     private int _detours;
 
+    public bool HasDetours => _detours > 0;
+
     public static ReadObjects Rent()
     {
         var table = t_spare ?? new ReadObjects();

@@ -157,7 +157,7 @@ internal sealed class TypeManifest
 
     private void Scan(Type type)
     {
-        if (type.Name.Contains('<', StringComparison.Ordinal))
+        if (type.FullName!.Contains('<', StringComparison.Ordinal))
             return;
         Register(type);
         if (type.IsDefined(typeof(RegisterConverterAttribute), inherit: false))

@@ -162,6 +162,13 @@ internal ref struct WireReader
         return type;
     }
 
+    /// <summary>
+    /// The object whose body begins here, if a detour has made it already. The body is then read once
+    /// more, only to get past it.
+    /// </summary>
+    public readonly object? KnownHere() =>
+        _objects.HasDetours && _objects.TryFind(_position, out var known) ? known : null;
+
     /// <summary>Takes a place in the table of objects for the object whose body begins here.</summary>
     public int BeginObject() => _pending = _objects.Reserve(_position);
 

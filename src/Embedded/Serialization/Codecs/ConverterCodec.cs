@@ -12,7 +12,7 @@ internal sealed class ConverterCodec<TValue, TSurrogate>(CodecProvider provider,
 
     public override bool IsTracked => !typeof(TValue).IsValueType;
 
-    public override bool IsShared => provider.IsImmutable(typeof(TValue));
+    public override bool IsShared { get; } = provider.IsImmutable(typeof(TValue));
 
     public override void Write(WireWriter writer, TValue value) => Surrogate.Write(writer, converter.ConvertToSurrogate(in value));
 

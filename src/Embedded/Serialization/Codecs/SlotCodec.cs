@@ -93,9 +93,11 @@ internal sealed class SlotCodec<T>(CodecProvider provider) : Codec<T?>
         object value;
         if (codec.IsTracked)
         {
+            var known = reader.KnownHere();
             var slot = reader.BeginObject();
             value = codec.ReadObject(ref reader);
             reader.EndObject(slot, value);
+            value = known ?? value;
         }
         else
         {
