@@ -1,12 +1,13 @@
 // The attributes by which a grain class or a grain method chooses how it is run: how many
 // activations, which calls may interleave, how long an idle activation stays.
+using Orleans.Placement;
 using Orleans.Runtime;
 
 namespace Orleans.Concurrency
 {
     /// <summary>Local to each silo, up to a number of activations per grain; no directory entry.</summary>
     [AttributeUsage(AttributeTargets.Class)]
-    public sealed class StatelessWorkerAttribute : Orleans.Placement.PlacementAttribute
+    public sealed class StatelessWorkerAttribute : PlacementAttribute
     {
         public StatelessWorkerAttribute() : this(-1) { }
 

@@ -45,3 +45,8 @@ public sealed class ResponseTimeoutAttribute(string timeout) : Attribute
 {
     public TimeSpan? Timeout { get; init; } = TimeSpan.Parse(timeout, System.Globalization.CultureInfo.InvariantCulture);
 }
+
+/// <summary>The constructor by which the serializer makes an instance.</summary>
+[AttributeUsage(AttributeTargets.Constructor)]
+public sealed class GeneratedActivatorConstructorAttribute
+    : Microsoft.Extensions.DependencyInjection.ActivatorUtilitiesConstructorAttribute;

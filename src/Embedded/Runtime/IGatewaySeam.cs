@@ -11,7 +11,7 @@
 // IAsyncEnumerableExtension, whose values are typed as object: they need the type's name beside them.
 //
 // References to grains and observers (GrainReference) travel as (GrainId, InterfaceAlias) and are
-// made again on arrival by IReferenceFactory. A copy within the process uses ReferenceBinding.Rebind.
+// made again on arrival by IReferenceFactory. A copy within the process keeps the reference as it is.
 using Orleans.Runtime;
 
 namespace Watch.Embedded.Runtime;

@@ -97,7 +97,7 @@ internal sealed class InterfaceDescriptor
 
 internal sealed class MethodDescriptor
 {
-    private readonly Lazy<Func<object, object?[], object?>> _invoke;
+    private readonly Lazy<Calls.Invoker> _invoke;
     private readonly bool[] _shared;
 
     public MethodDescriptor(InterfaceDescriptor owner, MethodInfo method, string id)
@@ -151,8 +151,8 @@ internal sealed class MethodDescriptor
 
     public bool ResultNeedsNoCopy { get; }
 
-    /// <summary>Calls the method; gives back what the method gave: a Task, a boxed ValueTask, a sequence, or null.</summary>
-    public object? Invoke(object target, object?[] arguments) => _invoke.Value(target, arguments);
+    /// <summary>Calls the method. The result of an IAsyncEnumerable method is the sequence itself, not begun.</summary>
+    public ValueTask<object?> Invoke(object target, object?[] arguments) => _invoke.Value(target, arguments);
 
     /// <summary>The arguments as the callee may have them.</summary>
     public object?[] CopyArguments(object?[] arguments, IMessageCopier copier)
