@@ -1,5 +1,6 @@
-using Microsoft.Extensions.Options;
 using Orleans;
+using Microsoft.Extensions.Options;
+using Orleans.Runtime;
 using Watch.Interfaces;
 
 namespace Watch.Client;
