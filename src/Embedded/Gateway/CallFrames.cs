@@ -62,13 +62,13 @@ internal sealed class CallFrames(EmbeddedSerializer serializer)
     {
         var buffer = Begin(id);
         if (method.ResultType != typeof(void))
-            serializer.WriteAll(buffer, new ReadOnlySpan<Type>(DeclaredResult(method)), [value]);
+            serializer.WriteAll(buffer, [DeclaredResult(method)], [value]);
         return buffer.WrittenSpan;
     }
 
     public object? ReadResult(ReadOnlySpan<byte> payload, MethodDescriptor method) => method.ResultType == typeof(void)
         ? null
-        : serializer.ReadAll(payload[8..], new ReadOnlySpan<Type>(DeclaredResult(method)))[0];
+        : serializer.ReadAll(payload[8..], [DeclaredResult(method)])[0];
 
     public ReadOnlySpan<byte> WriteFailure(long id, Exception exception)
     {
