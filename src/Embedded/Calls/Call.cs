@@ -75,8 +75,12 @@ internal abstract class Call(Node origin, GrainReference to, MethodDescriptor me
     /// <summary>The call reaches the silo that it was sent to.</summary>
     public void Arrive()
     {
-        if (!HasEnded)
-            At!.Receive(this);
+        if (HasEnded && !Method.OneWay)
+            return;
+        if (At!.IsDead)
+            Complete(null, new SiloUnavailableException($"Silo {At.Address} is gone: '{this}'."));
+        else
+            At.Receive(this);
     }
 
     public override void Run(Activation activation)

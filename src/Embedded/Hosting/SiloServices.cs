@@ -26,7 +26,7 @@ internal static class SiloServices
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<IEmbeddedEnvironment>(s => new RealEnvironment(s.GetRequiredService<TimeProvider>()));
         services.TryAddSingleton<EmbeddedCluster>();
-        services.TryAddSingleton<IMessageCopier, SharingCopier>();
+        services.TryAddSingleton(MessageCopying.Shared);
         services.TryAddSingleton(CreateIdentity);
         services.TryAddSingleton<SiloNode>();
         services.TryAddSingleton(s => new Silo(s.GetRequiredService<SiloNode>()));
