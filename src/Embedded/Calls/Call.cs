@@ -223,7 +223,7 @@ internal abstract class Call(Node origin, GrainReference to, MethodDescriptor me
 internal sealed class Call<T>(Node origin, GrainReference to, MethodDescriptor method, object?[] arguments)
     : Call(origin, to, method, arguments)
 {
-    private readonly TaskCompletionSource<T> _promise = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<T> _promise = new(origin.Environment.PromiseOptions);
 
     public Task<T> Task => _promise.Task;
 

@@ -17,7 +17,7 @@ internal sealed class EmbeddedCluster
     public EmbeddedCluster(IEmbeddedEnvironment environment)
     {
         Environment = environment;
-        Membership = new Membership();
+        Membership = new Membership(environment);
         Directory = new GrainDirectory(this);
     }
 

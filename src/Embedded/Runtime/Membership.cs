@@ -77,12 +77,12 @@ namespace Orleans.Runtime
 
 namespace Watch.Embedded.Runtime
 {
-    internal sealed class Membership : IClusterMembershipService
+    internal sealed class Membership(IEmbeddedEnvironment environment) : IClusterMembershipService
     {
         private readonly Lock _gate = new();
         private readonly Dictionary<SiloAddress, SiloNode> _silos = [];
         private ClusterMembershipSnapshot _snapshot = new(ImmutableDictionary<SiloAddress, ClusterMember>.Empty, new(1));
-        private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private TaskCompletionSource _changed = new(environment.PromiseOptions);
         private volatile SiloNode[] _active = [];
 
         public ClusterMembershipSnapshot CurrentSnapshot => Volatile.Read(ref _snapshot);
@@ -130,7 +130,7 @@ namespace Watch.Embedded.Runtime
                 _active = [.. _silos.Values.Where(s => members[s.Address].Status == SiloStatus.Active)
                     .OrderBy(s => s.Name, StringComparer.Ordinal)];
                 changed = _changed;
-                _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+                _changed = new(environment.PromiseOptions);
             }
 
             Log.SiloStatusChanged(silo.Logger, silo.Name, silo.Address, status);
