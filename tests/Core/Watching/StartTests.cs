@@ -167,4 +167,38 @@ public class StartTests
         Assert.Equal(0, desk.Table.Stats.Scopes);
         Assert.Equal(["ended Disposed cursor "], Desk.Read(watch));
     }
+
+    [Fact]
+    public void A_start_in_the_future_is_the_cursor_of_an_end_before_it()
+    {
+        var desk = new Desk();
+        var watch = desk.Watch("/a", startAt: 10);
+        desk.Put("/a", "1");
+        desk.Table.Unsubscribe(watch.Id, EndReason.Disposed);
+        Assert.Equal(["ended Disposed cursor 9"], Desk.Read(watch));
+    }
+
+    [Fact]
+    public void A_start_that_was_compacted_is_refused_in_band_even_if_the_target_never_changed()
+    {
+        var desk = new Desk();
+        for (var i = 1; i <= 5; i++)
+            desk.Put("/b", "x");
+        desk.Ledger.Compact(new Revision(3));
+        Assert.Equal(["ended Compacted cursor 2"], Desk.Read(desk.Watch("/a", startAt: 3)));
+        Assert.Empty(Desk.Read(desk.Watch("/a", startAt: 4)));
+    }
+
+    [Fact]
+    public void Of_two_first_registrations_the_second_answer_needs_no_history_for_what_came_between()
+    {
+        var desk = new Desk();
+        Subscription[] watches = [desk.Begin("/a"), desk.Begin("/a")];
+        var effects = desk.TakeEffects();
+        desk.Answer(effects[0]);
+        desk.Put("/a", "1");
+        desk.Table.Registered(watches[1].Id, default, default, default, desk.NowMs);
+        Assert.False(desk.Table.HasEffects);
+        Assert.All(watches, watch => Assert.Equal(["put /a 1 @1"], Desk.Read(watch)));
+    }
 }
