@@ -66,7 +66,7 @@ internal sealed class RemoteWatchClient(IClusterClient cluster, IOptions<WatchCl
 
         public async ValueTask DisposeAsync()
         {
-            await _ended.CancelAsync();
+            _ended.Cancel();
             if (_pending is { } pending)
                 await ((Task)pending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
             try
