@@ -60,7 +60,7 @@ public static class CoreHostingExtensions
     {
         if (primarySiloEndpoint is not null && primarySiloEndpoint.Port != siloPort)
             throw new NotSupportedException("The embedded host runs in one process; it cannot join the cluster of another.");
-        builder.Services.AddSingleton<UsesGateway>();
+        builder.Services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>, GatewayStep>();
         return builder
             .Configure<ClusterOptions>(o => (o.ServiceId, o.ClusterId) = (serviceId, clusterId))
             .ConfigureEndpoints(IPAddress.Loopback, siloPort, gatewayPort);

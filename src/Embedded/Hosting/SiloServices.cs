@@ -14,9 +14,6 @@ using Watch.Embedded.Runtime;
 
 namespace Watch.Embedded.Hosting;
 
-/// <summary>Marks a silo that listens for clients of other processes.</summary>
-internal sealed class UsesGateway;
-
 internal static class SiloServices
 {
     public static void Add(IServiceCollection services)
