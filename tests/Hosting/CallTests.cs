@@ -39,6 +39,17 @@ public sealed class CallTests(SharedCluster shared)
     }
 
     [Fact]
+    public async Task What_is_immutable_is_shared_within_a_silo()
+    {
+        await using var cluster = await TestCluster.StartAsync(1);
+        var grain = cluster.Silos[0].ServiceProvider.GetRequiredService<IGrainFactory>().GetGrain<ICallGrain>("copy-2");
+        var shared = new SharedBox { Lines = { "never changed" } };
+        Assert.True(await grain.IsSame(shared, System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(shared)));
+        var box = new Box();
+        Assert.True(await grain.IsSameArgument(box, System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(box)));
+    }
+
+    [Fact]
     public async Task Exceptions_reach_the_caller()
     {
         var e = await Assert.ThrowsAsync<InvalidOperationException>(() => Grain("fail-1").Fail("so it is"));

@@ -51,6 +51,27 @@ public sealed class ObserverTests(SharedCluster shared)
     }
 
     [Fact]
+    public async Task An_observer_that_nobody_keeps_is_collected_and_does_not_answer()
+    {
+        var (reference, weak) = MakeAndForget();
+        for (var i = 0; i < 10 && weak.IsAlive; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+
+        Assert.False(weak.IsAlive);
+        await Assert.ThrowsAsync<TimeoutException>(() => Client.GetGrain<ICallerGrain>("observer-6").Call(reference, 1));
+    }
+
+    [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+    private (IRecorder Reference, WeakReference Weak) MakeAndForget()
+    {
+        var observer = new Recorder();
+        return (Client.CreateObjectReference<IRecorder>(observer), new WeakReference(observer));
+    }
+
+    [Fact]
     public async Task Services_of_a_silo_can_have_observers()
     {
         var factory = shared.Cluster.Silos[0].ServiceProvider.GetRequiredService<IGrainFactory>();

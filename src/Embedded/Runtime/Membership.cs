@@ -133,6 +133,8 @@ namespace Watch.Embedded.Runtime
                 _changed = new(environment.PromiseOptions);
             }
 
+            if (status == SiloStatus.Dead)
+                silo.NoteDead();
             Log.SiloStatusChanged(silo.Logger, silo.Name, silo.Address, status);
             silo.Environment.Trace("status", $"{silo.Name} {status}");
             if (status == SiloStatus.Dead)
@@ -143,7 +145,7 @@ namespace Watch.Embedded.Runtime
         /// <summary>A crash: the silo is dead for everybody at once.</summary>
         public void Kill(SiloNode silo, bool freeze)
         {
-            silo.Die(freeze);
+            silo.NoteDead(freeze);
             Set(silo, SiloStatus.Dead);
         }
 

@@ -66,6 +66,7 @@ internal sealed class VirtualTime(SimulationLoop loop) : TimeProvider
 
         public void Fire()
         {
+            time.Loop.Note("timer", Number);
             Number = 0;
             time.Loop.Post(this);
             if (_period != Timeout.InfiniteTimeSpan && _period > TimeSpan.Zero)
