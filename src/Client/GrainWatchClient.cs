@@ -30,6 +30,9 @@ public abstract class GrainWatchClient : IWatchClient
     /// <summary>The way to the grains.</summary>
     private protected IGrainFactory Grains => _grains;
 
+    /// <summary>The clock that timeouts and pauses go by.</summary>
+    private protected TimeProvider Time => _time;
+
     /// <summary>Where session ids come from.</summary>
     private protected IWatchRandom Random => _random;
 

@@ -7,6 +7,7 @@ namespace Watch.Core;
 /// <summary>
 /// The one-to-one mapping between a key's bytes and text, for grain keys, stream keys and messages to people. Valid UTF-8
 /// stands for itself, except that <c>%</c> and control characters are written <c>%XX</c>; so is every byte that is no UTF-8.
+/// A text that <see cref="Encode"/> would not have written is refused: two grain keys would otherwise be the same key.
 /// </summary>
 public static class KeyText
 {
@@ -32,14 +33,21 @@ public static class KeyText
     }
 
     /// <summary>The bytes of a text made by <see cref="Encode"/>.</summary>
-    /// <exception cref="FormatException">The text has a <c>%</c> without two hexadecimal digits behind it.</exception>
+    /// <exception cref="FormatException">
+    /// The text has a <c>%</c> without two hexadecimal digits behind it, or is not what its bytes are written as.
+    /// </exception>
     public static byte[] Decode(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        if (!text.Contains('%', StringComparison.Ordinal))
-            return Encoding.UTF8.GetBytes(text);
+        var bytes = Unescape(text);
+        var written = Encode(bytes);
+        return string.Equals(written, text, StringComparison.Ordinal) ? bytes
+            : throw new FormatException($"'{text}' is not how a key is written; its bytes would be '{written}'.");
+    }
 
-        var bytes = new ArrayBufferWriter<byte>(text.Length);
+    private static byte[] Unescape(string text)
+    {
+        var bytes = new ArrayBufferWriter<byte>(text.Length + 1);
         for (var at = 0; at < text.Length;)
         {
             var escape = text.IndexOf('%', at);

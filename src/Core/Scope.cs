@@ -29,12 +29,18 @@ public readonly record struct Scope(ScopeKind Kind, Key Text)
     public static Scope OfKey(Key key) => new(ScopeKind.Key, key);
 
     /// <summary>The scope of a prefix segment, which is empty or ends in <c>/</c>.</summary>
+    /// <exception cref="ArgumentException">The text does not end in <c>/</c>, or is more than <see cref="DepthMax"/> segments deep.</exception>
     public static Scope OfPrefix(Key prefix)
     {
         if (!prefix.IsEmpty && prefix.Span[^1] != (byte)'/')
             throw new ArgumentException($"'{prefix}' is no prefix segment: it does not end in '/'.", nameof(prefix));
+        if (DeepestSegment(prefix.Span) != prefix.Length)
+            throw new ArgumentException($"'{prefix}' is no prefix segment: it is more than {DepthMax} deep.", nameof(prefix));
         return new Scope(ScopeKind.Prefix, prefix);
     }
+
+    /// <summary>The deepest scope that holds every key beginning with these bytes: what serves a watch of just any prefix, with a filter.</summary>
+    public static Scope Covering(Key prefix) => new(ScopeKind.Prefix, Key.Of(prefix.Span[..DeepestSegment(prefix.Span)]));
 
     /// <summary>Whether a change of this key is a change of this scope.</summary>
     public bool Contains(Key key) => Kind == ScopeKind.Key ? Text == key : key.StartsWith(Text);
@@ -44,6 +50,22 @@ public readonly record struct Scope(ScopeKind Kind, Key Text)
 
     /// <summary>All scopes of a key, its own first, then the whole bucket, then the segments from the shallowest to the deepest.</summary>
     public static ScopeEnumerator Of(Key key) => new(key);
+
+    /// <summary>The length of the deepest segment in these bytes that is a scope; 0 where only the whole bucket is.</summary>
+    internal static int DeepestSegment(ReadOnlySpan<byte> key)
+    {
+        var end = 0;
+        for (var depth = 0; depth < DepthMax && NextSegment(key, end) is var next and > 0; depth++)
+            end = next;
+        return end;
+    }
+
+    /// <summary>The end of the segment after the one that ends here; 0 where there is none.</summary>
+    internal static int NextSegment(ReadOnlySpan<byte> key, int end)
+    {
+        var slash = key[end..].IndexOf((byte)'/');
+        return slash < 0 ? 0 : end + slash + 1;
+    }
 
     /// <inheritdoc/>
     public override string ToString() => Kind == ScopeKind.Key ? $"key {Text}" : $"prefix {Text}";
@@ -80,11 +102,10 @@ public struct ScopeEnumerator
         if (_segments == Scope.DepthMax)
             return false;
 
-        var slash = _key.Span[_position..].IndexOf((byte)'/');
-        if (slash < 0)
+        var end = Scope.NextSegment(_key.Span, _position);
+        if (end == 0)
             return false;
         _segments++;
-        var end = _position + slash + 1;
         return Reach(end, new Scope(ScopeKind.Prefix, Key.Of(_key.Span[..end])));
     }
 

@@ -52,11 +52,11 @@ public enum WatchEndReason
     /// <summary>The callback took too long.</summary>
     CallbackTimedOut = 9,
 
-    /// <summary>The data that the watch had been following is not that of the cluster it reached again.</summary>
-    IncarnationChanged = 10,
+    /// <summary>Watching is switched off on the silo that it reached.</summary>
+    WatchDisabled = 10,
 
-    /// <summary>Watching is switched off on the silo that it reached again.</summary>
-    WatchDisabled = 11,
+    /// <summary>The data that the watch had been following is not that of the cluster it reached again.</summary>
+    IncarnationChanged = 11,
 
     /// <summary>Its resumption was refused; <see cref="WatchEvent.Message"/> says why.</summary>
     Refused = 12,

@@ -141,7 +141,8 @@ public sealed class ChangeConverter : IConverter<Change, ChangeSurrogate>
         Key = Key.Wrap(surrogate.Key ?? []),
         Kind = (ChangeKind)surrogate.Kind,
         Value = surrogate.Value,
-        PreviousValue = surrogate.Existed ? surrogate.PreviousValue : null,
+        // Not "? … : null" as it stands: null would become an empty memory, which is a value.
+        PreviousValue = surrogate.Existed ? surrogate.PreviousValue : default(ReadOnlyMemory<byte>?),
         Revision = new Revision(surrogate.Revision),
         CreateRevision = new Revision(surrogate.CreateRevision),
         Version = surrogate.Version,

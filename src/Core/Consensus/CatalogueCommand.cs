@@ -1,0 +1,107 @@
+using System.Text;
+
+namespace Watch.Core.Consensus;
+
+/// <summary>A command of the system group, whose state machine is the <see cref="Catalogue"/>.</summary>
+public abstract record CatalogueCommand
+{
+    private const byte Version = 1;
+
+    private CatalogueCommand()
+    {
+    }
+
+    /// <summary>The cluster came into being: always the first command of the system group.</summary>
+    /// <param name="Incarnation">128 random bits; a restored backup gets others.</param>
+    /// <param name="LeaseMs">A leader's lease, in milliseconds.</param>
+    /// <param name="MarginMs">The margin for clock drift that is added to it, in milliseconds.</param>
+    public sealed record ClusterBorn(UInt128 Incarnation, int LeaseMs, int MarginMs) : CatalogueCommand;
+
+    /// <summary>A node became known.</summary>
+    /// <param name="Id">Its number.</param>
+    /// <param name="Name">Its name.</param>
+    public sealed record NodeAdded(NodeId Id, string Name) : CatalogueCommand;
+
+    /// <summary>A bucket was created, with the group that holds it.</summary>
+    /// <param name="Id">The bucket.</param>
+    /// <param name="Name">Its name.</param>
+    /// <param name="Group">Its group.</param>
+    /// <param name="FirstVoters">The group's first voters; later ones stand in the group's own log only.</param>
+    public sealed record BucketCreated(BucketId Id, string Name, GroupId Group, IReadOnlyList<NodeId> FirstVoters) : CatalogueCommand;
+
+    /// <summary>The command as the payload of an entry (docs/disk-format.md).</summary>
+    public byte[] Encode()
+    {
+        using var bytes = new MemoryStream();
+        using var writer = new BinaryWriter(bytes, Encoding.UTF8);
+        switch (this)
+        {
+            case ClusterBorn born:
+                WriteTag(writer, 1);
+                WriteUInt128(writer, born.Incarnation);
+                writer.Write(born.LeaseMs);
+                writer.Write(born.MarginMs);
+                break;
+            case NodeAdded added:
+                WriteTag(writer, 2);
+                WriteUInt128(writer, added.Id.Value);
+                writer.Write(added.Name);
+                break;
+            case BucketCreated created:
+                WriteTag(writer, 3);
+                writer.Write(created.Id.Value);
+                writer.Write(created.Name);
+                writer.Write(created.Group.Value);
+                writer.Write(created.FirstVoters.Count);
+                foreach (var voter in created.FirstVoters)
+                    WriteUInt128(writer, voter.Value);
+                break;
+        }
+        writer.Flush();
+        return bytes.ToArray();
+    }
+
+    /// <summary>Reads the payload of an entry.</summary>
+    public static CatalogueCommand Decode(ReadOnlyMemory<byte> payload)
+    {
+        using var reader = new BinaryReader(new MemoryStream(payload.ToArray()), Encoding.UTF8);
+        var (tag, version) = (reader.ReadByte(), reader.ReadByte());
+        Invariant.That(version <= Version, $"C1: this program knows every command in the log (found version {version} of command {tag})");
+        return tag switch
+        {
+            1 => new ClusterBorn(ReadUInt128(reader), reader.ReadInt32(), reader.ReadInt32()),
+            2 => new NodeAdded(new NodeId(ReadUInt128(reader)), reader.ReadString()),
+            3 => ReadBucketCreated(reader),
+            _ => throw new InvariantViolationException($"C1: this program knows every command in the log (found command {tag})"),
+        };
+    }
+
+    private static BucketCreated ReadBucketCreated(BinaryReader reader)
+    {
+        var id = new BucketId(reader.ReadInt32());
+        var name = reader.ReadString();
+        var group = new GroupId(reader.ReadInt32());
+        var voters = new NodeId[reader.ReadInt32()];
+        for (var i = 0; i < voters.Length; i++)
+            voters[i] = new NodeId(ReadUInt128(reader));
+        return new BucketCreated(id, name, group, voters);
+    }
+
+    private static void WriteTag(BinaryWriter writer, byte tag)
+    {
+        writer.Write(tag);
+        writer.Write(Version);
+    }
+
+    private static void WriteUInt128(BinaryWriter writer, UInt128 value)
+    {
+        writer.Write((ulong)value);
+        writer.Write((ulong)(value >> 64));
+    }
+
+    private static UInt128 ReadUInt128(BinaryReader reader)
+    {
+        var low = reader.ReadUInt64();
+        return new UInt128(reader.ReadUInt64(), low);
+    }
+}

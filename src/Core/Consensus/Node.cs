@@ -1,0 +1,204 @@
+using Watch.Core.Storage;
+
+namespace Watch.Core.Consensus;
+
+/// <summary>Entries of one group that have become committed, in order.</summary>
+/// <param name="Group">The group.</param>
+/// <param name="Entries">Its entries.</param>
+public readonly record struct CommittedEntries(GroupId Group, ReadOnlyMemory<Entry> Entries);
+
+/// <summary>
+/// All groups of one node over its one log: still a state machine without clock, thread or disk.
+///
+/// Group commit: whatever waits in any group goes into one batch (<see cref="TryCollect"/>), the shell makes that batch durable with
+/// one write and one sync, reports it (<see cref="Persisted"/>), and takes what has become committed by it
+/// (<see cref="TryTakeCommitted"/>). While a batch is at the disk, proposals gather for the next one.
+///
+///   N1  One batch is at the disk at a time, and it is reported before the next is collected: what is durable is always a beginning of
+///       what was collected.
+///   N2  A birth is one batch: the system group's first entries and the default bucket's group, all of it or nothing.
+///   N3  A group begins on its first voters when the catalogue's entry that creates it is committed.
+/// </summary>
+public sealed class Node
+{
+    /// <summary>How many bytes a batch gathers before the rest waits for the next; one entry may go beyond it.</summary>
+    public const int BatchBytes = 16 << 20;
+
+    private readonly SortedDictionary<GroupId, RaftGroup> _groups = [];
+    private readonly Queue<RaftGroup> _waiting = new();
+    private readonly HashSet<GroupId> _isWaiting = [];
+    private readonly List<(RaftGroup Group, PersistEffect Effect)> _atDisk = [];
+    private readonly Queue<RoleChanged> _roleChanges = new();
+    private readonly Queue<CommittedEntries> _committed = new();
+    private bool _started;
+
+    /// <summary>A node as its disk remembers it.</summary>
+    public Node(NodeIdentity self, RecoveredLog recovered)
+    {
+        ArgumentNullException.ThrowIfNull(self);
+        ArgumentNullException.ThrowIfNull(recovered);
+        Self = self;
+        foreach (var (id, group) in recovered.Groups)
+            _groups.Add(id, RaftGroup.Recovered(id, self.Id, group));
+        if (recovered.Groups.TryGetValue(GroupId.System, out var system))
+            Incarnation = IncarnationIn(system.Log);
+    }
+
+    /// <summary>Who it is.</summary>
+    public NodeIdentity Self { get; }
+
+    /// <summary>The incarnation of the cluster that this node's folder belongs to; null for a new folder.</summary>
+    public UInt128? Incarnation { get; private set; }
+
+    /// <summary>The system group's state, as far as its committed entries were taken.</summary>
+    public Catalogue Catalogue { get; } = new();
+
+    /// <summary>The groups, to look at.</summary>
+    public IReadOnlyDictionary<GroupId, RaftGroup> Groups => _groups;
+
+    /// <summary>Whether a batch is at the disk.</summary>
+    public bool IsPersisting => _atDisk.Count > 0;
+
+    /// <summary>Whether something waits for <see cref="TryCollect"/>.</summary>
+    public bool HasToPersist => _waiting.Count > 0;
+
+    /// <summary>Lets a cluster be born on this node (<see cref="Birth.Decide"/> said so): its first entries wait for the next batch.</summary>
+    /// <param name="incarnation">128 random bits, not zero.</param>
+    /// <param name="leaseMs">A leader's lease, in milliseconds.</param>
+    /// <param name="marginMs">The margin for clock drift, in milliseconds.</param>
+    /// <param name="now">The clocks.</param>
+    public void BeBorn(UInt128 incarnation, int leaseMs, int marginMs, in Moment now)
+    {
+        Invariant.That(Incarnation is null && _groups.Count == 0, "B1: a folder that knows an incarnation takes part in no other birth");
+        Invariant.That(incarnation != 0, "B1: an incarnation is not zero");
+        var commands = Birth.FirstCommands(incarnation, leaseMs, marginMs, Self.Name, Self.Id);
+        Incarnation = incarnation;
+        Begin(GroupId.System, [Self.Id], [.. commands.Select(command => command.Encode())], now.WallMs);
+        foreach (var bucket in commands.OfType<CatalogueCommand.BucketCreated>())
+            Begin(bucket.Group, bucket.FirstVoters, [], now.WallMs);     // N2
+    }
+
+    /// <summary>Lets every group stand for election.</summary>
+    public void Start()
+    {
+        Invariant.That(!_started, "N3: a node starts once");
+        _started = true;
+        foreach (var group in _groups.Values)
+            Campaign(group);
+    }
+
+    /// <summary>Appends commands to a group's log if this node leads the group; a group that is not here accepts nothing.</summary>
+    public ProposeOutcome Propose(GroupId id, IReadOnlyList<ReadOnlyMemory<byte>> commands, in Moment now)
+    {
+        if (!_groups.TryGetValue(id, out var group))
+            return default;
+        var outcome = group.Propose(commands, now);
+        Note(group);
+        return outcome;
+    }
+
+    /// <summary>
+    /// Collects what waits in every group into an empty batch, up to <see cref="BatchBytes"/>; what does not fit waits for the next.
+    /// False where nothing waits.
+    /// </summary>
+    public bool TryCollect(LogBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        Invariant.That(!IsPersisting, "N1: one batch is at the disk at a time");
+        Invariant.That(batch.IsEmpty, "N1: a batch is collected into an empty one");
+        while (_waiting.TryPeek(out var group) && (batch.IsEmpty || batch.Length < BatchBytes))
+        {
+            if (group.TryTakePersist(BatchBytes - batch.Length, out var effect))
+            {
+                Add(batch, group.Id, effect);
+                _atDisk.Add((group, effect));
+            }
+            if (group.HasToPersist)
+                break;
+            _waiting.Dequeue();
+            _isWaiting.Remove(group.Id);
+        }
+        return !batch.IsEmpty;
+    }
+
+    /// <summary>The batch collected last is durable.</summary>
+    public void Persisted(in Moment now)
+    {
+        Invariant.That(IsPersisting, "N1: only a collected batch becomes durable");
+        foreach (var (group, effect) in _atDisk)
+        {
+            group.Persisted(effect, now);
+            Note(group);
+            if (group.TakeCommitted() is { Length: > 0 } committed)
+                _committed.Enqueue(new CommittedEntries(group.Id, committed));
+        }
+        _atDisk.Clear();
+    }
+
+    /// <summary>Takes entries that have become committed, group by group, each group's in order. The system group's are applied to the catalogue here.</summary>
+    public bool TryTakeCommitted(out CommittedEntries committed)
+    {
+        if (!_committed.TryDequeue(out committed))
+            return false;
+        if (committed.Group == GroupId.System)
+            Apply(committed.Entries.Span);
+        return true;
+    }
+
+    /// <summary>Takes the next change of a group's role.</summary>
+    public bool TryTakeRoleChange(out RoleChanged change) => _roleChanges.TryDequeue(out change);
+
+    private void Apply(ReadOnlySpan<Entry> entries)
+    {
+        foreach (var entry in entries)
+        {
+            if (entry.Kind != EntryKind.Command)
+                continue;
+            var command = CatalogueCommand.Decode(entry.Payload);
+            Catalogue.Apply(command);
+            if (command is CatalogueCommand.BucketCreated created && created.FirstVoters.Contains(Self.Id) && !_groups.ContainsKey(created.Group))
+                Begin(created.Group, created.FirstVoters, [], entry.WallTimeMs);   // N3
+        }
+    }
+
+    private void Begin(GroupId id, IReadOnlyList<NodeId> voters, IReadOnlyList<byte[]> commands, long wallMs)
+    {
+        var group = RaftGroup.Born(id, Self.Id, voters, commands, wallMs);
+        _groups.Add(id, group);
+        if (_started)
+            Campaign(group);
+        Note(group);
+    }
+
+    private void Campaign(RaftGroup group)
+    {
+        group.Campaign();
+        Note(group);
+    }
+
+    private void Note(RaftGroup group)
+    {
+        if (group.TakeRoleChange() is { } change)
+            _roleChanges.Enqueue(change);
+        if (group.HasToPersist && _isWaiting.Add(group.Id))
+            _waiting.Enqueue(group);
+    }
+
+    private static void Add(LogBatch batch, GroupId group, in PersistEffect effect)
+    {
+        if (effect.State is { } state)
+            batch.Add(group, state);
+        foreach (var entry in effect.Entries.Span)
+            batch.Add(group, entry);
+    }
+
+    private static UInt128? IncarnationIn(RaftLog log)
+    {
+        for (var index = LogIndex.None.Next; index <= log.Last; index = index.Next)
+        {
+            if (log[index].Kind == EntryKind.Command)
+                return CatalogueCommand.Decode(log[index].Payload) is CatalogueCommand.ClusterBorn born ? born.Incarnation : null;
+        }
+        return null;
+    }
+}

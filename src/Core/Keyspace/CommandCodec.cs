@@ -1,0 +1,194 @@
+using System.Buffers.Binary;
+
+namespace Watch.Core.Keyspace;
+
+/// <summary>
+/// The bytes of a command, as they stand in the log for ever. All numbers are little-endian, all lengths 32 bits:
+/// <code>
+/// command   = version(1 byte, = 1) kind(1 byte) body
+/// write     = kind 1: operation(1: 0 put, 1 delete) condition(1: 0 none, else ConditionKind)
+///             key(length, bytes) [put: value(length, bytes)]
+///             [condition ValueEquals: value(length, bytes)] [condition RevisionEquals: revision(8)]
+/// compact   = kind 2: through(8) forgetThrough(8; -1 for "as through")
+/// </code>
+/// A new kind of command gets a new kind byte; a changed layout gets a new version, and the old one stays readable.
+/// Bytes that end early, run on, or hold a number outside its range are refused whole: a command is never half understood.
+/// </summary>
+public static class CommandCodec
+{
+    private const byte Version = 1;
+    private const byte WriteKind = 1;
+    private const byte CompactKind = 2;
+    private const byte NoCondition = 0;
+
+    /// <summary>The bytes of a command.</summary>
+    public static byte[] Encode(Command command)
+    {
+        ArgumentNullException.ThrowIfNull(command);
+        return command switch
+        {
+            WriteCommand write => EncodeWrite(write),
+            CompactCommand compact => EncodeCompact(compact),
+            _ => throw new ArgumentException($"No bytes are defined for a {command.GetType().Name}.", nameof(command)),
+        };
+    }
+
+    /// <summary>The command of these bytes. Key and values are copied, so the bytes may be reused.</summary>
+    /// <exception cref="MalformedCommandException">The version or kind is not known here, or the bytes break the layout.</exception>
+    public static Command Decode(ReadOnlySpan<byte> bytes)
+    {
+        var reader = new Reader(bytes);
+        var version = reader.Byte("version");
+        if (version != Version)
+            throw new MalformedCommandException($"Command version {version} is not known; this program reads version {Version}.");
+
+        var kind = reader.Byte("kind");
+        Command command = kind switch
+        {
+            WriteKind => DecodeWrite(ref reader),
+            CompactKind => DecodeCompact(ref reader),
+            _ => throw new MalformedCommandException($"Command kind {kind} is not known."),
+        };
+        reader.End();
+        return command;
+    }
+
+    private static byte[] EncodeWrite(WriteCommand write)
+    {
+        var condition = write.Condition;
+        var isPut = write.Kind == ChangeKind.Put;
+        var size = 4 + 4 + write.Key.Length + (isPut ? 4 + write.Value.Length : 0) + condition?.Kind switch
+        {
+            ConditionKind.ValueEquals => 4 + condition.Value.Length,
+            ConditionKind.RevisionEquals => 8,
+            _ => 0,
+        };
+
+        var writer = new Writer(new byte[size]);
+        writer.Header(WriteKind);
+        writer.Byte((byte)write.Kind);
+        writer.Byte(condition is null ? NoCondition : (byte)condition.Kind);
+        writer.Bytes(write.Key.Span);
+        if (isPut)
+            writer.Bytes(write.Value.Span);
+        if (condition?.Kind == ConditionKind.ValueEquals)
+            writer.Bytes(condition.Value.Span);
+        if (condition?.Kind == ConditionKind.RevisionEquals)
+            writer.Number(condition.Revision.Value);
+        return writer.Done();
+    }
+
+    private static WriteCommand DecodeWrite(ref Reader reader)
+    {
+        var operation = reader.Byte("operation");
+        if (operation > (byte)ChangeKind.Delete)
+            throw new MalformedCommandException($"Operation {operation} is not known.");
+        var conditionKind = reader.Byte("condition");
+        var key = Key.Wrap(reader.Bytes("key"));
+        if (key.IsEmpty)
+            throw new MalformedCommandException("The key has no bytes.");
+        var value = operation == (byte)ChangeKind.Put ? reader.Bytes("value") : [];
+        var condition = conditionKind switch
+        {
+            NoCondition => null,
+            (byte)ConditionKind.ValueEquals => Condition.ValueEquals(reader.Bytes("condition value")),
+            (byte)ConditionKind.RevisionEquals => Condition.RevisionEquals(reader.Revision("condition revision")),
+            (byte)ConditionKind.Absent => Condition.Absent,
+            (byte)ConditionKind.Exists => Condition.Exists,
+            _ => throw new MalformedCommandException($"Condition {conditionKind} is not known."),
+        };
+        return operation == (byte)ChangeKind.Put ? WriteCommand.Put(key, value, condition) : WriteCommand.Delete(key, condition);
+    }
+
+    private static byte[] EncodeCompact(CompactCommand compact)
+    {
+        var writer = new Writer(new byte[2 + 8 + 8]);
+        writer.Header(CompactKind);
+        writer.Number(compact.Through.Value);
+        writer.Number(compact.ForgetThrough?.Value ?? -1);
+        return writer.Done();
+    }
+
+    private static CompactCommand DecodeCompact(ref Reader reader)
+    {
+        var through = reader.Revision("through");
+        var forgetThrough = reader.Number("forgetThrough");
+        return forgetThrough switch
+        {
+            -1 => new CompactCommand(through),
+            >= 0 when forgetThrough <= through.Value => new CompactCommand(through, new Revision(forgetThrough)),
+            _ => throw new MalformedCommandException($"Forgetting through {forgetThrough} lies outside 0..{through}."),
+        };
+    }
+
+    private ref struct Writer(byte[] target)
+    {
+        private int _at;
+
+        public void Header(byte kind)
+        {
+            Byte(Version);
+            Byte(kind);
+        }
+
+        public void Byte(byte value) => target[_at++] = value;
+
+        public void Number(long value)
+        {
+            BinaryPrimitives.WriteInt64LittleEndian(target.AsSpan(_at), value);
+            _at += 8;
+        }
+
+        public void Bytes(ReadOnlySpan<byte> value)
+        {
+            BinaryPrimitives.WriteInt32LittleEndian(target.AsSpan(_at), value.Length);
+            value.CopyTo(target.AsSpan(_at + 4));
+            _at += 4 + value.Length;
+        }
+
+        public readonly byte[] Done()
+        {
+            Invariant.That(_at == target.Length, "an encoded command has the size that was computed for it");
+            return target;
+        }
+    }
+
+    private ref struct Reader(ReadOnlySpan<byte> source)
+    {
+        private ReadOnlySpan<byte> _rest = source;
+
+        public byte Byte(string field) => Take(1, field)[0];
+
+        public long Number(string field) => BinaryPrimitives.ReadInt64LittleEndian(Take(8, field));
+
+        public Revision Revision(string field)
+        {
+            var value = Number(field);
+            return value >= 0 ? new Revision(value) : throw new MalformedCommandException($"Field '{field}' holds the negative revision {value}.");
+        }
+
+        public byte[] Bytes(string field)
+        {
+            var length = BinaryPrimitives.ReadInt32LittleEndian(Take(4, field));
+            return Take(length, field).ToArray();
+        }
+
+        public readonly void End()
+        {
+            if (!_rest.IsEmpty)
+                throw new MalformedCommandException($"{_rest.Length} bytes follow the command's end.");
+        }
+
+        private ReadOnlySpan<byte> Take(int length, string field)
+        {
+            if (length < 0 || length > _rest.Length)
+                throw new MalformedCommandException($"Field '{field}' wants {length} bytes where {_rest.Length} are left.");
+            var taken = _rest[..length];
+            _rest = _rest[length..];
+            return taken;
+        }
+    }
+}
+
+/// <summary>Bytes that are no command this program knows; the message names what is wrong with them.</summary>
+public sealed class MalformedCommandException(string message) : Exception(message);

@@ -1,0 +1,242 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace Watch.Core.Storage;
+
+/// <summary>
+/// The one log of a node, shared by all of its groups, so that one sync makes durable whatever waits, whichever group it belongs to.
+/// docs/disk-format.md describes the bytes; <c>LogScan</c> how they are read again after a crash.
+///
+/// The log is a row of segments (files), a segment a header and a row of batches, a batch a header and its records.
+/// <see cref="Append"/> writes a batch with one call, <see cref="Sync"/> makes durable what was appended: two steps, so that whoever owns
+/// the log decides what shares a sync. Nothing may be acknowledged between the two.
+///
+///   W1  A batch records the position up to which the log was durable when the batch was written. Recovery tells damage from
+///       a torn tail by it.
+///   W2  A segment is written under another name, with its header and room for batches, made durable, and only then renamed; before
+///       that, everything in the segment before it is durable and that file is cut to what is used. So a segment that has its name
+///       proves that all before it was durable.
+///   W3  Room is allocated ahead, as written zeros: a sync of bytes over them has no file size and no block map to write.
+///   W4  After a failed write or sync nobody knows what the disk holds (the kernel may drop the pages and report success the next
+///       time), so the log answers nothing any more. For the same reason recovery writes the bytes above the last recorded position
+///       again before it syncs them: a page that a failed sync left clean in the cache would otherwise look durable.
+///   W5  A crash at any point leaves a log that opens, with everything in it that was ever synced.
+///
+/// Not thread-safe: a node's disk thread owns it.
+/// </summary>
+public sealed class WriteAheadLog : IDisposable
+{
+    private readonly IFileSystem _fs;
+    private readonly string _folder;
+    private readonly NodeId _node;
+    private readonly LogOptions _options;
+    private readonly uint _seed;
+    private readonly LogBatch _empty = new();
+    private IFile _file;
+    private string _path;
+    private long _number;
+    private LogPosition _base;
+    private LogPosition _dataEnd;
+    private LogPosition _sealed;
+    private uint _chain;
+    private LogFailedException? _failure;
+
+    private WriteAheadLog(IFileSystem fs, string folder, NodeId node, LogOptions options, string path, IFile file)
+    {
+        (_fs, _folder, _node, _options, _path, _file) = (fs, folder, node, options, path, file);
+        _seed = LogFormat.ChecksumSeed(node);
+    }
+
+    /// <summary>Where the next batch will be written.</summary>
+    public LogPosition End { get; private set; }
+
+    /// <summary>Everything before this place is durable.</summary>
+    public LogPosition Synced { get; private set; }
+
+    /// <summary>Whether records were written of which no batch yet records that they are durable: time for <see cref="Seal"/> when nothing waits.</summary>
+    public bool NeedsSeal => _dataEnd > _sealed;
+
+    /// <summary>Whether the folder holds a segment.</summary>
+    public static bool Exists(IFileSystem fs, string folder)
+    {
+        ArgumentNullException.ThrowIfNull(fs);
+        return fs.List(folder).Any(name => LogFormat.SegmentNumber(name) is not null);
+    }
+
+    /// <summary>Makes the first segment of a new log in an existing folder that has none.</summary>
+    public static WriteAheadLog Create(IFileSystem fs, string folder, NodeId node, LogOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(fs);
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        Invariant.That(!Exists(fs, folder), "W2: a new log begins in a folder without segments");
+        var (path, file, chain) = CreateSegment(fs, folder, new SegmentHeader(node, 1, LogPosition.Start, 0), options);
+        var log = new WriteAheadLog(fs, folder, node, options, path, file);
+        log.Continue(1, LogPosition.Start, chain);
+        return log;
+    }
+
+    /// <summary>
+    /// Opens an existing log: verifies all of it, hands its records to the reader, cuts a torn tail, and returns when all that was
+    /// handed over is durable.
+    /// </summary>
+    /// <exception cref="LogDamagedException">Something that had been durable is not what was written; nothing was changed.</exception>
+    /// <exception cref="NewerFormatException">A newer version wrote it; nothing was changed.</exception>
+    public static WriteAheadLog Open(
+        IFileSystem fs, string folder, NodeId node, LogOptions options, ILogReader reader, out LogRecovery recovery)
+    {
+        ArgumentNullException.ThrowIfNull(fs);
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        var scan = new LogScan(fs, folder, node, reader);
+        scan.Run();
+
+        // From here on the disk is changed: everything was read and found good.
+        foreach (var name in scan.Unfinished)
+            fs.Delete($"{folder}/{name}");
+        var path = $"{folder}/{LogFormat.SegmentName(scan.LastNumber)}";
+        var log = new WriteAheadLog(fs, folder, node, options, path, fs.Open(path));
+        log.Recover(scan);
+        recovery = new LogRecovery((int)scan.LastNumber, scan.Batches, scan.Records, scan.End, scan.Sealed, scan.Torn);
+        return log;
+    }
+
+    /// <summary>
+    /// Writes a batch at the end, not yet durable, and returns the end. When the segment is full, everything before the batch is made
+    /// durable and the next segment begun.
+    /// </summary>
+    public LogPosition Append(LogBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        if (batch.IsEmpty)
+            throw new ArgumentException("An empty batch is written by Seal alone.", nameof(batch));
+        if (batch.Length > _options.BatchBytesMax)
+            throw new ArgumentException($"A batch of {batch.Length} bytes is longer than {nameof(LogOptions.BatchBytesMax)}, {_options.BatchBytesMax}.", nameof(batch));
+        Guarded(() =>
+        {
+            Write(batch);
+            _dataEnd = End;
+        });
+        return End;
+    }
+
+    /// <summary>Makes durable what was appended; returns the place up to which it is.</summary>
+    public LogPosition Sync()
+    {
+        Guarded(SyncFile);
+        return Synced;
+    }
+
+    /// <summary>
+    /// Records, in an empty batch of its own, that what was written is durable, so that later damage to it is noticed. For when nothing
+    /// waits and at a clean stop. Does nothing where that is recorded already.
+    /// </summary>
+    public void Seal()
+    {
+        if (_failure is null && !NeedsSeal)
+            return;
+        Guarded(() =>
+        {
+            SyncFile();
+            Write(_empty);
+            SyncFile();
+        });
+    }
+
+    /// <summary>Closes the file; neither syncs nor seals.</summary>
+    public void Dispose() => _file.Dispose();
+
+    private long Offset => End - _base;
+
+    private void Recover(LogScan scan) => Guarded(() =>
+    {
+        Continue(scan.LastNumber, scan.LastBase, scan.Chain);
+        End = scan.End;
+        _dataEnd = scan.DataEnd;
+        _sealed = scan.Sealed;
+        // The tail goes before anything new is written: a stale batch in it could one day follow a new one by accident.
+        if (scan.Torn is not null)
+            _file.SetLength(Offset);
+        _file.Write(scan.Sealed - _base, scan.Unsealed);                 // W4
+        SyncFile();
+        _fs.SyncFolder(_folder);
+    });
+
+    private void Continue(long number, LogPosition start, uint chain)
+    {
+        (_number, _base, _chain) = (number, start, chain);
+        End = Synced = _dataEnd = _sealed = start + LogFormat.SegmentHeaderBytes;
+    }
+
+    private void Write(LogBatch batch)
+    {
+        if (Offset + batch.Length > _options.SegmentBytesMax && Offset > LogFormat.SegmentHeaderBytes)
+            NextSegment();
+        if (Offset + batch.Length > _file.Length)
+            _file.Preallocate(RoomFor(Offset + batch.Length, _options));
+
+        _chain = batch.Finish(_chain, End, Synced, _seed);
+        _sealed = Synced;                                                // W1
+        _file.Write(Offset, batch.Bytes);
+        End += batch.Length;
+    }
+
+    private void SyncFile()
+    {
+        _file.Sync();
+        Synced = End;
+    }
+
+    private void NextSegment()
+    {
+        _file.SetLength(Offset);
+        SyncFile();
+        var header = new SegmentHeader(_node, _number + 1, End, _chain);
+        var (path, file, chain) = CreateSegment(_fs, _folder, header, _options);
+        _file.Dispose();
+        (_path, _file) = (path, file);
+        Continue(header.Number, header.Base, chain);
+    }
+
+    private static (string Path, IFile File, uint Chain) CreateSegment(
+        IFileSystem fs, string folder, in SegmentHeader header, LogOptions options)
+    {
+        var path = $"{folder}/{LogFormat.SegmentName(header.Number)}";
+        var unfinished = path + LogFormat.UnfinishedSuffix;
+        Span<byte> bytes = stackalloc byte[LogFormat.SegmentHeaderBytes];
+        var chain = LogFormat.WriteSegmentHeader(bytes, header);
+        var file = fs.Create(unfinished);
+        try
+        {
+            file.Preallocate(RoomFor(LogFormat.SegmentHeaderBytes, options));
+            file.Write(0, bytes);
+            file.Sync();
+            fs.Rename(unfinished, path);
+            fs.SyncFolder(folder);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+        return (path, file, chain);
+    }
+
+    private static long RoomFor(long length, LogOptions options) =>
+        (length + options.AllocateBytes - 1) / options.AllocateBytes * options.AllocateBytes;
+
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "Whatever went wrong, the disk's content is unknown (W4).")]
+    private void Guarded(Action step)
+    {
+        if (_failure is not null)
+            throw new LogFailedException(_failure.File, _failure.InnerException!);
+        try
+        {
+            step();
+        }
+        catch (Exception e)
+        {
+            _failure = new LogFailedException(_path, e);
+            throw _failure;
+        }
+    }
+}

@@ -1,0 +1,81 @@
+namespace Watch.Core.Watching;
+
+/// <summary>Something that is to be done at a time; in one list at most, at one time at most.</summary>
+internal abstract class Due
+{
+    public const long Never = long.MaxValue;
+
+    public long DueMs { get; set; } = Never;
+
+    public bool IsSet => DueMs != Never;
+}
+
+/// <summary>A read of history: of a scope that has a gap, or of a subscription that is behind. One question is under way at most.</summary>
+internal sealed class HistoryReader(ScopeFeed feed, Subscription? subscription) : Due
+{
+    public ScopeFeed Feed => feed;
+
+    /// <summary>Whose replay this is; null for the repair of the scope itself.</summary>
+    public Subscription? Subscription => subscription;
+
+    public FetchId? InFlight { get; set; }
+
+    /// <summary>Where the question under way, or the last one, began.</summary>
+    public Revision After { get; set; }
+
+    /// <summary>How many questions failed one after the other.</summary>
+    public int Failures { get; set; }
+}
+
+/// <summary>A registration that failed and is to be repeated.</summary>
+internal sealed class RegistrationRetry(Subscription subscription) : Due
+{
+    public Subscription Subscription => subscription;
+
+    public int Failures { get; set; }
+}
+
+/// <summary>What is due when. Moving or calling off an entry leaves the old one behind, which is skipped when its time comes.</summary>
+internal sealed class DueList
+{
+    private readonly PriorityQueue<Due, long> _queue = new();
+
+    /// <summary>The time of the earliest entry, or null.</summary>
+    public long? NextMs
+    {
+        get
+        {
+            while (_queue.TryPeek(out var due, out var atMs))
+            {
+                if (due.DueMs == atMs)
+                    return atMs;
+                _queue.Dequeue();
+            }
+
+            return null;
+        }
+    }
+
+    public void Set(Due due, long atMs)
+    {
+        if (due.DueMs == atMs)
+            return;
+        due.DueMs = atMs;
+        _queue.Enqueue(due, atMs);
+    }
+
+    public static void CallOff(Due? due)
+    {
+        if (due is not null)
+            due.DueMs = Due.Never;
+    }
+
+    public Due? TakeDue(long nowMs)
+    {
+        if (NextMs is not { } atMs || atMs > nowMs)
+            return null;
+        var due = _queue.Dequeue();
+        due.DueMs = Due.Never;
+        return due;
+    }
+}

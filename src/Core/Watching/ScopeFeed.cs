@@ -1,0 +1,107 @@
+namespace Watch.Core.Watching;
+
+/// <summary>
+/// One watched scope of one bucket on this silo: how far it is complete, what is known to be missing, and who follows it. It
+/// holds the facts; <see cref="WatchTable"/> acts on them.
+/// </summary>
+internal sealed class ScopeFeed(BucketId bucket, Scope scope)
+{
+    private readonly List<Subscription> _subscriptions = new(1);
+
+    public BucketId Bucket => bucket;
+
+    public Scope Scope => scope;
+
+    /// <summary>Whether a registration was answered, so that <see cref="Cursor"/> means something.</summary>
+    public bool IsStarted { get; private set; }
+
+    /// <summary>Every change of the scope up to here was given to its live subscriptions.</summary>
+    public Revision Cursor { get; private set; }
+
+    /// <summary>No change of the scope lies after this and up to <see cref="Cursor"/>: who has this one is not behind.</summary>
+    public Revision LastChange { get; private set; }
+
+    /// <summary>The latest revision that is known to be a change of the scope, or may be one; a gap if it lies after <see cref="Cursor"/>.</summary>
+    public Revision Wanted { get; private set; }
+
+    public bool HasGap => IsStarted && Wanted > Cursor;
+
+    /// <summary>Whether it has left the table.</summary>
+    public bool IsGone { get; set; }
+
+    /// <summary>The last progress answer that named this scope.</summary>
+    public long ProgressRound { get; set; }
+
+    /// <summary>How many of its subscriptions are not live yet.</summary>
+    public int Joining { get; private set; }
+
+    public HistoryReader? Repair { get; set; }
+
+    public HeldMessages? Held { get; set; }
+
+    public RecentCommits? Recent { get; private set; }
+
+    public IReadOnlyList<Subscription> Subscriptions => _subscriptions;
+
+    /// <summary>The first answer: every change up to and including <paramref name="now"/> lies before this feed.</summary>
+    public void Start(Revision now, Revision head)
+    {
+        IsStarted = true;
+        Cursor = now;
+        LastChange = Revision.Min(head, now);
+    }
+
+    public void Want(Revision revision) => Wanted = Revision.Max(Wanted, revision);
+
+    /// <summary>A change was given to the live subscriptions.</summary>
+    public void Changed(Revision revision) => Cursor = LastChange = revision;
+
+    /// <summary>It is known that nothing changed up to here.</summary>
+    public void Unchanged(Revision until) => Cursor = Revision.Max(Cursor, until);
+
+    /// <summary>Whatever changed up to here cannot be had any more.</summary>
+    public void Lost(Revision until)
+    {
+        Changed(until);
+        Recent?.Restart(until);
+    }
+
+    /// <summary>Enters a subscription, which has to join.</summary>
+    public void Add(Subscription subscription)
+    {
+        subscription.Index = _subscriptions.Count;
+        _subscriptions.Add(subscription);
+        Joining++;
+    }
+
+    /// <summary>Takes a subscription out; the last one takes its place.</summary>
+    public void Remove(Subscription subscription)
+    {
+        if (subscription.State != SubscriptionState.Live)
+            Joined();
+        var last = _subscriptions[^1];
+        _subscriptions[subscription.Index] = last;
+        last.Index = subscription.Index;
+        _subscriptions.RemoveAt(_subscriptions.Count - 1);
+    }
+
+    /// <summary>From now on the subscription is given every change as it comes.</summary>
+    public void GoLive(Subscription subscription)
+    {
+        subscription.State = SubscriptionState.Live;
+        Joined();
+    }
+
+    /// <summary>Keeps what comes from now on for those that are joining.</summary>
+    public void KeepRecent(WatchTableOptions options)
+    {
+        if (IsStarted && Joining > 0)
+            Recent ??= new RecentCommits(LastChange, options.RecentCommitsMax, options.RecentBytesMax);
+    }
+
+    private void Joined()
+    {
+        if (--Joining == 0)
+            Recent = null;
+    }
+}

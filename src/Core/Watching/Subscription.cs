@@ -1,0 +1,235 @@
+namespace Watch.Core.Watching;
+
+/// <summary>Where a subscription stands in its table.</summary>
+public enum SubscriptionState
+{
+    /// <summary>The leader has not answered its registration yet.</summary>
+    Registering = 0,
+
+    /// <summary>It reads history, and follows its scope once it has caught up.</summary>
+    CatchingUp = 1,
+
+    /// <summary>It is given every change of its scope as it comes.</summary>
+    Live = 2,
+
+    /// <summary>It has left its table.</summary>
+    Ended = 3,
+}
+
+/// <summary>
+/// One watch: a cursor and a bounded queue between the dispatcher, which fills it, and a consumer, which drains it on whatever
+/// thread it likes.
+/// </summary>
+/// <remarks>
+/// The queue is guarded by a lock, the only one in Core: it is the one place where two threads meet, and a dispatcher that had
+/// to be asked for every batch would make each consumer wait for all the others. Nothing is called while the lock is held.
+/// Everything else is changed by the table alone, under the rule that its calls are serialized.
+/// </remarks>
+public sealed class Subscription
+{
+    private readonly Lock _lock = new();
+    private readonly SubscriptionQueue _queue;
+    private readonly Action<SubscriptionId> _roomAvailable;
+    private Action? _ready;
+    private Revision? _taken;
+    private (int Events, long Bytes)? _roomWanted;
+
+    internal Subscription(SubscriptionId id, WatchSpec spec, ScopeFeed feed, Action<SubscriptionId> roomAvailable)
+    {
+        (Id, Spec, Feed, _roomAvailable) = (id, spec, feed, roomAvailable);
+        _queue = new SubscriptionQueue(spec.QueueEventsMax, spec.QueueBytesMax);
+        Cursor = _taken = spec.StartAt?.Previous;
+    }
+
+    /// <summary>Its number in the table.</summary>
+    public SubscriptionId Id { get; }
+
+    /// <summary>What it asked for.</summary>
+    public WatchSpec Spec { get; }
+
+    /// <summary>Where it stands. Read it where the table's calls are serialized.</summary>
+    public SubscriptionState State { get; internal set; }
+
+    /// <summary>
+    /// The revision that the leader named in its answer; null until then. Without a start of its own the subscription gets
+    /// everything after it and nothing at or before it. Read it where the table's calls are serialized.
+    /// </summary>
+    public Revision? RegisteredAt { get; internal set; }
+
+    /// <summary>
+    /// The revision up to which all changes of the target are in the queue or taken; null before the start is known.
+    /// Read it where the table's calls are serialized.
+    /// </summary>
+    public Revision? Cursor { get; internal set; }
+
+    /// <summary>How many events wait for the consumer.</summary>
+    public int QueuedEvents
+    {
+        get
+        {
+            lock (_lock)
+                return _queue.Events;
+        }
+    }
+
+    /// <summary>How many bytes wait for the consumer.</summary>
+    public long QueuedBytes
+    {
+        get
+        {
+            lock (_lock)
+                return _queue.Bytes;
+        }
+    }
+
+    /// <summary>
+    /// Called when there is something to take after there was nothing, and when the subscription ends; at once if that is so
+    /// when it is set. It runs on the dispatcher's thread: it should wake the consumer and return, must not call the table, and
+    /// must not throw.
+    /// </summary>
+    public Action? Ready
+    {
+        get => _ready;
+        set
+        {
+            bool isReady;
+            lock (_lock)
+            {
+                _ready = value;
+                isReady = _queue.IsReady;
+            }
+
+            if (isReady)
+                value?.Invoke();
+        }
+    }
+
+    internal ScopeFeed Feed { get; }
+
+    /// <summary>Its place among the scope's subscriptions.</summary>
+    internal int Index { get; set; }
+
+    /// <summary>Its reading of history, from the first time it needs one.</summary>
+    internal HistoryReader? Reader { get; set; }
+
+    /// <summary>Its attempts to register, from the first failure.</summary>
+    internal RegistrationRetry? Retry { get; set; }
+
+    /// <summary>
+    /// Takes what waits: whole revisions up to both limits, at least one; or, when none waits any more, the final notice, once.
+    /// Any thread may call this, one at a time.
+    /// </summary>
+    /// <param name="eventsMax">How many events to take at most, if that is not less than the first revision has.</param>
+    /// <param name="bytesMax">How many bytes to take at most, if that is not less than the first revision has.</param>
+    /// <param name="items">What was taken.</param>
+    /// <returns>Whether there was anything.</returns>
+    public bool TryTake(int eventsMax, long bytesMax, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out WatchItems? items)
+    {
+        bool hasRoom;
+        lock (_lock)
+        {
+            items = Take(eventsMax, bytesMax);
+            hasRoom = _roomWanted is { } wanted && !_queue.IsEnded && _queue.HasRoomToReplay(wanted.Events, wanted.Bytes);
+            if (hasRoom)
+                _roomWanted = null;
+        }
+
+        if (hasRoom)
+            _roomAvailable(Id);
+        return items is not null;
+    }
+
+    private WatchItems? Take(int eventsMax, long bytesMax)
+    {
+        var previous = _taken;
+        if (_queue.Take(eventsMax, bytesMax) is { Length: > 0 } commits)
+        {
+            _taken = commits[^1].Revision;
+            return new WatchItems { Previous = previous, Commits = commits, PreviousValues = Spec.PreviousValues };
+        }
+
+        return _queue.TakeEnd() is { } end
+            ? new WatchItems { Previous = previous, Commits = [], PreviousValues = Spec.PreviousValues, End = end }
+            : null;
+    }
+
+    /// <summary>The start is known: everything after it will come.</summary>
+    internal void Start(Revision cursor)
+    {
+        Cursor = cursor;
+        lock (_lock)
+            _taken = cursor;
+    }
+
+    /// <summary>Adds a replayed revision if it fits.</summary>
+    internal bool TryReplay(Commit commit, CommitSize size)
+    {
+        bool added, wasReady;
+        lock (_lock)
+        {
+            wasReady = _queue.IsReady;
+            added = _queue.TryAdd(Queued(commit, size));
+        }
+
+        Tell(added && !wasReady);
+        return added;
+    }
+
+    /// <summary>Adds a live revision. Returns null if it was added, else what its policy decided.</summary>
+    internal SlowOutcome? Offer(Commit commit, CommitSize size)
+    {
+        SlowOutcome? outcome = null;
+        bool wasReady;
+        lock (_lock)
+        {
+            wasReady = _queue.IsReady;
+            var queued = Queued(commit, size);
+            if (!_queue.TryAdd(queued))
+                outcome = Spec.WhenSlow.DoesNotFit(_queue, queued);
+        }
+
+        Tell(outcome is null && !wasReady);
+        return outcome;
+    }
+
+    /// <summary>Whether replay can go on now. If not, the table is told once the consumer has made room for this much.</summary>
+    internal bool HasRoomOrWaits(int events, long bytes)
+    {
+        lock (_lock)
+        {
+            var hasRoom = _queue.HasRoomToReplay(events, bytes);
+            _roomWanted = hasRoom ? null : (events, bytes);
+            return hasRoom;
+        }
+    }
+
+    /// <summary>How many events and bytes can be added.</summary>
+    internal (int Events, long Bytes) Room()
+    {
+        lock (_lock)
+            return (Math.Max(1, _queue.EventsMax - _queue.Events), Math.Max(1, _queue.BytesMax - _queue.Bytes));
+    }
+
+    /// <summary>Puts the final notice into the slot kept for it.</summary>
+    internal void End(EndNotice notice)
+    {
+        State = SubscriptionState.Ended;
+        lock (_lock)
+        {
+            _queue.End(notice);
+            _roomWanted = null;
+        }
+
+        Tell(true);
+    }
+
+    internal long BytesOf(CommitSize size) => size.Bytes + (Spec.PreviousValues ? size.PreviousBytes : 0);
+
+    private QueuedCommit Queued(Commit commit, CommitSize size) => new(commit, size.Events, BytesOf(size));
+
+    private void Tell(bool isReady)
+    {
+        if (isReady)
+            _ready?.Invoke();
+    }
+}

@@ -1,0 +1,233 @@
+namespace Watch.Core.Watching;
+
+// The sure path: what messages did not bring is read from history, for a scope with a gap or for a subscription that is behind.
+public sealed partial class WatchTable
+{
+    /// <summary>Does what has become due: asks history about gaps that did not close by themselves, repeats what failed.</summary>
+    public void Tick(long nowMs)
+    {
+        while (_due.TakeDue(nowMs) is { } due)
+        {
+            switch (due)
+            {
+                case HistoryReader { Subscription: { } subscription }:
+                    CatchUp(subscription, nowMs);
+                    break;
+                case HistoryReader { Feed: var feed }:
+                    if (feed.HasGap)
+                        Ask(feed.Repair!, feed.Cursor, feed.Wanted, _options.FetchEventsMax, _options.FetchBytesMax);
+                    break;
+                case RegistrationRetry { Subscription: var subscription }:
+                    _effects.Add(new WatchEffect.RegisterScope(subscription.Spec.Bucket, subscription.Feed.Scope, subscription.Id));
+                    break;
+            }
+        }
+    }
+
+    /// <summary>The consumer of a subscription has made room for more replay.</summary>
+    public void Continue(SubscriptionId id, long nowMs)
+    {
+        if (_subscriptions.TryGetValue(id, out var subscription) && subscription is { State: SubscriptionState.CatchingUp, Reader: not { InFlight: not null } and not { IsSet: true } })
+            CatchUp(subscription, nowMs);
+    }
+
+    /// <summary>History's answer.</summary>
+    /// <param name="id">The question. An answer that nobody waits for any more is dropped.</param>
+    /// <param name="commits">The scope's changes after the question's start, in order, whole revisions, of this scope only.</param>
+    /// <param name="reached">The revision up to which these are all; the answer is asked for in pieces if it is short.</param>
+    /// <param name="nowMs">The time.</param>
+    public void Fetched(FetchId id, IReadOnlyList<Commit> commits, Revision reached, long nowMs)
+    {
+        ArgumentNullException.ThrowIfNull(commits);
+        if (Answered(id) is not { } reader)
+            return;
+
+        Invariant.That(commits.Count == 0 || commits[^1].Revision <= reached, "History's answer reaches its own last revision.");
+        if (reached <= reader.After)
+        {
+            Backoff(reader, nowMs);
+            return;
+        }
+
+        reader.Failures = 0;
+        if (reader.Subscription is { } subscription)
+            Replay(subscription, commits, reached, nowMs);
+        else
+            Repair(reader.Feed, commits, reached, nowMs);
+    }
+
+    /// <summary>History could not be asked, or did not answer in time; the question is repeated after a while.</summary>
+    public void FetchFailed(FetchId id, long nowMs)
+    {
+        if (Answered(id) is { } reader)
+            Backoff(reader, nowMs);
+    }
+
+    /// <summary>History does not reach back to the question's start any more.</summary>
+    /// <param name="id">The question. An answer that nobody waits for any more is dropped.</param>
+    /// <param name="firstAvailable">The earliest revision of which history has the changes.</param>
+    /// <param name="nowMs">The time.</param>
+    public void FetchCompacted(FetchId id, Revision firstAvailable, long nowMs)
+    {
+        if (Answered(id) is not { } reader)
+            return;
+
+        if (firstAvailable.Previous <= reader.After)
+            Backoff(reader, nowMs);
+        else if (reader.Subscription is { } subscription)
+            EndCompacted(subscription, firstAvailable);
+        else
+            Lose(reader.Feed, firstAvailable, nowMs);
+    }
+
+    private HistoryReader? Answered(FetchId id)
+    {
+        if (!_reads.Remove(id, out var reader))
+            return null;
+        reader.InFlight = null;
+        return reader;
+    }
+
+    /// <summary>Changes that messages did not bring, for everyone who is live.</summary>
+    private void Repair(ScopeFeed feed, IReadOnlyList<Commit> commits, Revision reached, long nowMs)
+    {
+        var before = feed.Cursor;
+        for (var i = 0; i < commits.Count && !feed.IsGone; i++)
+            if (commits[i].Revision > feed.Cursor)
+                Dispatch(feed, commits[i], CommitSize.Of(commits[i].Changes));
+        if (feed.Cursor > before)
+            _counters.GapsRepaired++;
+        if (feed.IsGone)
+            return;
+
+        feed.Unchanged(reached);
+        Settle(feed, nowMs, waitMs: 0);
+    }
+
+    /// <summary>Changes that the scope missed are gone: all who needed them end, those who start later stay.</summary>
+    private void Lose(ScopeFeed feed, Revision firstAvailable, long nowMs)
+    {
+        // Messages may have closed the gap while the answer was under way.
+        if (firstAvailable.Previous > feed.Cursor && feed.HasGap)
+        {
+            for (var i = feed.Subscriptions.Count - 1; i >= 0; i--)
+                if (feed.Subscriptions[i] is { State: SubscriptionState.Live } subscription && subscription.Cursor < firstAvailable.Previous)
+                    EndCompactedAt(subscription, firstAvailable);
+            if (feed.IsGone)
+                return;
+            feed.Lost(firstAvailable.Previous);
+        }
+
+        Settle(feed, nowMs, waitMs: 0);
+    }
+
+    private void EndCompactedAt(Subscription subscription, Revision firstAvailable)
+    {
+        subscription.Cursor = Revision.Max(subscription.Cursor!.Value, subscription.Feed.Cursor);
+        EndCompacted(subscription, firstAvailable);
+    }
+
+    /// <summary>A piece of history for one subscription, as far as its queue takes it.</summary>
+    private void Replay(Subscription subscription, IReadOnlyList<Commit> commits, Revision reached, long nowMs)
+    {
+        foreach (var commit in commits)
+            if (commit.Revision > subscription.Cursor && !TryReplay(subscription, commit, CommitSize.Of(commit.Changes)))
+            {
+                WaitForRoom(subscription, CommitSize.Of(commit.Changes), nowMs);
+                return;
+            }
+
+        subscription.Cursor = Revision.Max(subscription.Cursor!.Value, reached);
+        CatchUp(subscription, nowMs);
+    }
+
+    /// <summary>Brings a subscription as far as it can get now: live, if nothing lies between; else on its way through history.</summary>
+    private void CatchUp(Subscription subscription, long nowMs)
+    {
+        var feed = subscription.Feed;
+        if (feed.Recent is { } recent && subscription.Cursor >= recent.From)
+            foreach (var (commit, size) in recent.After(subscription.Cursor.Value))
+                if (!TryReplay(subscription, commit, size))
+                {
+                    WaitForRoom(subscription, size, nowMs);
+                    return;
+                }
+
+        // Live, a change that does not fit is put to the slow policy. So it goes live with room in its queue only: that a replay
+        // filled it says nothing about the consumer.
+        if (!subscription.HasRoomOrWaits(1, 1))
+            return;
+        if (subscription.Cursor >= feed.LastChange)
+        {
+            subscription.Reader = null;
+            feed.GoLive(subscription);
+        }
+        else
+        {
+            var (events, bytes) = subscription.Room();
+            subscription.Reader ??= new HistoryReader(feed, subscription);
+            Ask(subscription.Reader, subscription.Cursor!.Value, feed.LastChange, Math.Min(events, _options.FetchEventsMax), Math.Min(bytes, _options.FetchBytesMax));
+        }
+    }
+
+    private bool TryReplay(Subscription subscription, Commit commit, CommitSize size)
+    {
+        if (!subscription.TryReplay(commit, size))
+            return false;
+        subscription.Cursor = commit.Revision;
+        _counters.EventsOut += size.Events;
+        return true;
+    }
+
+    private void WaitForRoom(Subscription subscription, CommitSize size, long nowMs)
+    {
+        // The consumer may have drained the queue since it refused: then it will tell nobody, and there is room now.
+        if (subscription.HasRoomOrWaits(size.Events, subscription.BytesOf(size)))
+            CatchUp(subscription, nowMs);
+    }
+
+    private void SeeToGap(ScopeFeed feed, long nowMs, long waitMs)
+    {
+        var reader = feed.Repair ??= new HistoryReader(feed, null);
+        if (reader.InFlight is not null || reader is { Failures: > 0, IsSet: true })
+            return;
+        if (waitMs == 0)
+            Ask(reader, feed.Cursor, feed.Wanted, _options.FetchEventsMax, _options.FetchBytesMax);
+        else if (!reader.IsSet)
+            _due.Set(reader, nowMs + waitMs);
+    }
+
+    private void Ask(HistoryReader reader, Revision after, Revision upTo, int eventsMax, long bytesMax)
+    {
+        Invariant.That(reader.InFlight is null, "T6: one question to history at a time.");
+        DueList.CallOff(reader);
+        var id = new FetchId(++_lastFetch);
+        _reads.Add(id, reader);
+        (reader.InFlight, reader.After) = (id, after);
+        _effects.Add(new WatchEffect.Fetch(reader.Feed.Bucket, reader.Feed.Scope, id, after, upTo, eventsMax, bytesMax));
+    }
+
+    private void Backoff(HistoryReader reader, long nowMs)
+    {
+        _counters.QuestionsFailed++;
+        if (reader.Subscription is not null || reader.Feed.HasGap)
+            _due.Set(reader, nowMs + BackoffMs(reader.Failures++));
+        else
+            reader.Failures = 0;
+    }
+
+    private long BackoffMs(int failures)
+    {
+        var mostMs = Math.Min(_options.RetryMaxMs, _options.RetryMinMs << Math.Min(failures, 20));
+        return _random.NextInt64((mostMs + 1) / 2, mostMs + 1);
+    }
+
+    private void Forget(HistoryReader? reader)
+    {
+        if (reader is null)
+            return;
+        DueList.CallOff(reader);
+        if (reader.InFlight is { } id)
+            _reads.Remove(id);
+    }
+}

@@ -1,0 +1,60 @@
+namespace Watch.Core.Watching;
+
+/// <summary>Limits and times of one silo's <see cref="WatchTable"/>.</summary>
+public sealed record WatchTableOptions
+{
+    /// <summary>Whether watching is allowed at all.</summary>
+    public bool Enabled { get; init; } = true;
+
+    /// <summary>How many subscriptions this silo serves, of all kinds together.</summary>
+    public int WatchersMax { get; init; } = 1_000_000;
+
+    /// <summary>How long an early message waits for the missing one before history is asked, in milliseconds.</summary>
+    public long HoldMs { get; init; } = 5;
+
+    /// <summary>How many early messages of one scope are held; more are dropped and read from history.</summary>
+    public int HeldMessagesMax { get; init; } = 64;
+
+    /// <summary>How many bytes of early messages of one scope are held; more are dropped and read from history.</summary>
+    public long HeldBytesMax { get; init; } = 4L << 20;
+
+    /// <summary>How many recent revisions of a scope are kept for those of its subscriptions that are still joining.</summary>
+    public int RecentCommitsMax { get; init; } = 1024;
+
+    /// <summary>How many bytes of recent revisions of a scope are kept for those of its subscriptions that are still joining.</summary>
+    public long RecentBytesMax { get; init; } = 4L << 20;
+
+    /// <summary>How many events one question to history asks for at most.</summary>
+    public int FetchEventsMax { get; init; } = 4096;
+
+    /// <summary>How many bytes one question to history asks for at most.</summary>
+    public long FetchBytesMax { get; init; } = 1L << 20;
+
+    /// <summary>How long to wait after the first failed question to the leader, in milliseconds; doubles with each further failure.</summary>
+    public long RetryMinMs { get; init; } = 20;
+
+    /// <summary>How long to wait at most between failed questions to the leader, in milliseconds.</summary>
+    public long RetryMaxMs { get; init; } = 2_000;
+
+    /// <summary>Throws where a setting is out of range, naming it, its value and what is allowed.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A setting is out of range.</exception>
+    public void Validate()
+    {
+        AtLeast(nameof(WatchersMax), WatchersMax, 1);
+        AtLeast(nameof(HoldMs), HoldMs, 0);
+        AtLeast(nameof(HeldMessagesMax), HeldMessagesMax, 0);
+        AtLeast(nameof(HeldBytesMax), HeldBytesMax, 0);
+        AtLeast(nameof(RecentCommitsMax), RecentCommitsMax, 0);
+        AtLeast(nameof(RecentBytesMax), RecentBytesMax, 0);
+        AtLeast(nameof(FetchEventsMax), FetchEventsMax, 1);
+        AtLeast(nameof(FetchBytesMax), FetchBytesMax, 1);
+        AtLeast(nameof(RetryMinMs), RetryMinMs, 1);
+        AtLeast(nameof(RetryMaxMs), RetryMaxMs, RetryMinMs);
+    }
+
+    private static void AtLeast(string name, long value, long least)
+    {
+        if (value < least)
+            throw new ArgumentOutOfRangeException(name, value, $"{name} is {value}: at least {least} is allowed.");
+    }
+}

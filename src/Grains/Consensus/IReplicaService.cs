@@ -1,0 +1,64 @@
+using System.Collections.Immutable;
+using Orleans;
+using Orleans.Runtime;
+using Orleans.Services;
+using Watch.Core;
+
+namespace Watch.Grains.Consensus;
+
+/// <summary>
+/// A node's replica of every group, one per silo and addressed by silo. Only silos call it: the contract lives in this assembly, which
+/// clients do not have. Every question names its bucket; who does not lead the bucket's group says so, and who does if it knows.
+/// </summary>
+[Alias("watch.IReplicaService")]
+internal interface IReplicaService : IGrainService
+{
+    /// <summary>Who this node is and what it knows; answered by every node at any time.</summary>
+    [Alias("Describe"), ResponseTimeout("00:00:02")]
+    Task<NodeDescription> Describe(BucketId bucket);
+
+    /// <summary>
+    /// Lets the node take part: decides about the cluster's birth, starts the replica, and is answered when that is decided. Called once,
+    /// by the silo itself, when it has become active.
+    /// </summary>
+    [Alias("Begin"), ResponseTimeout("01:00:00")]
+    Task Begin();
+
+    /// <summary>Takes writes into the log; answered when all of them are committed and applied, or certainly will not be.</summary>
+    [Alias("Propose"), ResponseTimeout("00:00:10")]
+    Task<ProposeReply> Propose(ProposeRequest request);
+
+    /// <summary>Reads several keys at one revision.</summary>
+    [Alias("GetMany"), ResponseTimeout("00:00:05")]
+    Task<KeysReply> GetMany(BucketId bucket, ImmutableArray<Key> keys);
+
+    /// <summary>Reads a page of keys.</summary>
+    [Alias("Scan"), ResponseTimeout("00:00:10")]
+    Task<ScanReply> Scan(BucketId bucket, ScanRequest request);
+
+    /// <summary>Reads the history of a scope.</summary>
+    [Alias("History"), ResponseTimeout("00:00:10")]
+    Task<HistoryReply> History(HistoryRequest request);
+
+    /// <summary>
+    /// From the answer's revision on, every commit of these scopes names the silo. Asking again is harmless. The answer's heads are in
+    /// the order asked.
+    /// </summary>
+    [Alias("Register"), ResponseTimeout("00:00:05")]
+    Task<HeadsReply> Register(BucketId bucket, string silo, ImmutableArray<Scope> scopes);
+
+    /// <summary>
+    /// The bucket's revision and the head of every scope that is registered for the silo: by this a silo notices that a last event was
+    /// lost, or that the leader does not know one of its scopes (any more).
+    /// </summary>
+    [Alias("Progress"), ResponseTimeout("00:00:05")]
+    Task<ProgressReply> Progress(BucketId bucket, string silo);
+
+    /// <summary>Commits of this scope no longer name the silo.</summary>
+    [Alias("Unregister"), ResponseTimeout("00:00:05")]
+    Task<LeaderReply> Unregister(BucketId bucket, string silo, Scope scope);
+
+    /// <summary>How the bucket is.</summary>
+    [Alias("DescribeBucket"), ResponseTimeout("00:00:05")]
+    Task<BucketStatusReply> DescribeBucket(BucketId bucket);
+}

@@ -1,0 +1,62 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Orleans;
+using Orleans.Runtime;
+using Watch.Core.Consensus;
+using Watch.Core.Storage;
+using Watch.Grains.Storage;
+
+namespace Watch.Grains.Consensus;
+
+/// <summary>
+/// Opens this node's data folder before anything of the silo runs, and closes it after everything has stopped. A folder that cannot be
+/// trusted (damaged, in use, of another node) stops the silo's start.
+/// </summary>
+internal sealed partial class NodeStorage(
+    IFileSystem files,
+    IDiskWorker disk,
+    IWatchRandom random,
+    ILocalSiloDetails silo,
+    IOptions<WatchSiloOptions> options,
+    ILogger<NodeStorage> logger) : ILifecycleParticipant<ISiloLifecycle>
+{
+    private DataFolder? _folder;
+    private Func<Task>? _stopWriting;
+
+    /// <summary>The open folder.</summary>
+    public DataFolder Folder => _folder ?? throw new InvalidOperationException("The data folder is not open.");
+
+    /// <summary>What its log held when it was opened.</summary>
+    public RecoveredLog Recovered { get; } = new();
+
+    /// <summary>Where disk work is done.</summary>
+    public IDiskWorker Disk => disk;
+
+    /// <summary>This node's name.</summary>
+    public string NodeName => string.IsNullOrEmpty(options.Value.NodeName) ? silo.Name : options.Value.NodeName;
+
+    /// <summary>Names what has to have ended before the folder is closed.</summary>
+    public void CloseAfter(Func<Task> stopWriting) => _stopWriting = stopWriting;
+
+    public void Participate(ISiloLifecycle observer) =>
+        observer.Subscribe(nameof(NodeStorage), ServiceLifecycleStage.RuntimeStorageServices, OpenAsync, CloseAsync);
+
+    private async Task OpenAsync(CancellationToken cancellationToken)
+    {
+        await disk.Run(() => _folder = DataFolder.Open(files, options.Value.DataDirectory, NodeName, new RandomBits(random), new LogOptions(), Recovered));
+        if (Folder.Recovery?.Torn is { } torn)
+            LogTornTail(logger, torn);
+    }
+
+    private async Task CloseAsync(CancellationToken cancellationToken)
+    {
+        if (_stopWriting is not null)
+            await _stopWriting();
+        if (_folder is { } folder)
+            await disk.Run(folder.Dispose);
+        _folder = null;
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The log ended in an unfinished write: {TornTail}")]
+    private static partial void LogTornTail(ILogger logger, TornTail tornTail);
+}

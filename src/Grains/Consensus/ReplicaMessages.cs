@@ -1,0 +1,150 @@
+using System.Collections.Immutable;
+using Orleans;
+using Orleans.Runtime;
+using Watch.Core;
+
+namespace Watch.Grains.Consensus;
+
+/// <summary>Who a node is.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Incarnation">The incarnation of the cluster that it belongs to; empty where it knows none.</param>
+/// <param name="Leads">Whether it leads the group asked about, with an entry of its own term committed.</param>
+[GenerateSerializer, Immutable, Alias("watch.NodeDescription")]
+internal sealed record NodeDescription([property: Id(0)] string Name, [property: Id(1)] string Incarnation, [property: Id(2)] bool Leads);
+
+/// <summary>Why a replica did not do what it was asked. Whatever it says, nothing was done.</summary>
+[GenerateSerializer, Alias("watch.RefusalKind")]
+internal enum RefusalKind
+{
+    NotLeader = 0,
+    Busy = 1,
+    ShuttingDown = 2,
+    UnknownBucket = 3,
+    Compacted = 4,
+    FutureRevision = 5,
+    Failed = 6,
+}
+
+/// <summary>A refusal, with what the caller needs to know.</summary>
+/// <param name="Kind">Why.</param>
+/// <param name="Message">In words.</param>
+/// <param name="FirstAvailable">Of <see cref="RefusalKind.Compacted"/>: the first revision that history still has.</param>
+[GenerateSerializer, Immutable, Alias("watch.Refusal")]
+internal sealed record Refusal([property: Id(0)] RefusalKind Kind, [property: Id(1)] string Message, [property: Id(2)] Revision FirstAvailable = default);
+
+/// <summary>What every answer of a replica has: either it refuses, or the rest is filled in.</summary>
+[GenerateSerializer, Immutable, Alias("watch.LeaderReply")]
+internal record LeaderReply
+{
+    [Id(0)]
+    public Refusal? Refusal { get; init; }
+}
+
+/// <summary>Writes for one bucket, encoded as log entries carry them.</summary>
+[GenerateSerializer, Immutable, Alias("watch.ProposeRequest")]
+internal sealed record ProposeRequest([property: Id(0)] BucketId Bucket, [property: Id(1)] ImmutableArray<ReadOnlyMemory<byte>> Commands);
+
+/// <summary>One answer per write, in the order proposed.</summary>
+[GenerateSerializer, Immutable, Alias("watch.ProposeReply")]
+internal sealed record ProposeReply : LeaderReply
+{
+    [Id(0)]
+    public ImmutableArray<CommandOutcome> Outcomes { get; init; } = [];
+}
+
+/// <summary>A scope to tell of a commit: its revision before, for the chain, and the silos that watch it.</summary>
+[GenerateSerializer, Immutable, Alias("watch.WatchedScope")]
+internal sealed record WatchedScope([property: Id(0)] Scope Scope, [property: Id(1)] Revision Previous, [property: Id(2)] ImmutableArray<string> Silos);
+
+/// <summary>What became of one write.</summary>
+/// <param name="Result">What its caller is told.</param>
+/// <param name="Changes">Its changes, where somebody watches them; else empty.</param>
+/// <param name="Watched">The scopes to tell.</param>
+[GenerateSerializer, Immutable, Alias("watch.CommandOutcome")]
+internal sealed record CommandOutcome(
+    [property: Id(0)] WriteResult Result,
+    [property: Id(1)] ImmutableArray<Change> Changes,
+    [property: Id(2)] ImmutableArray<WatchedScope> Watched);
+
+/// <summary>Keys at one revision.</summary>
+[GenerateSerializer, Immutable, Alias("watch.KeysReply")]
+internal sealed record KeysReply : LeaderReply
+{
+    [Id(0)]
+    public ImmutableArray<KeyValue?> Keys { get; init; } = [];
+
+    [Id(1)]
+    public Revision Revision { get; init; }
+}
+
+/// <summary>A page of a scan.</summary>
+[GenerateSerializer, Immutable, Alias("watch.ScanReply")]
+internal sealed record ScanReply : LeaderReply
+{
+    [Id(0)]
+    public ScanResult? Page { get; init; }
+}
+
+/// <summary>Asks for the changes of a scope in (<paramref name="After"/>, <paramref name="UpTo"/>].</summary>
+[GenerateSerializer, Immutable, Alias("watch.HistoryRequest")]
+internal sealed record HistoryRequest(
+    [property: Id(0)] BucketId Bucket,
+    [property: Id(1)] Scope Scope,
+    [property: Id(2)] Revision After,
+    [property: Id(3)] Revision UpTo,
+    [property: Id(4)] int ChangesMax,
+    [property: Id(5)] long BytesMax);
+
+/// <summary>Changes of a scope, in revision order, no revision split.</summary>
+[GenerateSerializer, Immutable, Alias("watch.HistoryReply")]
+internal sealed record HistoryReply : LeaderReply
+{
+    [Id(0)]
+    public ImmutableArray<Change> Changes { get; init; } = [];
+
+    /// <summary>Everything of the scope up to here is in the answer or before it.</summary>
+    [Id(1)]
+    public Revision Reached { get; init; }
+}
+
+/// <summary>The bucket's revision, confirmed, and of each scope asked about the revision of its last change.</summary>
+[GenerateSerializer, Immutable, Alias("watch.HeadsReply")]
+internal sealed record HeadsReply : LeaderReply
+{
+    [Id(0)]
+    public Revision Revision { get; init; }
+
+    [Id(1)]
+    public Revision Compacted { get; init; }
+
+    [Id(2)]
+    public ImmutableArray<Revision> Heads { get; init; } = [];
+
+    [Id(3)]
+    public string Incarnation { get; init; } = "";
+}
+
+/// <summary>A scope and the revision of its last change.</summary>
+[GenerateSerializer, Immutable, Alias("watch.HeadOfScope")]
+internal readonly record struct HeadOfScope([property: Id(0)] Scope Scope, [property: Id(1)] Revision Head);
+
+/// <summary>The answer to a silo's periodic question.</summary>
+[GenerateSerializer, Immutable, Alias("watch.ProgressReply")]
+internal sealed record ProgressReply : LeaderReply
+{
+    /// <summary>The bucket's revision, confirmed.</summary>
+    [Id(0)]
+    public Revision Revision { get; init; }
+
+    /// <summary>The scopes that the leader has registered for the silo.</summary>
+    [Id(1)]
+    public ImmutableArray<HeadOfScope> Heads { get; init; } = [];
+}
+
+/// <summary>How a bucket is.</summary>
+[GenerateSerializer, Immutable, Alias("watch.BucketStatusReply")]
+internal sealed record BucketStatusReply : LeaderReply
+{
+    [Id(0)]
+    public StatusResult? Status { get; init; }
+}

@@ -1,0 +1,225 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Orleans.Runtime;
+using Watch.Core;
+using Watch.Core.Consensus;
+using Watch.Core.Keyspace;
+
+namespace Watch.Grains.Consensus;
+
+/// <summary>
+/// The replica's door: a grain service, so that it is addressed by silo, lives as long as the silo, and takes no directory or placement
+/// to be found. Its calls interleave at every await; <see cref="Replica"/> says why that is harmless.
+/// </summary>
+internal sealed partial class ReplicaService : GrainService, IReplicaService
+{
+    private static readonly TimeSpan s_birthPause = TimeSpan.FromMilliseconds(200);
+
+    private readonly Replica _replica;
+    private readonly IReplicaServiceClient _others;
+    private readonly IClusterMembershipService _membership;
+    private readonly ILocalSiloDetails _silo;
+    private readonly WatchSiloOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger<ReplicaService> _logger;
+
+    public ReplicaService(
+        GrainId grainId,
+        Silo silo,
+        ILoggerFactory loggers,
+        Replica replica,
+        IReplicaServiceClient others,
+        IClusterMembershipService membership,
+        ILocalSiloDetails details,
+        IOptions<WatchSiloOptions> options,
+        TimeProvider time)
+        : base(grainId, silo, loggers)
+    {
+        _replica = replica;
+        _others = others;
+        _membership = membership;
+        _silo = details;
+        _options = options.Value;
+        _time = time;
+        _logger = loggers.CreateLogger<ReplicaService>();
+    }
+
+    public Task<NodeDescription> Describe(BucketId bucket) =>
+        Task.FromResult(new NodeDescription(_replica.Node.Self.Name, _replica.Incarnation, _replica.LeadingOf(bucket) is not null));
+
+    public async Task Begin()
+    {
+        string? said = null;
+        while (true)
+        {
+            var decision = Birth.Decide(await AskOthersAsync());
+            switch (decision)
+            {
+                case BirthDecision.Refuse refuse:
+                    throw new WatchException(WatchErrorCode.InvalidOption, refuse.Reason);
+                case BirthDecision.BeBorn:
+                    _replica.BeBorn();
+                    _replica.Start();
+                    return;
+                case BirthDecision.AlreadyBorn:
+                    _replica.Start();
+                    return;
+                case BirthDecision.Wait wait when !string.Equals(_options.Bootstrap, _replica.Node.Self.Name, StringComparison.Ordinal):
+                    // Another node orders the writes; this one takes its silo's calls there.
+                    LogWaits(_logger, wait.Reason);
+                    return;
+                case BirthDecision.Wait wait:
+                    if (!string.Equals(said, wait.Reason, StringComparison.Ordinal))
+                        LogWaits(_logger, said = wait.Reason);
+                    await Task.Delay(s_birthPause, _time);
+                    break;
+            }
+        }
+    }
+
+    public Task<ProposeReply> Propose(ProposeRequest request)
+    {
+        if (_replica.LeadingOf(request.Bucket) is not { } bucket)
+            return Task.FromResult(new ProposeReply { Refusal = WhyNot(request.Bucket) });
+
+        var commands = new Command[request.Commands.Length];
+        for (var at = 0; at < commands.Length; at++)
+            commands[at] = CommandCodec.Decode(request.Commands[at].Span);
+
+        var outcome = _replica.Node.Propose(bucket.Group, request.Commands, _replica.Now);
+        if (!outcome.Accepted)
+            return Task.FromResult(new ProposeReply { Refusal = WhyNot(request.Bucket) });
+
+        var reply = bucket.WaitFor(outcome.First, commands);
+        _replica.Wake();
+        return reply;
+    }
+
+    public Task<KeysReply> GetMany(BucketId bucket, ImmutableArray<Key> keys) =>
+        Answer(bucket, leading => new KeysReply { Keys = [.. keys.Select(key => leading.State.Get(key))], Revision = leading.State.Revision });
+
+    public Task<ScanReply> Scan(BucketId bucket, ScanRequest request) => Answer(bucket, leading =>
+    {
+        var page = leading.State.Scan(KeyRange.Prefix(request.Prefix), new Core.Keyspace.ScanRequest
+        {
+            KeysMax = request.KeysMax,
+            BytesMax = PageBytesMax,
+            KeysOnly = request.KeysOnly,
+            After = request.After,
+            At = request.At,
+        });
+        return new ScanReply { Page = new ScanResult([.. page.Items], page.Revision, page.More) };
+    });
+
+    public Task<HistoryReply> History(HistoryRequest request) => Answer(request.Bucket, leading =>
+    {
+        var upTo = Revision.Min(request.UpTo, leading.State.Revision);
+        var page = leading.State.History(request.Scope, request.After, upTo, request.ChangesMax, request.BytesMax);
+        return new HistoryReply { Changes = [.. page.Commits.SelectMany(commit => commit.Changes)], Reached = page.Reached };
+    });
+
+    public Task<HeadsReply> Register(BucketId bucket, string silo, ImmutableArray<Scope> scopes) => Answer(bucket, leading =>
+    {
+        foreach (var scope in scopes)
+            leading.Watched.Register(scope, silo);
+        return new HeadsReply
+        {
+            Revision = leading.State.Revision,
+            Compacted = leading.State.Compacted,
+            Heads = [.. scopes.Select(leading.State.HeadOf)],
+            Incarnation = _replica.Incarnation,
+        };
+    });
+
+    public Task<ProgressReply> Progress(BucketId bucket, string silo) => Answer(bucket, leading => new ProgressReply
+    {
+        Revision = leading.State.Revision,
+        Heads = [.. leading.Watched.ScopesOf(silo).Select(scope => new HeadOfScope(scope, leading.State.HeadOf(scope)))],
+    });
+
+    public Task<LeaderReply> Unregister(BucketId bucket, string silo, Scope scope) => Answer(bucket, leading =>
+    {
+        leading.Watched.Unregister(scope, silo);
+        return new LeaderReply();
+    });
+
+    public Task<BucketStatusReply> DescribeBucket(BucketId bucket) => Answer(bucket, leading => new BucketStatusReply
+    {
+        Status = new StatusResult
+        {
+            Incarnation = _replica.Incarnation,
+            Leader = _replica.Node.Self.Name,
+            Term = _replica.Node.Groups[leading.Group].Term.Value,
+            Revision = leading.State.Revision,
+            Compacted = leading.State.Compacted,
+            Keys = leading.State.LiveKeys,
+            LogBytes = _replica.LogBytes,
+        },
+    });
+
+    /// <summary>A page of a scan ends here; Orleans would carry more, but the page is built in one turn.</summary>
+    private const long PageBytesMax = 4 << 20;
+
+    /// <summary>
+    /// Answers from the state if this node may. With one voter, being the leader of a group with an own-term entry committed is
+    /// confirmed by a majority as it stands, and what is committed is applied in the same turn, so the answer is linearizable.
+    /// </summary>
+    private Task<TReply> Answer<TReply>(BucketId bucket, Func<BucketReplica, TReply> answer)
+        where TReply : LeaderReply, new()
+    {
+        if (_replica.LeadingOf(bucket) is not { } leading)
+            return Task.FromResult(new TReply { Refusal = WhyNot(bucket) });
+        try
+        {
+            return Task.FromResult(answer(leading));
+        }
+        catch (RevisionCompactedException error)
+        {
+            return Task.FromResult(new TReply { Refusal = new Refusal(RefusalKind.Compacted, error.Message, error.FirstAvailable) });
+        }
+        catch (RevisionNotReachedException error)
+        {
+            return Task.FromResult(new TReply { Refusal = new Refusal(RefusalKind.FutureRevision, error.Message) });
+        }
+    }
+
+    private Refusal WhyNot(BucketId bucket)
+    {
+        if (_replica.Unavailable is { } unavailable)
+            return unavailable;
+        var catalogue = _replica.Node.Catalogue;
+        return catalogue.Incarnation is not null && !catalogue.Buckets.ContainsKey(bucket)
+            ? new Refusal(RefusalKind.UnknownBucket, $"There is no bucket {bucket}.")
+            : new Refusal(RefusalKind.NotLeader, $"Node '{_replica.Node.Self.Name}' does not lead bucket {bucket}.");
+    }
+
+    /// <summary>Asks every other silo that membership knows whether it knows a cluster.</summary>
+    private async Task<BirthQuestion> AskOthersAsync()
+    {
+        var others = _membership.CurrentSnapshot.Members.Values
+            .Where(each => !each.SiloAddress.Equals(_silo.SiloAddress) && each.Status != SiloStatus.Dead && each.Status != SiloStatus.None)
+            .OrderBy(each => each.Name, StringComparer.Ordinal);
+        var answers = await Task.WhenAll(others.Select(AskAsync));
+        return new BirthQuestion(_options.Bootstrap, _replica.Node.Self.Name, _replica.Node.Incarnation, answers, _options.BootstrapForce);
+    }
+
+    private async Task<SiloAnswer> AskAsync(ClusterMember member)
+    {
+        try
+        {
+            var description = await _others.At(member.SiloAddress).Describe(BucketId.Default);
+            UInt128? incarnation = description.Incarnation.Length == 0
+                ? null
+                : UInt128.Parse(description.Incarnation, System.Globalization.NumberStyles.AllowHexSpecifier, System.Globalization.CultureInfo.InvariantCulture);
+            return new SiloAnswer(member.Name, true, incarnation);
+        }
+        catch (Exception error) when (error is TimeoutException or OrleansException)
+        {
+            return new SiloAnswer(member.Name, false, null);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Reason}")]
+    private static partial void LogWaits(ILogger logger, string reason);
+}

@@ -1,0 +1,11 @@
+using Orleans;
+using Orleans.Runtime;
+
+namespace Watch.Grains.Consensus;
+
+/// <summary>Lets the node take part once its silo is active: by then every other silo can be asked, and can ask.</summary>
+internal sealed class ReplicaStart(IReplicaServiceClient replicas, ILocalSiloDetails silo) : ILifecycleParticipant<ISiloLifecycle>
+{
+    public void Participate(ISiloLifecycle observer) =>
+        observer.Subscribe(nameof(ReplicaStart), ServiceLifecycleStage.Active + 1, _ => replicas.At(silo.SiloAddress).Begin());
+}

@@ -1,0 +1,70 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Orleans.Configuration;
+using Orleans.Runtime;
+using Orleans.Streams;
+using Watch;
+using Watch.Client;
+using Watch.Core.Storage;
+using Watch.Grains;
+using Watch.Grains.Consensus;
+using Watch.Grains.Publishing;
+using Watch.Grains.Storage;
+using Watch.Grains.Watching;
+
+namespace Orleans.Hosting;
+
+/// <summary>Adds Watch to a silo.</summary>
+public static class WatchSiloBuilderExtensions
+{
+    /// <summary>The configuration section that <see cref="WatchSiloOptions"/> are read from.</summary>
+    public const string ConfigurationSection = "Watch";
+
+    /// <summary>
+    /// Makes the silo a node of Watch: it keeps data, serves keys and watches, and offers <see cref="IWatchClient"/> to the services that
+    /// it hosts. Settings come from the configuration section <see cref="ConfigurationSection"/> and from <paramref name="configure"/>.
+    /// </summary>
+    public static ISiloBuilder AddWatch(this ISiloBuilder builder, Action<WatchSiloOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        AddServices(builder.Services, builder.Configuration.GetSection(ConfigurationSection), configure);
+        builder.AddGrainService<ReplicaService>();
+        builder.AddGrainService<WatchDispatcherService>();
+        builder.AddMemoryStreams(WatchStreams.Provider, streams =>
+        {
+            // The hubs are the only subscribers, and they are implicit: no storage of subscriptions, no call for a new stream.
+            streams.ConfigureStreamPubSub(StreamPubSubType.ImplicitOnly);
+            streams.ConfigurePullingAgent(agent => agent.Configure(settings =>
+            {
+                settings.GetQueueMsgsTimerPeriod = TimeSpan.FromMilliseconds(5);
+                settings.BatchContainerBatchSize = 64;
+            }));
+        });
+        return builder;
+    }
+
+    private static void AddServices(IServiceCollection services, Microsoft.Extensions.Configuration.IConfigurationSection section, Action<WatchSiloOptions>? configure)
+    {
+        var settings = services.AddOptions<WatchSiloOptions>().Bind(section);
+        if (configure is not null)
+            settings.Configure(configure);
+        services.AddSingleton<IConfigurationValidator, WatchSiloOptionsValidator>();
+        services.AddOptions<WatchClientOptions>();
+
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton<IWatchRandom, SystemWatchRandom>();
+        services.TryAddSingleton<IFileSystem, PhysicalFileSystem>();
+        services.TryAddSingleton<IDiskWorker>(_ => new DiskThread("watch disk"));
+
+        services.AddSingleton<NodeStorage>();
+        services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(provider => provider.GetRequiredService<NodeStorage>());
+        services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>, ReplicaStart>();
+        services.AddSingleton<Replica>();
+        services.AddSingleton<IReplicaServiceClient, ReplicaServiceClient>();
+        services.AddSingleton<LeaderLocator>();
+        services.AddSingleton<Publisher>();
+        services.AddSingleton<WatchDispatcher>();
+        services.AddSingleton<IWatchDispatcherClient, WatchDispatcherClient>();
+        services.TryAddSingleton<IWatchClient, HostedWatchClient>();
+    }
+}

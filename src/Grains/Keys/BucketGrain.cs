@@ -1,0 +1,58 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Microsoft.Extensions.Options;
+using Orleans;
+using Orleans.Concurrency;
+using Orleans.Runtime;
+using Watch.Core;
+using Watch.Grains.Consensus;
+using Watch.Grains.Watching;
+using Watch.Interfaces;
+
+namespace Watch.Grains.Keys;
+
+/// <summary>The entry point of what concerns several keys of a bucket. It keeps nothing; one per silo.</summary>
+[GrainType("watch.bucket")]
+[StatelessWorker(1, false)]
+[Reentrant]
+internal sealed class BucketGrain(LeaderLocator leaders, WatchDispatcher dispatcher, IClusterMembershipService membership, IOptions<WatchSiloOptions> options)
+    : Grain, IBucketGrain
+{
+    private BucketId _bucket;
+
+    public override Task OnActivateAsync(CancellationToken cancellationToken)
+    {
+        _bucket = new BucketId(int.Parse(this.GetPrimaryKeyString(), CultureInfo.InvariantCulture));
+        return Task.CompletedTask;
+    }
+
+    public async Task<GetManyResult> GetMany(ImmutableArray<Key> keys, CancellationToken cancellationToken)
+    {
+        if (keys.Length > ScanRequest.KeysMaxLimit)
+            throw new WatchException(WatchErrorCode.InvalidOption, $"{keys.Length} keys were asked for at once; at most {ScanRequest.KeysMaxLimit} are allowed.");
+        foreach (var key in keys)
+            Limits.CheckKey(key, options.Value);
+        var reply = await leaders.ReadAsync(_bucket, leader => leader.GetMany(_bucket, keys), cancellationToken);
+        return new GetManyResult(reply.Keys, reply.Revision);
+    }
+
+    public async Task<ScanResult> Scan(ScanRequest request, CancellationToken cancellationToken)
+    {
+        if (request.KeysMax is < 1 or > ScanRequest.KeysMaxLimit)
+            throw new WatchException(WatchErrorCode.InvalidOption, $"A page of {request.KeysMax} keys was asked for; 1 to {ScanRequest.KeysMaxLimit} are allowed.");
+        if (request.Prefix.Length > options.Value.KeyBytesMax)
+            throw new WatchException(WatchErrorCode.InvalidPrefix, $"The prefix has {request.Prefix.Length} bytes; at most {options.Value.KeyBytesMax} are allowed.");
+        var reply = await leaders.ReadAsync(_bucket, leader => leader.Scan(_bucket, request), cancellationToken);
+        return reply.Page!;
+    }
+
+    public async Task<StatusResult> Status(CancellationToken cancellationToken)
+    {
+        var reply = await leaders.ReadAsync(_bucket, leader => leader.DescribeBucket(_bucket), cancellationToken);
+        var active = membership.CurrentSnapshot.Members.Values
+            .Where(each => each.Status == SiloStatus.Active)
+            .Select(each => each.Name)
+            .Order(StringComparer.Ordinal);
+        return reply.Status! with { Silos = [.. active], Engine = EngineInfo.Name, Watchers = dispatcher.Watchers };
+    }
+}

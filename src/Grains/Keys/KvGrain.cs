@@ -1,0 +1,70 @@
+using Microsoft.Extensions.Options;
+using Orleans;
+using Orleans.Concurrency;
+using Orleans.Runtime;
+using Watch.Core;
+using Watch.Core.Keyspace;
+using Watch.Grains.Consensus;
+using Watch.Grains.Publishing;
+using Watch.Interfaces;
+
+namespace Watch.Grains.Keys;
+
+/// <summary>
+/// The entry point of a key's reads and writes, and the publisher of its changes. It keeps no copy of the value: the replicated state is
+/// the only truth, so any number of these may exist. One per key and silo, gone soon after use.
+/// </summary>
+[GrainType("watch.kv")]
+[StatelessWorker(1, false)]
+[Reentrant]
+[CollectionAgeLimit(Minutes = 2)]
+internal sealed class KvGrain(Publisher publisher, LeaderLocator leaders, IOptions<WatchSiloOptions> options) : Grain, IKvGrain
+{
+    private BucketId _bucket;
+    private Key _key;
+    private IConsensusGrain? _consensus;
+
+    public override Task OnActivateAsync(CancellationToken cancellationToken)
+    {
+        (_bucket, _key) = GrainKeys.Parse(this.GetPrimaryKeyString());
+        _consensus = GrainFactory.GetGrain<IConsensusGrain>(GrainKeys.OfBucket(_bucket));
+        return Task.CompletedTask;
+    }
+
+    public Task<WriteResult> Put(PutRequest request, CancellationToken cancellationToken)
+    {
+        Limits.CheckKey(_key, options.Value);
+        Limits.CheckValue(request.Value, options.Value);
+        return Write(WriteCommand.Put(_key, request.Value, ConditionOf(request.Condition)));
+    }
+
+    public Task<WriteResult> Delete(DeleteRequest request, CancellationToken cancellationToken)
+    {
+        Limits.CheckKey(_key, options.Value);
+        return Write(WriteCommand.Delete(_key, ConditionOf(request.Condition)));
+    }
+
+    public async Task<GetResult> Get(CancellationToken cancellationToken)
+    {
+        Limits.CheckKey(_key, options.Value);
+        var reply = await leaders.ReadAsync(_bucket, leader => leader.GetMany(_bucket, [_key]), cancellationToken);
+        return new GetResult(reply.Keys[0], reply.Revision);
+    }
+
+    private async Task<WriteResult> Write(WriteCommand command)
+    {
+        var outcome = await _consensus!.Propose(new Proposal(CommandCodec.Encode(command)));
+        // Offered, not awaited: what becomes of the event never delays or fails the write.
+        publisher.Offer(_bucket, outcome);
+        return outcome.Result;
+    }
+
+    private static Condition? ConditionOf(WriteCondition? condition) => condition?.Kind switch
+    {
+        null => null,
+        Watch.ConditionKind.Absent => Condition.Absent,
+        Watch.ConditionKind.ValueEquals => Condition.ValueEquals(condition.ExpectedValue),
+        Watch.ConditionKind.RevisionEquals => Condition.RevisionEquals(condition.ExpectedRevision),
+        _ => throw new WatchException(WatchErrorCode.InvalidOption, $"The condition kind is {(int)condition.Kind}; allowed are {string.Join(", ", Enum.GetNames<Watch.ConditionKind>())}."),
+    };
+}

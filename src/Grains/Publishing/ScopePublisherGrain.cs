@@ -1,0 +1,42 @@
+using Orleans;
+using Orleans.Concurrency;
+using Orleans.Runtime;
+using Orleans.Streams;
+
+namespace Watch.Grains.Publishing;
+
+/// <summary>Publishes what this silo has for one scope. The grain's key is <see cref="WatchStreams.PublisherKey"/>.</summary>
+[Alias("watch.IScopePublisherGrain")]
+internal interface IScopePublisherGrain : IGrainWithStringKey
+{
+    /// <summary>Publishes one batch; answers whether there was one.</summary>
+    [Alias("PublishNext")]
+    Task<bool> PublishNext();
+}
+
+/// <summary>
+/// Holds the handle of one scope's stream for as long as there is something to publish. That it is a grain is what frees the handle:
+/// Orleans keeps the streams of an activation with the activation, and those of a service for ever.
+/// </summary>
+[GrainType("watch.publisher")]
+[StatelessWorker(1, false)]
+[CollectionAgeLimit(Minutes = 2)]
+internal sealed class ScopePublisherGrain(Publisher publisher) : Grain, IScopePublisherGrain
+{
+    private IAsyncStream<ScopeEvent>? _stream;
+
+    public override Task OnActivateAsync(CancellationToken cancellationToken)
+    {
+        _stream = this.GetStreamProvider(WatchStreams.Provider).GetStream<ScopeEvent>(WatchStreams.OfPublisher(this.GetPrimaryKeyString()));
+        return Task.CompletedTask;
+    }
+
+    public async Task<bool> PublishNext()
+    {
+        var batch = publisher.Take(this.GetPrimaryKeyString());
+        if (batch.Count == 0)
+            return false;
+        await _stream!.OnNextBatchAsync(batch);
+        return true;
+    }
+}

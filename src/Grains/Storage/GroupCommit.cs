@@ -1,0 +1,59 @@
+using Watch.Core.Consensus;
+using Watch.Core.Storage;
+
+namespace Watch.Grains.Storage;
+
+/// <summary>
+/// One node's way from proposals to applied entries: the function in which their order stands. Called by the one loop that owns the
+/// node; everything but the disk's work happens on the caller's scheduler.
+/// </summary>
+/// <param name="node">The node's groups.</param>
+/// <param name="log">The node's log; only the disk worker touches it.</param>
+/// <param name="disk">Where the log is written.</param>
+/// <param name="clock">The clocks at the moment it is called.</param>
+public sealed class GroupCommit(Node node, WriteAheadLog log, IDiskWorker disk, Func<Moment> clock)
+{
+    private readonly LogBatch _batch = new();
+    private Action? _write;
+
+    /// <summary>
+    /// Makes durable what waits in all groups, with one write and one sync, and applies what has become committed by it.
+    /// Proposals that come meanwhile wait for the next round.
+    /// </summary>
+    /// <param name="apply">Receives committed entries, each group's in order. Only after it was given an entry may anyone be told of it.</param>
+    /// <returns>Whether anything was written.</returns>
+    /// <exception cref="LogFailedException">The disk failed: the node must stop. Nothing of this round is acknowledged.</exception>
+    public async ValueTask<bool> RoundAsync(Action<CommittedEntries> apply)
+    {
+        // The order persist, fsync, acknowledge, apply is what "acknowledged = durable" means, and it stands here alone.
+        //  1 persist      The records are written to the log.
+        //  2 fsync        They survive a crash from here on, and not from any earlier point.
+        //  3 acknowledge  The groups count them: this replica's vote, this replica's part of a majority. Were it before 2, an entry could
+        //                 be committed, and a client told so, that a crash then takes away.
+        //  4 apply        What a majority has is committed; it is applied and its writers are answered. Were it before 3, state would
+        //                 show what may never have been.
+        // If 1 or 2 fails, the exception leaves this function and 3 and 4 do not happen.
+        if (node.TryCollect(_batch))
+        {
+            await disk.Run(_write ??= WriteAndSync);                     // 1, 2
+            _batch.Clear();
+            node.Persisted(clock());                                     // 3
+            while (node.TryTakeCommitted(out var committed))
+                apply(committed);                                        // 4
+            return true;
+        }
+        return false;
+    }
+
+    /// <summary>
+    /// Records that everything written is durable, so that later damage to it is noticed: when nothing has waited for a while, and at a
+    /// clean stop. Not while a round is under way.
+    /// </summary>
+    public ValueTask SealAsync() => log.NeedsSeal ? disk.Run(log.Seal) : ValueTask.CompletedTask;
+
+    private void WriteAndSync()
+    {
+        log.Append(_batch);
+        log.Sync();
+    }
+}

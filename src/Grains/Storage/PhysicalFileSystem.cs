@@ -1,0 +1,93 @@
+using Microsoft.Win32.SafeHandles;
+using Watch.Core.Storage;
+
+namespace Watch.Grains.Storage;
+
+/// <summary>
+/// The machine's own disk. What .NET cannot do on Linux and macOS (fdatasync, syncing a folder, a lock that other programs see) is
+/// asked of libc; see <see cref="Posix"/>. On Windows, the file system's journal keeps names, and files are flushed as a whole.
+/// Stateless and thread-safe; the files it opens are not.
+/// </summary>
+public sealed class PhysicalFileSystem : IFileSystem
+{
+    private const string LockFile = "lock";
+
+    /// <inheritdoc/>
+    public void CreateFolder(string path)
+    {
+        if (Directory.Exists(path))
+            return;
+        var above = Path.GetDirectoryName(Path.GetFullPath(path));
+        if (above is not null)
+            CreateFolder(above);
+        Directory.CreateDirectory(path);
+        if (above is not null)
+            SyncFolder(above);
+    }
+
+    /// <inheritdoc/>
+    public bool FileExists(string path) => File.Exists(path);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> List(string folder)
+    {
+        var names = Directory.EnumerateFiles(folder).Select(path => Path.GetFileName(path)!).ToList();
+        names.Sort(StringComparer.Ordinal);
+        return names;
+    }
+
+    /// <inheritdoc/>
+    public IFile Open(string path) => new PhysicalFile(path, FileMode.Open);
+
+    /// <inheritdoc/>
+    public IFile Create(string path) => new PhysicalFile(path, FileMode.Create);
+
+    /// <inheritdoc/>
+    public void Rename(string from, string to) => File.Move(from, to, overwrite: true);
+
+    /// <inheritdoc/>
+    public void Delete(string path) => File.Delete(path);
+
+    /// <inheritdoc/>
+    public void SyncFolder(string path)
+    {
+        if (!OperatingSystem.IsWindows())
+            Posix.SyncFolder(path);
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>The kernel drops the lock with the last handle, so it does not outlive the process, however that ends. The file stays.</remarks>
+    public IDisposable? TryLockFolder(string path)
+    {
+        var file = Path.Combine(path, LockFile);
+        if (OperatingSystem.IsWindows())
+            return TryLockOnWindows(file);
+
+        var handle = File.OpenHandle(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
+        try
+        {
+            if (Posix.TryLock(handle, file))
+                return handle;
+        }
+        catch
+        {
+            handle.Dispose();
+            throw;
+        }
+        handle.Dispose();
+        return null;
+    }
+
+    private static SafeFileHandle? TryLockOnWindows(string file)
+    {
+        const int SharingViolation = unchecked((int)0x80070020);
+        try
+        {
+            return File.OpenHandle(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException e) when (e.HResult == SharingViolation)
+        {
+            return null;
+        }
+    }
+}

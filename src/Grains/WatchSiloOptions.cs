@@ -1,0 +1,71 @@
+namespace Watch.Grains;
+
+/// <summary>
+/// Settings of Watch on a silo. They are checked when the silo starts: a bad one stops it, with a message that names the setting,
+/// its value and what is allowed.
+/// </summary>
+public sealed class WatchSiloOptions
+{
+    /// <summary>The longest key that a limit can allow, in bytes: keys are parts of grain ids.</summary>
+    public const int KeyBytesLimit = 4096;
+
+    /// <summary>The largest value that a limit can allow, in bytes.</summary>
+    public const int ValueBytesLimit = 16 << 20;
+
+    /// <summary>The folder of this node's identity and log; it is created where it does not exist. No default.</summary>
+    public string DataDirectory { get; set; } = "";
+
+    /// <summary>This node's name; empty for the silo's name. It is part of the identity kept in the data folder.</summary>
+    public string NodeName { get; set; } = "";
+
+    /// <summary>
+    /// The name of the node on which the cluster is born, once, equal on all silos. Empty: no cluster is ever born here, and a node
+    /// with an empty folder waits for one.
+    /// </summary>
+    public string Bootstrap { get; set; } = "";
+
+    /// <summary>Let the cluster be born although another silo did not answer that it knows none. For an operator who knows better. Default no.</summary>
+    public bool BootstrapForce { get; set; }
+
+    /// <summary>The longest key, in bytes: 1 to 4,096. Default 4,096.</summary>
+    public int KeyBytesMax { get; set; } = KeyBytesLimit;
+
+    /// <summary>The largest value, in bytes: 1 to 16 MiB. Default 1 MiB.</summary>
+    public int ValueBytesMax { get; set; } = 1 << 20;
+
+    /// <summary>How many writes may wait in one silo for the leader before more are refused with Busy: 1 to 1,000,000. Default 10,000.</summary>
+    public int ProposalsMax { get; set; } = 10_000;
+
+    /// <summary>How many revisions of history are kept for replay: 1,000 or more. Default 1,000,000.</summary>
+    public long HistoryRevisionsMax { get; set; } = 1_000_000;
+
+    /// <summary>How many bytes of history are kept for replay: 1 MiB or more. Default 512 MiB.</summary>
+    public long HistoryBytesMax { get; set; } = 512L << 20;
+
+    /// <summary>Whether this silo serves watches. Without, a registration is refused and no watch work is done. Default yes.</summary>
+    public bool WatchEnabled { get; set; } = true;
+
+    /// <summary>How many watches this silo serves: 1 to 10,000,000. Default 100,000.</summary>
+    public int WatchersMax { get; set; } = 100_000;
+
+    /// <summary>How many events a watch's queue holds unless it asks otherwise: 1 to 1,000,000. Default 1,024.</summary>
+    public int QueueEventsDefault { get; set; } = 1024;
+
+    /// <summary>How many bytes of events a watch's queue holds: 64 KiB to 1 GiB. Default 16 MiB.</summary>
+    public long QueueBytesMax { get; set; } = 16L << 20;
+
+    /// <summary>How many events wait in this silo to be published before more are dropped (and repaired from history): 1 to 10,000,000. Default 100,000.</summary>
+    public int PublishQueueEventsMax { get; set; } = 100_000;
+
+    /// <summary>How many bytes of events wait in this silo to be published before more are dropped (and repaired from history): 1 MiB or more. Default 256 MiB.</summary>
+    public long PublishQueueBytesMax { get; set; } = 256L << 20;
+
+    /// <summary>How long an early event waits for a missing one before that is read from history, 0 to 1 s. Default 5 ms.</summary>
+    public TimeSpan Hold { get; set; } = TimeSpan.FromMilliseconds(5);
+
+    /// <summary>How often a silo with watches asks the leader whether it missed anything: 50 ms to 1 min. Default 1 s.</summary>
+    public TimeSpan ProgressInterval { get; set; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long a request looks for the leader before it fails with NoQuorum: 100 ms to 5 min. Default 5 s.</summary>
+    public TimeSpan LeaderTimeout { get; set; } = TimeSpan.FromSeconds(5);
+}

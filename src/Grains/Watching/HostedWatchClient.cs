@@ -1,0 +1,64 @@
+using Microsoft.Extensions.Options;
+using Orleans;
+using Watch.Client;
+using Watch.Core;
+
+namespace Watch.Grains.Watching;
+
+/// <summary>
+/// The client of a service hosted in a silo: reads and writes go through the same grains, watches come straight from the silo's own
+/// dispatcher, through the subscription's queue, without any call.
+/// </summary>
+internal sealed class HostedWatchClient(IGrainFactory grains, WatchDispatcher dispatcher, IOptions<WatchClientOptions> options, TimeProvider time, IWatchRandom random)
+    : GrainWatchClient(grains, options.Value, time, random)
+{
+    private static readonly TimeSpan s_callbackTimeout = TimeSpan.FromSeconds(5);
+
+    public override async Task<IWatchSubscription> SubscribeAsync(WatchTarget target, IWatchObserver observer, WatchOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(observer);
+        var stream = await WatchAsync(target, options, cancellationToken);
+        var push = new Push(stream, observer, Time);
+        push.Begin();
+        return push;
+    }
+
+    private protected override async Task<IWatchFeed> OpenFeedAsync(WatchRequest request, CancellationToken cancellationToken) =>
+        await dispatcher.SubscribeAsync(request, cancellationToken);
+
+    /// <summary>Reads a stream and calls an observer, one call at a time.</summary>
+    private sealed class Push(IWatchStream stream, IWatchObserver observer, TimeProvider time) : IWatchSubscription
+    {
+        private readonly TaskCompletionSource<WatchEndReason> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Revision Start => stream.Start;
+
+        public Revision Cursor => stream.Cursor;
+
+        public Task<WatchEndReason> Completion => _completion.Task;
+
+        /// <summary>Starts the calls; they end with the stream, and <see cref="Completion"/> tells how.</summary>
+        public void Begin() => _ = RunAsync();
+
+        public ValueTask DisposeAsync() => stream.DisposeAsync();
+
+        private async Task RunAsync()
+        {
+            try
+            {
+                await foreach (var batch in stream.ReadBatchesAsync())
+                    await observer.OnBatch(batch).WaitAsync(s_callbackTimeout, time);
+                _completion.TrySetResult(await stream.Completion);
+            }
+            catch (TimeoutException)
+            {
+                _completion.TrySetResult(WatchEndReason.CallbackTimedOut);
+            }
+            catch (Exception)
+            {
+                // The observer's own failure ends its watch and nothing else; the reason is in Completion.
+                _completion.TrySetResult(WatchEndReason.CallbackFailed);
+            }
+        }
+    }
+}

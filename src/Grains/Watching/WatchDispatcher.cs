@@ -1,0 +1,193 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Orleans.Runtime;
+using Watch.Core;
+using Watch.Core.Watching;
+using Watch.Grains.Consensus;
+using Watch.Grains.Publishing;
+
+namespace Watch.Grains.Watching;
+
+/// <summary>
+/// This silo's watches: the shell around <see cref="WatchTable"/>, which holds all rules. It serializes calls to the table, and hands
+/// the table's effects to <see cref="DispatcherLoop"/>, which performs them.
+/// </summary>
+/// <remarks>
+/// Events, registrations and ends come from many places (hubs, session grains, services of the silo); each is a short step on the table
+/// under one lock, and nothing is awaited or called under it but the wake-up of a consumer, which only writes a token.
+/// </remarks>
+internal sealed class WatchDispatcher
+{
+    private readonly Lock _gate = new();
+    private readonly WatchTable _table;
+    private readonly Dictionary<SubscriptionId, TaskCompletionSource<WatchRegistration>> _registering = [];
+    private readonly DispatcherLoop _loop;
+    private readonly TimeProvider _time;
+    private readonly WatchSiloOptions _options;
+
+    public WatchDispatcher(LeaderLocator leaders, ILocalSiloDetails silo, IOptions<WatchSiloOptions> options, TimeProvider time, IWatchRandom random, ILogger<WatchDispatcher> logger)
+    {
+        _time = time;
+        _options = options.Value;
+        _loop = new DispatcherLoop(this, leaders, silo.SiloAddress.ToParsableString(), options.Value, time, logger);
+        _table = new WatchTable(
+            new WatchTableOptions { Enabled = _options.WatchEnabled, WatchersMax = _options.WatchersMax, HoldMs = (long)_options.Hold.TotalMilliseconds },
+            new RandomBits(random),
+            _loop.Continue);
+    }
+
+    /// <summary>How many watches there are.</summary>
+    public int Watchers
+    {
+        get
+        {
+            lock (_gate)
+                return _table.Subscriptions.Count;
+        }
+    }
+
+    /// <summary>What this silo's watching holds and has done.</summary>
+    public WatchStats Stats
+    {
+        get
+        {
+            lock (_gate)
+                return _table.Stats;
+        }
+    }
+
+    private long NowMs => (long)_time.GetElapsedTime(0).TotalMilliseconds;
+
+    /// <summary>Starts a watch; done when it is effective.</summary>
+    public async Task<SubscriptionFeed> SubscribeAsync(WatchRequest request, CancellationToken cancellationToken)
+    {
+        var registered = new TaskCompletionSource<WatchRegistration>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var subscription = Step(table =>
+        {
+            var added = table.Subscribe(SpecOf(request), NowMs);
+            _registering.Add(added.Id, registered);
+            return added;
+        });
+
+        try
+        {
+            var registration = await registered.Task.WaitAsync(cancellationToken);
+            if (request.Incarnation.Length > 0 && !string.Equals(request.Incarnation, registration.Incarnation, StringComparison.Ordinal))
+                throw new WatchException(WatchErrorCode.IncarnationChanged, $"The watch followed cluster {request.Incarnation}, but this is cluster {registration.Incarnation}: its revisions mean nothing here.");
+            return new SubscriptionFeed(this, subscription, registration);
+        }
+        catch
+        {
+            Unsubscribe(subscription.Id, EndReason.Disposed);
+            throw;
+        }
+    }
+
+    /// <summary>Ends a watch, if it has not ended.</summary>
+    public void Unsubscribe(SubscriptionId id, EndReason reason) => Step(table =>
+    {
+        _registering.Remove(id);
+        return table.Unsubscribe(id, reason);
+    });
+
+    /// <summary>Takes events; they may be repeated, late, or in any order.</summary>
+    public void Deliver(ImmutableArray<ScopeEvent> events) => Step(table =>
+    {
+        foreach (var each in events)
+            table.Deliver(each.Bucket, new ScopeMessage(each.Scope, each.Previous, each.Revision, each.Changes.IsDefault ? null : each.Changes, each.Silos), NowMs);
+        return true;
+    });
+
+    /// <summary>Performs the table's effects until every watch is told that the server stops.</summary>
+    public Task RunAsync() => _loop.RunAsync();
+
+    /// <summary>The server stops: every watch ends with that reason, and no new one begins.</summary>
+    public void Stop()
+    {
+        List<TaskCompletionSource<WatchRegistration>> waiting = [];
+        Step(table =>
+        {
+            waiting.AddRange(_registering.Values);
+            _registering.Clear();
+            table.EndAll(EndReason.ServerStopping);
+            return true;
+        });
+        foreach (var each in waiting)
+            each.TrySetException(new WatchException(WatchErrorCode.ShuttingDown, "The server is stopping."));
+        _loop.Stop();
+    }
+
+    /// <summary>A step on the table, after which the loop looks for effects if there are any.</summary>
+    internal T Step<T>(Func<WatchTable, T> step)
+    {
+        try
+        {
+            T result;
+            bool hasWork;
+            lock (_gate)
+            {
+                var deadline = _table.NextDeadlineMs;
+                result = step(_table);
+                hasWork = _table.HasEffects || _table.NextDeadlineMs < (deadline ?? long.MaxValue);
+            }
+
+            if (hasWork)
+                _loop.Wake();
+            return result;
+        }
+        catch (WatchRefusedException refused)
+        {
+            // Without the cause: it is Core's, and Core's types do not travel.
+            throw new WatchException(CodeOf(refused.Code), refused.Message);
+        }
+    }
+
+    /// <summary>The leader's answer to the registration of a subscription.</summary>
+    internal void Registered(SubscriptionId id, HeadsReply reply, Revision head)
+    {
+        TaskCompletionSource<WatchRegistration>? waiting = null;
+        var start = Step(table =>
+        {
+            table.Registered(id, reply.Revision, reply.Compacted, head, NowMs);
+            _registering.Remove(id, out waiting);
+            return table.TryGet(id, out var subscription) ? subscription.Spec.StartAt?.Previous ?? subscription.RegisteredAt ?? reply.Revision : reply.Revision;
+        });
+        waiting?.TrySetResult(new WatchRegistration(id.Value, start, reply.Incarnation));
+    }
+
+    /// <summary>The registration of a subscription failed. Whoever still waits for it is told; a watch that is under way tries again.</summary>
+    internal void RegisterFailed(SubscriptionId id, WatchException error)
+    {
+        TaskCompletionSource<WatchRegistration>? waiting = null;
+        Step(table =>
+        {
+            if (_registering.Remove(id, out waiting))
+                table.Unsubscribe(id, EndReason.Disposed);
+            else
+                table.RegisterFailed(id, NowMs);
+            return true;
+        });
+        waiting?.TrySetException(error);
+    }
+
+    private WatchSpec SpecOf(WatchRequest request) => new()
+    {
+        Bucket = request.Bucket,
+        Target = request.Target.Kind == ScopeKind.Key ? Core.Watching.WatchTarget.Key(request.Target.Text) : Core.Watching.WatchTarget.Prefix(request.Target.Text),
+        StartAt = request.StartAt,
+        PreviousValues = request.PreviousValues,
+        QueueEventsMax = request.QueueEventsMax ?? _options.QueueEventsDefault,
+        QueueBytesMax = _options.QueueBytesMax,
+    };
+
+    private static WatchErrorCode CodeOf(WatchRefusal refusal) => refusal switch
+    {
+        WatchRefusal.EmptyKey or WatchRefusal.KeyTooLong => WatchErrorCode.InvalidKey,
+        WatchRefusal.MalformedPrefix or WatchRefusal.PrefixTooDeep => WatchErrorCode.InvalidPrefix,
+        WatchRefusal.WatcherLimitReached => WatchErrorCode.WatcherLimit,
+        WatchRefusal.WatchDisabled => WatchErrorCode.WatchDisabled,
+        WatchRefusal.ShuttingDown => WatchErrorCode.ShuttingDown,
+        _ => WatchErrorCode.InvalidOption,
+    };
+}

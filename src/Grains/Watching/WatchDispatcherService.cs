@@ -1,0 +1,33 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.Logging;
+using Orleans.Runtime;
+using Watch.Grains.Publishing;
+
+namespace Watch.Grains.Watching;
+
+/// <summary>The dispatcher's door for other silos, and the turns in which its loop runs.</summary>
+internal sealed class WatchDispatcherService(GrainId grainId, Silo silo, ILoggerFactory loggers, WatchDispatcher dispatcher)
+    : GrainService(grainId, silo, loggers), IWatchDispatcherService
+{
+    private Task _loop = Task.CompletedTask;
+
+    public Task Deliver(ImmutableArray<ScopeEvent> events)
+    {
+        dispatcher.Deliver(events);
+        return Task.CompletedTask;
+    }
+
+    public override async Task Start()
+    {
+        await base.Start();
+        _loop = dispatcher.RunAsync();
+    }
+
+    public override async Task Stop()
+    {
+        // Grains still run: sessions carry the last notice to their clients before they go.
+        dispatcher.Stop();
+        await _loop;
+        await base.Stop();
+    }
+}
