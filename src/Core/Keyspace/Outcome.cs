@@ -30,16 +30,6 @@ public readonly record struct Outcome(
 /// <param name="Previous">The revision of the scope's last change before the commit.</param>
 public readonly record struct ChainLink(Scope Scope, Revision Previous);
 
-/// <summary>Which scopes somebody watches; asked in the very step in which a commit is applied.</summary>
-public interface IWatchedScopes
-{
-    /// <summary>Whether any scope is watched at all: where not, a commit costs nothing for watching.</summary>
-    bool Any { get; }
-
-    /// <summary>Whether this scope is watched.</summary>
-    bool IsWatched(Scope scope);
-}
-
 /// <summary>Nobody watches anything: for replay at start, and for followers.</summary>
 public sealed class NothingWatched : IWatchedScopes
 {
