@@ -56,7 +56,6 @@ internal sealed class Connection : IAsyncDisposable
         builder.UseOrleansClient(client =>
         {
             client.UseStaticClustering(endpoint);
-            client.Configure<ClusterOptions>(options => options.ClusterId = options.ServiceId = "dev");
             client.Configure<GatewayOptions>(options => options.GatewayListRefreshPeriod = TimeSpan.FromSeconds(1));
             client.UseConnectionRetryFilter<BriefRetry>();
             client.AddWatchClient(options => options.BackoffMax = TimeSpan.FromSeconds(4));
