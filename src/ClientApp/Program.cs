@@ -1,0 +1,3 @@
+using Watch.ClientApp.CommandLine;
+
+return await WatchCommandLine.RunAsync(args);

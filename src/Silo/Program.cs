@@ -1,0 +1,3 @@
+using Watch.Silo;
+
+return await ServerCommandLine.RunAsync(args);

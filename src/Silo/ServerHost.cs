@@ -1,0 +1,51 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
+using Orleans.Configuration;
+using Orleans.Hosting;
+using Watch.Grains;
+
+namespace Watch.Silo;
+
+/// <summary>The server as a host: one silo with Watch in it.</summary>
+public static class ServerHost
+{
+    /// <summary>Builds the host; nothing runs or listens yet.</summary>
+    public static IHost Build(ServerSettings settings)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.Configuration.AddConfiguration(settings.Configuration);
+        AddLogging(builder.Logging, settings.Configuration);
+        builder.UseOrleans(silo =>
+        {
+            silo.UseLocalhostClustering(settings.SiloPort, settings.GatewayPort);
+            silo.Configure<EndpointOptions>(options => options.AdvertisedIPAddress = settings.ListenAddress);
+            silo.Configure<SiloOptions>(options => options.SiloName = settings.NodeName);
+            silo.AddWatch();
+        });
+        return builder.Build();
+    }
+
+    private static string EngineText => EngineInfo.Reason.Length == 0 ? EngineInfo.Name : $"{EngineInfo.Name} ({EngineInfo.Reason})";
+
+    /// <summary>The one line on standard output that says that the server can be used.</summary>
+    public static string ReadyLine(ServerSettings settings)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        var address = settings.ListenAddress;
+        return $"watch: ready node={settings.NodeName} gateway={address}:{settings.GatewayPort} silo={address}:{settings.SiloPort} engine={EngineText} data={settings.DataDirectory}";
+    }
+
+    private static void AddLogging(ILoggingBuilder logging, IConfiguration configuration)
+    {
+        // Standard output belongs to the ready line; and a start that fails is told once, in words, by the program itself.
+        logging.AddConfiguration(configuration.GetSection("Logging"));
+        logging.AddSimpleConsole(options => options.SingleLine = true);
+        logging.Services.Configure<ConsoleLoggerOptions>(options => options.LogToStandardErrorThreshold = LogLevel.Trace);
+        logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
+        logging.AddFilter("Orleans.Lifecycle", LogLevel.None);
+    }
+}
