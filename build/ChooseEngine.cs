@@ -25,6 +25,12 @@ public sealed class ChooseEngine : Task, ICancelableTask
     private const int LockPollMs = 100;
     private const int CancelGraceMs = 1000;
 
+    private static readonly string[] Asked =
+    {
+        "Microsoft.Orleans.Server", "Microsoft.Orleans.Client", "Microsoft.Orleans.Streaming",
+        "Microsoft.Orleans.TestingHost", "Microsoft.Orleans.Sdk",
+    };
+
     private readonly ManualResetEvent _canceled = new ManualResetEvent(false);
 
     [Required] public string Answer { get; set; }
@@ -115,13 +121,13 @@ public sealed class ChooseEngine : Task, ICancelableTask
         return true;
     }
 
-    /// <summary>What the sources said they do not have; of several packages, Orleans' own and the first by name.</summary>
+    /// <summary>What the sources said they do not have; of several packages, the one that says most to a reader.</summary>
     private string FirstMissing(string output)
     {
         return Regex.Matches(output, @"error (NU110[123]): Unable to find [^\r\n]*?package '?([A-Za-z0-9_.\-]*[A-Za-z0-9_\-])")
             .Cast<Match>()
             .Select(match => new { Code = match.Groups[1].Value, Id = match.Groups[2].Value })
-            .OrderBy(found => IsOrleans(found.Id) ? 0 : 1)
+            .OrderBy(found => Asked.Contains(found.Id) ? 0 : IsOrleans(found.Id) ? 1 : 2)
             .ThenBy(found => found.Id, StringComparer.Ordinal)
             .Select(found => found.Id + (IsOrleans(found.Id) ? " " + Version : "") + " is not in the configured package sources (" + found.Code + ")")
             .FirstOrDefault();

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Threading.Channels;
 using Orleans;
 using Watch.Core;
 using Watch.Interfaces;
@@ -54,7 +55,9 @@ internal sealed class PushedWatch : IWatchObserver, IWatchSubscription
     private readonly IWatchRandom _random;
     private readonly Backoff _backoff;
     private readonly CancellationTokenSource _ended = new();
-    private readonly SemaphoreSlim _lost = new(0, 1);
+
+    // One token: "look again", written when a renewal is due, when the watch is lost, and when it ends.
+    private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
     private readonly TaskCompletionSource<WatchEndReason> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly IWatchObserver _reference;
     private IWatchSessionGrain _session;
@@ -62,6 +65,7 @@ internal sealed class PushedWatch : IWatchObserver, IWatchSubscription
     private long _subscriptionId = -1;
     private long _cursor = -1;
     private int _released;
+    private volatile bool _lost;
 
     public PushedWatch(IGrainFactory grains, WatchRequest request, IWatchObserver observer, bool resume, WatchClientOptions options, TimeProvider time, IWatchRandom random)
     {
@@ -147,18 +151,22 @@ internal sealed class PushedWatch : IWatchObserver, IWatchSubscription
         }
 
         // The renewals end by themselves; to wait for them here would deadlock a caller that disposes inside its own callback.
-        await _ended.CancelAsync();
+        _ended.Cancel();
         Release();
     }
 
     private async Task RenewAsync()
     {
+        var period = TimeSpan.FromSeconds(IWatchSessionGrain.LeaseSeconds / 3.0);
+        using var due = _time.CreateTimer(_ => Wake(), null, period, period);
         while (!_ended.IsCancellationRequested)
         {
             try
             {
-                var lost = await _lost.WaitAsync(0) || await WaitForLossAsync();
-                if (lost || !(await _session.KeepAlive().WaitAsync(_options.CallTimeout, _time, _ended.Token)).Contains(Volatile.Read(ref _subscriptionId)))
+                if (!_lost)
+                    await _wake.Reader.WaitToReadAsync(_ended.Token);
+                _wake.Reader.TryRead(out _);
+                if (_lost || !await IsKnownAsync())
                     await ResumeAsync();
             }
             catch (OperationCanceledException) when (_ended.IsCancellationRequested)
@@ -177,16 +185,11 @@ internal sealed class PushedWatch : IWatchObserver, IWatchSubscription
         }
     }
 
-    /// <summary>Waits a third of the lease; true when the watch was lost meanwhile.</summary>
-    private async Task<bool> WaitForLossAsync()
+    /// <summary>Renews the lease; whether the session still has this watch.</summary>
+    private async Task<bool> IsKnownAsync()
     {
-        using var wait = CancellationTokenSource.CreateLinkedTokenSource(_ended.Token);
-        var renewal = Task.Delay(TimeSpan.FromSeconds(IWatchSessionGrain.LeaseSeconds / 3.0), _time, wait.Token);
-        var loss = _lost.WaitAsync(wait.Token);
-        var first = await Task.WhenAny(renewal, loss);
-        await wait.CancelAsync();
-        _ended.Token.ThrowIfCancellationRequested();
-        return first == loss || loss.IsCompletedSuccessfully;
+        var known = await _session.KeepAlive().WaitAsync(_options.CallTimeout, _time, _ended.Token);
+        return known.Contains(Volatile.Read(ref _subscriptionId));
     }
 
     private async Task ResumeAsync()
@@ -200,6 +203,7 @@ internal sealed class PushedWatch : IWatchObserver, IWatchSubscription
         }
 
         await _backoff.PauseAsync(_ended.Token);
+        _lost = false;
         try
         {
             await RegisterAsync(Cursor, _ended.Token);
@@ -217,10 +221,11 @@ internal sealed class PushedWatch : IWatchObserver, IWatchSubscription
 
     private void Lose()
     {
-        lock (_lost)
-            if (_lost.CurrentCount == 0)
-                _lost.Release();
+        _lost = true;
+        Wake();
     }
+
+    private void Wake() => _wake.Writer.TryWrite(true);
 
     /// <summary>The end of a watch that no silo can tell its observer any more.</summary>
     private async Task TellAsync(WatchEndReason reason, string message, Revision firstAvailable)

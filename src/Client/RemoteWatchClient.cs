@@ -1,5 +1,6 @@
-using Microsoft.Extensions.Options;
 using Orleans;
+using Microsoft.Extensions.Options;
+using Orleans.Runtime;
 using Watch.Interfaces;
 
 namespace Watch.Client;
@@ -65,7 +66,7 @@ internal sealed class RemoteWatchClient(IClusterClient cluster, IOptions<WatchCl
 
         public async ValueTask DisposeAsync()
         {
-            await _ended.CancelAsync();
+            _ended.Cancel();
             if (_pending is { } pending)
                 await ((Task)pending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
             try

@@ -85,7 +85,7 @@ internal sealed class ResumingWatchStream : IWatchStream
     public async ValueTask DisposeAsync()
     {
         _completion.TrySetResult(WatchEndReason.Disposed);
-        await _disposed.CancelAsync();
+        _disposed.Cancel();
         if (Interlocked.Exchange(ref _feed, null) is { } feed)
             await feed.DisposeAsync();
     }

@@ -10,7 +10,7 @@ internal static class TransportErrors
     {
         WatchException watch => watch.Code is WatchErrorCode.Unavailable or WatchErrorCode.NoQuorum or WatchErrorCode.ShuttingDown or WatchErrorCode.Busy,
         OperationCanceledException => false,
-        TimeoutException or OrleansException => true,
+        TimeoutException or OrleansException or EnumerationAbortedException => true,
         // The client runtime throws these when it has no connection, or is being disposed of under a call.
         ObjectDisposedException or InvalidOperationException or IOException or System.Net.Sockets.SocketException => true,
         _ => false,

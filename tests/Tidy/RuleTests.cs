@@ -15,6 +15,7 @@ public sealed class RuleTests
     [InlineData("Task.Factory.StartNew(() => 1);", "Task.Run")]
     [InlineData("ThreadPool.QueueUserWorkItem(_ => { });", "ThreadPool")]
     [InlineData("new Thread(() => { }).Start();", "new Thread")]
+    [InlineData("await x.CancelAsync();", "CancelAsync")]
     [InlineData("await x.ConfigureAwait(false);", "ConfigureAwait(false)")]
     [InlineData("await Task.Delay(timeout, token);", "no TimeProvider")]
     [InlineData("using var c = new CancellationTokenSource(timeout);", "no TimeProvider")]

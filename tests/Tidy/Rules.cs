@@ -28,6 +28,7 @@ internal static class Rules
         ("new Thread", Call(@"\bnew (System\.Threading\.)?Thread\(")),
         ("Thread.Sleep", Call(@"\bThread\.(Sleep|Yield|SpinWait)\b")),
         ("new Timer", Call(@"\bnew (System\.Threading\.)?Timer\(")),
+        ("CancelAsync", Call(@"\bCancelAsync\(")),
         ("ConfigureAwait(false)", Call(@"\bConfigureAwait\(false\)")),
         ("HashCode of a string", Call(@"\bstring\.GetHashCode\(")),
     ];

@@ -130,11 +130,7 @@ public sealed class BucketState
     /// <summary>
     /// The revision of a scope's last change; of a scope without any that is remembered, <see cref="ForgottenThrough"/>.
     /// </summary>
-    public Revision HeadOf(Scope scope)
-    {
-        var entry = Find(scope);
-        return entry == _scopes.Bucket ? Revision : entry?.Head ?? ForgottenThrough;
-    }
+    public Revision HeadOf(Scope scope) => Find(scope)?.Head ?? ForgottenThrough;
 
     /// <summary>
     /// A page of a scope's commits in (after, upTo], at a cost that depends on the scope's own changes. The first commit is in
@@ -259,7 +255,7 @@ public sealed class BucketState
         List<ChainLink>? links = null;
         AddIfWatched(new Scope(ScopeKind.Key, entry.Text), entry.Head);
         for (var segment = entry.Parent; segment is not null; segment = segment.Parent)
-            AddIfWatched(new Scope(ScopeKind.Prefix, segment.Text), segment.Parent is null ? Revision : segment.Head);
+            AddIfWatched(new Scope(ScopeKind.Prefix, segment.Text), segment.Head);
         return links is null ? [] : links;
 
         void AddIfWatched(Scope scope, Revision previous)

@@ -1,5 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
-
 namespace Watch.Core.Storage;
 
 /// <summary>
@@ -81,6 +79,7 @@ public sealed class WriteAheadLog : IDisposable
     /// </summary>
     /// <exception cref="LogDamagedException">Something that had been durable is not what was written; nothing was changed.</exception>
     /// <exception cref="NewerFormatException">A newer version wrote it; nothing was changed.</exception>
+    /// <exception cref="LogFailedException">The disk failed while the end of the log was put in order.</exception>
     public static WriteAheadLog Open(
         IFileSystem fs, string folder, NodeId node, LogOptions options, ILogReader reader, out LogRecovery recovery)
     {
@@ -91,11 +90,17 @@ public sealed class WriteAheadLog : IDisposable
         scan.Run();
 
         // From here on the disk is changed: everything was read and found good.
-        foreach (var name in scan.Unfinished)
-            fs.Delete($"{folder}/{name}");
         var path = $"{folder}/{LogFormat.SegmentName(scan.LastNumber)}";
         var log = new WriteAheadLog(fs, folder, node, options, path, fs.Open(path));
-        log.Recover(scan);
+        try
+        {
+            log.Recover(scan);
+        }
+        catch (Exception e)
+        {
+            log.Dispose();
+            throw log.Fail(e);
+        }
         recovery = new LogRecovery((int)scan.LastNumber, scan.Batches, scan.Records, scan.End, scan.Sealed, scan.Torn);
         return log;
     }
@@ -111,19 +116,32 @@ public sealed class WriteAheadLog : IDisposable
             throw new ArgumentException("An empty batch is written by Seal alone.", nameof(batch));
         if (batch.Length > _options.BatchBytesMax)
             throw new ArgumentException($"A batch of {batch.Length} bytes is longer than {nameof(LogOptions.BatchBytesMax)}, {_options.BatchBytesMax}.", nameof(batch));
-        Guarded(() =>
+        ThrowIfFailed();
+        try
         {
             Write(batch);
             _dataEnd = End;
-        });
-        return End;
+            return End;
+        }
+        catch (Exception e)
+        {
+            throw Fail(e);
+        }
     }
 
     /// <summary>Makes durable what was appended; returns the place up to which it is.</summary>
     public LogPosition Sync()
     {
-        Guarded(SyncFile);
-        return Synced;
+        ThrowIfFailed();
+        try
+        {
+            SyncFile();
+            return Synced;
+        }
+        catch (Exception e)
+        {
+            throw Fail(e);
+        }
     }
 
     /// <summary>
@@ -132,14 +150,19 @@ public sealed class WriteAheadLog : IDisposable
     /// </summary>
     public void Seal()
     {
-        if (_failure is null && !NeedsSeal)
+        ThrowIfFailed();
+        if (!NeedsSeal)
             return;
-        Guarded(() =>
+        try
         {
             SyncFile();
             Write(_empty);
             SyncFile();
-        });
+        }
+        catch (Exception e)
+        {
+            throw Fail(e);
+        }
     }
 
     /// <summary>Closes the file; neither syncs nor seals.</summary>
@@ -147,19 +170,21 @@ public sealed class WriteAheadLog : IDisposable
 
     private long Offset => End - _base;
 
-    private void Recover(LogScan scan) => Guarded(() =>
+    private void Recover(LogScan scan)
     {
         Continue(scan.LastNumber, scan.LastBase, scan.Chain);
         End = scan.End;
         _dataEnd = scan.DataEnd;
         _sealed = scan.Sealed;
+        foreach (var name in scan.Unfinished)
+            _fs.Delete($"{_folder}/{name}");
         // The tail goes before anything new is written: a stale batch in it could one day follow a new one by accident.
         if (scan.Torn is not null)
             _file.SetLength(Offset);
         _file.Write(scan.Sealed - _base, scan.Unsealed);                 // W4
         SyncFile();
         _fs.SyncFolder(_folder);
-    });
+    }
 
     private void Continue(long number, LogPosition start, uint chain)
     {
@@ -224,19 +249,12 @@ public sealed class WriteAheadLog : IDisposable
     private static long RoomFor(long length, LogOptions options) =>
         (length + options.AllocateBytes - 1) / options.AllocateBytes * options.AllocateBytes;
 
-    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "Whatever went wrong, the disk's content is unknown (W4).")]
-    private void Guarded(Action step)
+    private void ThrowIfFailed()
     {
         if (_failure is not null)
             throw new LogFailedException(_failure.File, _failure.InnerException!);
-        try
-        {
-            step();
-        }
-        catch (Exception e)
-        {
-            _failure = new LogFailedException(_path, e);
-            throw _failure;
-        }
     }
+
+    /// <summary>W4: whatever went wrong, the disk's content is unknown from now on.</summary>
+    private LogFailedException Fail(Exception e) => _failure = new LogFailedException(_path, e);
 }

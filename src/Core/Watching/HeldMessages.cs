@@ -29,7 +29,7 @@ internal sealed class HeldMessages(int messagesMax, long bytesMax)
         if (_held.Count == 0)
             return null;
         var (message, bytes) = _held.GetValueAtIndex(0);
-        if (message.Previous > complete && message.Revision > complete)
+        if (message.Previous > complete)
             return null;
         _held.RemoveAt(0);
         _bytes -= bytes;

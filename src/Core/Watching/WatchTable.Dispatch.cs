@@ -8,6 +8,7 @@ public sealed partial class WatchTable
     {
         ArgumentNullException.ThrowIfNull(message);
         Invariant.That(message.Previous < message.Revision, "A message's chain goes forward.");
+        Invariant.That(message.Changes is not { Count: 0 }, "A message of a revision has its changes, or says that they are too large.");
         if (Feed(bucket, message.Scope) is not { } feed)
         {
             _counters.UnwatchedDropped++;

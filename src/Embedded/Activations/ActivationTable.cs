@@ -45,9 +45,11 @@ internal sealed class ActivationTable(SiloNode silo) : IDisposable
             if (_workers.TryGetValue(activation.Id, out var pool) && pool.Remove(activation))
                 _workers.TryRemove(KeyValuePair.Create(activation.Id, pool));
         }
-        else if (_activations.TryRemove(KeyValuePair.Create(activation.Id, activation)))
+        else if (_activations.TryGetValue(activation.Id, out var current) && ReferenceEquals(current, activation))
         {
+            // The directory first: otherwise a successor made in between would lose its entry.
             silo.Cluster.Directory.Remove(activation.Id, silo);
+            _activations.TryRemove(KeyValuePair.Create(activation.Id, activation));
         }
     }
 

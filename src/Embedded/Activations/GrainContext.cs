@@ -8,7 +8,7 @@ namespace Watch.Embedded.Activations;
 
 internal sealed class GrainContext(Activation activation) : IGrainContext
 {
-    private readonly TaskCompletionSource _deactivated = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _deactivated = new(activation.Node.Environment.PromiseOptions);
     private AsyncServiceScope? _scope;
     private GrainReference? _reference;
     private ActivationId _id;

@@ -103,7 +103,7 @@ internal sealed class AsyncEnumerableExtension : IAsyncEnumerableExtension
         var time = _activation.Node.Environment.TimeProvider;
         using var limit = new CancellationTokenSource(_activation.Node.ResponseTimeout / 2, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
-        var interrupted = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var interrupted = new TaskCompletionSource(_activation.Node.Environment.PromiseOptions);
         using (either.Token.UnsafeRegister(static tcs => ((TaskCompletionSource)tcs!).TrySetResult(), interrupted))
             await Task.WhenAny(moving, interrupted.Task);
         cancellationToken.ThrowIfCancellationRequested();

@@ -75,8 +75,12 @@ internal abstract class Call(Node origin, GrainReference to, MethodDescriptor me
     /// <summary>The call reaches the silo that it was sent to.</summary>
     public void Arrive()
     {
-        if (!HasEnded)
-            At!.Receive(this);
+        if (HasEnded && !Method.OneWay)
+            return;
+        if (At!.IsDead)
+            Complete(null, new SiloUnavailableException($"Silo {At.Address} is gone: '{this}'."));
+        else
+            At.Receive(this);
     }
 
     public override void Run(Activation activation)
@@ -219,7 +223,7 @@ internal abstract class Call(Node origin, GrainReference to, MethodDescriptor me
 internal sealed class Call<T>(Node origin, GrainReference to, MethodDescriptor method, object?[] arguments)
     : Call(origin, to, method, arguments)
 {
-    private readonly TaskCompletionSource<T> _promise = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<T> _promise = new(origin.Environment.PromiseOptions);
 
     public Task<T> Task => _promise.Task;
 

@@ -40,7 +40,17 @@ internal sealed class CallFrames(EmbeddedSerializer serializer)
         var headerLength = BinaryPrimitives.ReadInt32LittleEndian(payload[9..]);
         if (headerLength < 0 || headerLength > payload.Length - 13)
             throw new MalformedMessageException("The header of a call is longer than the call.");
-        var parts = serializer.ReadAll(payload.Slice(13, headerLength), s_headerTypes);
+        object?[] parts;
+        try
+        {
+            parts = serializer.ReadAll(payload.Slice(13, headerLength), s_headerTypes);
+        }
+        catch (SerializerException e) when (e is not MalformedMessageException)
+        {
+            // The caller's RequestContext holds a type that is unknown here.
+            return new(id, new CallHeader { GrainId = "", Interface = "", Method = "", Timeout = default }, Method: null, [], e);
+        }
+
         var header = new CallHeader
         {
             GrainId = Text(parts[0]),
@@ -62,13 +72,13 @@ internal sealed class CallFrames(EmbeddedSerializer serializer)
     {
         var buffer = Begin(id);
         if (method.ResultType != typeof(void))
-            serializer.WriteAll(buffer, new ReadOnlySpan<Type>(DeclaredResult(method)), [value]);
+            serializer.WriteAll(buffer, [DeclaredResult(method)], [value]);
         return buffer.WrittenSpan;
     }
 
     public object? ReadResult(ReadOnlySpan<byte> payload, MethodDescriptor method) => method.ResultType == typeof(void)
         ? null
-        : serializer.ReadAll(payload[8..], new ReadOnlySpan<Type>(DeclaredResult(method)))[0];
+        : serializer.ReadAll(payload[8..], [DeclaredResult(method)])[0];
 
     public ReadOnlySpan<byte> WriteFailure(long id, Exception exception)
     {
@@ -78,7 +88,7 @@ internal sealed class CallFrames(EmbeddedSerializer serializer)
             serializer.WriteAll(buffer, s_exceptionType, [exception]);
             return buffer.WrittenSpan;
         }
-        catch (SerializerException e)
+        catch (Exception e)
         {
             // A member of the exception cannot travel; that it failed, and with what, still has to arrive.
             var buffer = Begin(id);

@@ -16,7 +16,6 @@ internal sealed class FrameSender(Socket socket, GatewayOptions options, Action<
     private ArrayBufferWriter<byte> _filling = new(4096);
     private ArrayBufferWriter<byte> _sending = new(4096);
     private TaskCompletionSource? _room;
-    private TaskCompletionSource? _idle;
     private bool _busy;
     private bool _closed;
 
@@ -56,24 +55,13 @@ internal sealed class FrameSender(Socket socket, GatewayOptions options, Action<
         }
     }
 
-    /// <summary>Completes when all that was enqueued has been handed to the system.</summary>
-    public Task FlushAsync()
-    {
-        lock (_gate)
-        {
-            if (!_busy || _closed)
-                return Task.CompletedTask;
-            _idle ??= new(TaskCreationOptions.RunContinuationsAsynchronously);
-            return _idle.Task;
-        }
-    }
-
     public void Close()
     {
         lock (_gate)
         {
             _closed = true;
-            Release();
+            _room?.TrySetResult();
+            _room = null;
         }
     }
 
@@ -113,16 +101,7 @@ internal sealed class FrameSender(Socket socket, GatewayOptions options, Action<
             _busy = _sending.WrittenCount > 0 && !_closed;
             _room?.TrySetResult();
             _room = null;
-            if (!_busy)
-                Release();
             return _busy ? _sending.WrittenMemory : default;
         }
-    }
-
-    private void Release()
-    {
-        _room?.TrySetResult();
-        _idle?.TrySetResult();
-        (_room, _idle) = (null, null);
     }
 }

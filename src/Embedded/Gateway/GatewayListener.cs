@@ -18,7 +18,7 @@ internal sealed class GatewayListener : IAsyncDisposable
     private readonly GatewayOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
-    private readonly ConcurrentDictionary<Task, RemoteClient?> _clients = new();
+    private readonly ConcurrentDictionary<Task, bool> _clients = new();
     private readonly CancellationTokenSource _stopping = new();
     private Socket? _socket;
     private Task _accepting = Task.CompletedTask;
@@ -104,7 +104,7 @@ internal sealed class GatewayListener : IAsyncDisposable
     /// <summary>Remembers a connection for as long as it lives, so that stopping can wait for it.</summary>
     private void Track(Task serving)
     {
-        _clients[serving] = null;
+        _clients[serving] = true;
         serving.ContinueWith(done => _clients.TryRemove(done, out _), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
     }
 

@@ -22,4 +22,7 @@ internal static partial class GatewayLog
 
     [LoggerMessage(206, LogLevel.Error, "The gateway stopped accepting connections.")]
     public static partial void AcceptFailed(ILogger logger, Exception exception);
+
+    [LoggerMessage(207, LogLevel.Error, "Reading from {Peer} failed.")]
+    public static partial void ReceiveFailed(ILogger logger, string peer, Exception exception);
 }

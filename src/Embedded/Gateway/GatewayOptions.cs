@@ -21,6 +21,9 @@ public sealed record GatewayOptions
     /// <summary>After how many intervals without a byte the peer counts as dead; 3 unless set.</summary>
     public int SilentIntervalsMax { get; init; } = 3;
 
-    /// <summary>How long a connection may take to introduce itself, and to take leave; 10 s unless set.</summary>
+    /// <summary>How long a closing end waits for its peer to take notice; 1 s unless set.</summary>
+    public TimeSpan LeaveTimeout { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long a connection may take to introduce itself; 10 s unless set.</summary>
     public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(10);
 }

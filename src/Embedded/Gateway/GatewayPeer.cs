@@ -83,18 +83,21 @@ internal sealed class GatewayPeer : IAsyncDisposable
         }
     }
 
-    /// <summary>Takes leave: what was enqueued still goes out, then the reason, then the connection closes.</summary>
+    /// <summary>
+    /// Takes leave: what was enqueued still goes out, then the reason. The peer closes when it has read
+    /// that; to close first, with bytes of the peer's unread, would make the system discard what is on its way.
+    /// </summary>
     public async ValueTask CloseAsync(string reason)
     {
         if (_sender.Enqueue(FrameKind.Goodbye, Encoding.UTF8.GetBytes(reason)))
         {
             try
             {
-                await _sender.FlushAsync().WaitAsync(_options.HandshakeTimeout, _time).ConfigureAwait(false);
+                await Closed.WaitAsync(_options.LeaveTimeout, _time).ConfigureAwait(false);
             }
             catch (TimeoutException)
             {
-                End("the peer does not read; it was not told of the end");
+                End($"{reason}; the peer did not take notice within {_options.LeaveTimeout}");
             }
         }
 
@@ -129,6 +132,12 @@ internal sealed class GatewayPeer : IAsyncDisposable
         {
             End($"the peer sent garbage: {e.Message}");
         }
+        catch (Exception e)
+        {
+            // Whatever it was: a connection that nobody reads any more must not look alive.
+            GatewayLog.ReceiveFailed(_logger, _role.PeerName, e);
+            End($"reading failed: {e.Message}");
+        }
     }
 
     private void OnFrame(FrameKind kind, ReadOnlySpan<byte> payload)
@@ -146,7 +155,7 @@ internal sealed class GatewayPeer : IAsyncDisposable
                 break;
             case FrameKind.Cancel:
                 if (_incoming.TryRemove(CallFrames.ReadId(payload), out var source))
-                    source.Cancel();
+                    _ = CancelAsync(source); // logs what the callee's callbacks throw
                 break;
             case FrameKind.Ping:
                 break;
@@ -207,8 +216,20 @@ internal sealed class GatewayPeer : IAsyncDisposable
         }
         finally
         {
+            // Not disposed: a Cancel frame may be about to use it, and without a timer it holds nothing.
             _incoming.TryRemove(call.Id, out _);
-            source.Dispose();
+        }
+    }
+
+    private async Task CancelAsync(CancellationTokenSource source)
+    {
+        try
+        {
+            await source.CancelAsync().ConfigureAwait(false);
+        }
+        catch (AggregateException e)
+        {
+            GatewayLog.OneWayCallFailed(_logger, "cancellation", e);
         }
     }
 

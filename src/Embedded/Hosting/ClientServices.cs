@@ -16,7 +16,7 @@ internal static class ClientServices
         services.AddLogging();
         services.AddOptions();
         services.TryAddSingleton(TimeProvider.System);
-        services.TryAddSingleton<IMessageCopier, SharingCopier>();
+        services.TryAddSingleton(MessageCopying.Shared);
         services.TryAddSingleton(CreateConnection);
         services.TryAddSingleton<IClusterClient>(s => new ClusterClient(s.GetRequiredService<ClientConnection>().Node, s));
         services.TryAddSingleton<IGrainFactory>(s => s.GetRequiredService<IClusterClient>());

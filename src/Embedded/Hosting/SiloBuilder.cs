@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Orleans.Configuration;
@@ -60,7 +61,7 @@ public static class CoreHostingExtensions
     {
         if (primarySiloEndpoint is not null && primarySiloEndpoint.Port != siloPort)
             throw new NotSupportedException("The embedded host runs in one process; it cannot join the cluster of another.");
-        builder.Services.AddSingleton<UsesGateway>();
+        builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<ILifecycleParticipant<ISiloLifecycle>, GatewayStep>());
         return builder
             .Configure<ClusterOptions>(o => (o.ServiceId, o.ClusterId) = (serviceId, clusterId))
             .ConfigureEndpoints(IPAddress.Loopback, siloPort, gatewayPort);

@@ -9,13 +9,11 @@ using Orleans;
 using Orleans.Configuration;
 using Orleans.Hosting;
 using Orleans.Runtime;
+using Watch.Embedded.Activations;
 using Watch.Embedded.Lifecycle;
 using Watch.Embedded.Runtime;
 
 namespace Watch.Embedded.Hosting;
-
-/// <summary>Marks a silo that listens for clients of other processes.</summary>
-internal sealed class UsesGateway;
 
 internal static class SiloServices
 {
@@ -26,7 +24,7 @@ internal static class SiloServices
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<IEmbeddedEnvironment>(s => new RealEnvironment(s.GetRequiredService<TimeProvider>()));
         services.TryAddSingleton<EmbeddedCluster>();
-        services.TryAddSingleton<IMessageCopier, SharingCopier>();
+        services.TryAddSingleton(MessageCopying.Shared);
         services.TryAddSingleton(CreateIdentity);
         services.TryAddSingleton<SiloNode>();
         services.TryAddSingleton(s => new Silo(s.GetRequiredService<SiloNode>()));
@@ -35,6 +33,8 @@ internal static class SiloServices
         services.TryAddSingleton<SiloRuntime>();
         services.TryAddSingleton<IClusterClient>(s => new ClusterClient(s.GetRequiredService<SiloNode>(), s));
         services.TryAddSingleton<IGrainFactory>(s => s.GetRequiredService<IClusterClient>());
+        services.TryAddScoped<IGrainContext>(_ => (ExecutionScope.Current as Activation)?.Context
+            ?? throw new InvalidOperationException("IGrainContext can be had by a grain only."));
         services.TryAddSingleton<ILocalSiloDetails, LocalSiloDetails>();
         services.TryAddSingleton<IClusterMembershipService>(s => s.GetRequiredService<EmbeddedCluster>().Membership);
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IConfigurationValidator, CollectionValidator>());

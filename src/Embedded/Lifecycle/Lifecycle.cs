@@ -147,6 +147,8 @@ namespace Watch.Embedded.Lifecycle
             }
             catch (Exception e)
             {
+                if (e is OperationCanceledException && cancellationToken.IsCancellationRequested)
+                    return;    // hurried: who stops does not wait for the end
                 Log.LifecycleStopFailed(logger, subscription.Name, subscription.Stage, e);
             }
         }

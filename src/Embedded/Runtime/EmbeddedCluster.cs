@@ -17,7 +17,7 @@ internal sealed class EmbeddedCluster
     public EmbeddedCluster(IEmbeddedEnvironment environment)
     {
         Environment = environment;
-        Membership = new Membership();
+        Membership = new Membership(environment);
         Directory = new GrainDirectory(this);
     }
 
@@ -95,10 +95,14 @@ internal sealed class GrainDirectory(EmbeddedCluster cluster)
 
     public SiloNode FindOrPlace(GrainId id, GrainClass grainClass, SiloNode caller)
     {
-        if (_entries.TryGetValue(id, out var owner))
-            return owner;
-        owner = Place(grainClass, caller);
-        return _entries.GetOrAdd(id, owner);
+        while (true)
+        {
+            if (!_entries.TryGetValue(id, out var owner))
+                owner = _entries.GetOrAdd(id, Place(grainClass, caller));
+            if (!owner.IsDead)
+                return owner;
+            Remove(id, owner);    // entered while its silo died
+        }
     }
 
     public void Remove(GrainId id, SiloNode owner) => _entries.TryRemove(KeyValuePair.Create(id, owner));

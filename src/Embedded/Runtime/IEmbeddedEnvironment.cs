@@ -12,6 +12,12 @@ internal interface IEmbeddedEnvironment
     /// <summary>Where the runtime's own asynchronous work runs.</summary>
     TaskScheduler Scheduler { get; }
 
+    /// <summary>
+    /// How the runtime's promises run what waits for them. In real time never on the thread that keeps
+    /// the promise; in a simulation there, since the alternative of the library is the thread pool.
+    /// </summary>
+    TaskCreationOptions PromiseOptions { get; }
+
     /// <summary>How many pieces of work one group runs before others get their chance.</summary>
     int WorkPerSlice { get; }
 
@@ -39,6 +45,8 @@ internal sealed class RealEnvironment(TimeProvider timeProvider) : IEmbeddedEnvi
     public Random Random => Random.Shared;
 
     public TaskScheduler Scheduler => TaskScheduler.Default;
+
+    public TaskCreationOptions PromiseOptions => TaskCreationOptions.RunContinuationsAsynchronously;
 
     public int WorkPerSlice => 64;
 

@@ -103,19 +103,3 @@ internal interface IReferenceFactory
 {
     GrainReference CreateReference(GrainId grainId, InterfaceDescriptor interfaceDescriptor);
 }
-
-// What the other end of this seam provides, in Watch.Embedded.Gateway:
-//
-//   internal sealed class GatewayListener : IAsyncDisposable
-//   {
-//       public GatewayListener(IPEndPoint endpoint, IRemoteCallTarget target, IReferenceFactory references, ILoggerFactory loggers);
-//       public IPEndPoint LocalEndPoint { get; }                 // after StartAsync; port 0 = any
-//       public Task StartAsync(CancellationToken cancellationToken);   // throws when the port is in use
-//   }                                                            // DisposeAsync: closes everything
-//
-//   internal static class GatewayConnection
-//   {
-//       // one attempt; throws ConnectionFailedException (Orleans.Runtime.Messaging) when nobody answers
-//       public static Task<ICallTransport> ConnectAsync(IPEndPoint endpoint, string clusterId, IObserverHost observers,
-//           IReferenceFactory references, ILoggerFactory loggers, CancellationToken cancellationToken);
-//   }

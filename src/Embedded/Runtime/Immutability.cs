@@ -19,9 +19,3 @@ internal static class Immutability
             || ((type.IsValueType || type.IsSealed) && type.GetCustomAttribute<ImmutableAttribute>(inherit: false) != null);
     }
 }
-
-/// <summary>Copies nothing: for callers that know every value to be immutable.</summary>
-internal sealed class SharingCopier : IMessageCopier
-{
-    public object? Copy(object? value) => value;
-}

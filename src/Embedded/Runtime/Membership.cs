@@ -77,12 +77,12 @@ namespace Orleans.Runtime
 
 namespace Watch.Embedded.Runtime
 {
-    internal sealed class Membership : IClusterMembershipService
+    internal sealed class Membership(IEmbeddedEnvironment environment) : IClusterMembershipService
     {
         private readonly Lock _gate = new();
         private readonly Dictionary<SiloAddress, SiloNode> _silos = [];
         private ClusterMembershipSnapshot _snapshot = new(ImmutableDictionary<SiloAddress, ClusterMember>.Empty, new(1));
-        private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private TaskCompletionSource _changed = new(environment.PromiseOptions);
         private volatile SiloNode[] _active = [];
 
         public ClusterMembershipSnapshot CurrentSnapshot => Volatile.Read(ref _snapshot);
@@ -130,9 +130,11 @@ namespace Watch.Embedded.Runtime
                 _active = [.. _silos.Values.Where(s => members[s.Address].Status == SiloStatus.Active)
                     .OrderBy(s => s.Name, StringComparer.Ordinal)];
                 changed = _changed;
-                _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+                _changed = new(environment.PromiseOptions);
             }
 
+            if (status == SiloStatus.Dead)
+                silo.NoteDead();
             Log.SiloStatusChanged(silo.Logger, silo.Name, silo.Address, status);
             silo.Environment.Trace("status", $"{silo.Name} {status}");
             if (status == SiloStatus.Dead)
@@ -143,7 +145,7 @@ namespace Watch.Embedded.Runtime
         /// <summary>A crash: the silo is dead for everybody at once.</summary>
         public void Kill(SiloNode silo, bool freeze)
         {
-            silo.Die(freeze);
+            silo.NoteDead(freeze);
             Set(silo, SiloStatus.Dead);
         }
 

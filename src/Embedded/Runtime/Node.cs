@@ -43,7 +43,7 @@ internal abstract class Node : IReferenceFactory
 
     public ObserverTable Observers { get; }
 
-    /// <summary>Crashed: it sends nothing any more and nothing reaches it.</summary>
+    /// <summary>Stopped or crashed: it sends nothing any more and nothing reaches it.</summary>
     public bool IsDead { get; protected set; }
 
     /// <summary>Crashed so that not even its own code goes on (simulation).</summary>

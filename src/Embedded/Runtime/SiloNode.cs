@@ -61,11 +61,11 @@ internal sealed class SiloNode : Node
         }
     }
 
-    /// <summary>Ends as in a crash: nothing leaves it or reaches it any more.</summary>
-    public void Die(bool freeze)
+    /// <summary>From now on nothing leaves it or reaches it; frozen, not even its own code goes on.</summary>
+    public void NoteDead(bool freeze = false)
     {
         IsDead = true;
-        IsFrozen = freeze;
+        IsFrozen |= freeze;
     }
 
     protected override void Route(Call call)

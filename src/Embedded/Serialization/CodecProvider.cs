@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Reflection;
 using Orleans;
+using Orleans.Runtime;
 using Orleans.Serialization;
 
 namespace Watch.Embedded.Serialization;
@@ -14,6 +15,7 @@ internal sealed class CodecProvider
 {
     private readonly ConcurrentDictionary<Type, Codec> _codecs;
     private readonly HashSet<Type> _simple;
+    private readonly ConcurrentDictionary<Type, Codec> _copiers = new();
     private readonly ConcurrentDictionary<Type, Codec> _slots = new();
     private readonly ConcurrentDictionary<Type, IMembersCodec> _members = new();
     private readonly ExceptionCodec _exceptions;
@@ -54,6 +56,18 @@ internal sealed class CodecProvider
         return References is { } references && references.TryWrite(value, out _)
             ? _codecs.GetOrAdd(type, _references)
             : throw NotFound(type);
+    }
+
+    /// <summary>
+    /// What copies a value. Immutable types need no codec for that, and references are immutable
+    /// although their types, made by the runtime, do not say so.
+    /// </summary>
+    public Codec GetForCopy(object value)
+    {
+        var type = value.GetType();
+        if (_copiers.TryGetValue(type, out var known))
+            return known;
+        return _copiers.GetOrAdd(type, value is GrainReference || IsImmutable(type) ? _references : Get(type, value));
     }
 
     /// <summary>The codec of a place of a declared type: it deals with null and with derived types.</summary>

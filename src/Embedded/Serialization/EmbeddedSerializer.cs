@@ -121,7 +121,7 @@ public sealed class EmbeddedSerializer : IMessageCopier
     {
         if (value is null || value is CancellationToken)
             return value;
-        var codec = _provider.Get(value.GetType(), value);
+        var codec = _provider.GetForCopy(value);
         return codec.IsShared ? value : CopyWith(codec, value);
     }
 

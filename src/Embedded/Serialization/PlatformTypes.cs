@@ -138,6 +138,8 @@ internal static class PlatformTypes
         Add(codecs, WireType.Bytes, static (w, v) => w.WriteString(v.ToString()), static (ref r) => IdSpan.Create(Text(ref r)));
         Add(codecs, WireType.Bytes, static (w, v) => w.WriteString(v.ToString()), static (ref r) => GrainType.Create(Text(ref r)));
         Add(codecs, WireType.Bytes, static (WireWriter w, GrainId v) => w.WriteString(v.IsDefault ? "" : v.ToString()), static (ref r) => ReadGrainId(Text(ref r)));
+        Add(codecs, WireType.Bytes, static (WireWriter w, SiloAddress v) => w.WriteString(v.ToParsableString()), static (ref r) => SiloAddress.FromParsableString(Text(ref r)));
+        Add(codecs, WireType.Sized, static (w, v) => WriteStreamId(w, v), static (ref r) => StreamId.Create(r.ReadString(), Text(ref r)));
         Add(codecs, WireType.Fixed128, static (w, v) => w.WriteFixed128(ToUInt128(v.Guid)), static (ref r) => GuidId.GetGuidId(ToGuid(r.ReadFixed128())));
         Add(codecs, WireType.Fixed128, static (w, v) => w.WriteFixed128(ToUInt128(v.Key)), static (ref r) => new ActivationId(ToGuid(r.ReadFixed128())));
     }
@@ -150,6 +152,12 @@ internal static class PlatformTypes
 
     private static string Text(ref WireReader reader) =>
         reader.ReadString() ?? throw WireReader.Malformed("a text is missing where it must not be");
+
+    private static void WriteStreamId(WireWriter writer, StreamId id)
+    {
+        writer.WriteString(id.GetNamespace());
+        writer.WriteString(id.GetKeyAsString());
+    }
 
     private static decimal ReadDecimal(UInt128 bits) => new(MemoryMarshal.Cast<UInt128, int>([bits]));
 

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Options;
 using Orleans;
+using Orleans.Configuration;
 using Orleans.Concurrency;
 using Orleans.Runtime;
 using Watch.Core;

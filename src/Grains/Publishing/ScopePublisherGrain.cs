@@ -1,4 +1,5 @@
 using Orleans;
+using Orleans.Configuration;
 using Orleans.Concurrency;
 using Orleans.Runtime;
 using Orleans.Streams;

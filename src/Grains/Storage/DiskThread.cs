@@ -6,15 +6,13 @@ namespace Watch.Grains.Storage;
 /// <summary>
 /// The one thread of a node that touches its disk. A sync takes as long as the disk takes; on a pool thread it would hold up grains.
 ///
-/// A job is handed over without garbage: one slot, one reused completion. After a job the thread looks for the next one for a few
-/// microseconds before it sleeps, which saves the wake-up where jobs follow each other closely, and costs nothing where they don't.
+/// A job is handed over without garbage: one slot, one reused completion. Between jobs the thread sleeps at once and does not spin:
+/// measured on two processors, spinning saves a few microseconds on the way to the disk and costs thirty on the way back, because it
+/// holds the processor on which the continuation would run.
 /// </summary>
 public sealed class DiskThread : IDiskWorker, IValueTaskSource, IDisposable
 {
-    /// <summary>Looks at the slot so many times before sleeping: some ten microseconds.</summary>
-    private const int Looks = 100;
-
-    private readonly SemaphoreSlim _wake = new(0);
+    private readonly AutoResetEvent _wake = new(false);
     private readonly Thread _thread;
     private ManualResetValueTaskSourceCore<bool> _done = new() { RunContinuationsAsynchronously = true };
     private Action? _job;
@@ -38,7 +36,7 @@ public sealed class DiskThread : IDiskWorker, IValueTaskSource, IDisposable
             throw new InvalidOperationException("The disk thread takes one job at a time; await the one before.");
         _done.Reset();
         Volatile.Write(ref _job, job);
-        _wake.Release();
+        _wake.Set();
         return new ValueTask(this, _done.Version);
     }
 
@@ -48,7 +46,7 @@ public sealed class DiskThread : IDiskWorker, IValueTaskSource, IDisposable
         if (_stopping)
             return;
         _stopping = true;
-        _wake.Release();
+        _wake.Set();
         _thread.Join();
         _wake.Dispose();
     }
@@ -73,27 +71,31 @@ public sealed class DiskThread : IDiskWorker, IValueTaskSource, IDisposable
     void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _done.OnCompleted(continuation, state, token, flags);
 
-    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "The exception goes to whoever awaits the job.")]
     private void Work()
     {
         while (true)
         {
-            for (var i = 0; i < Looks && _wake.CurrentCount == 0; i++)
-                Thread.SpinWait(10);
-            _wake.Wait();
+            _wake.WaitOne();
             var job = Interlocked.Exchange(ref _job, null);
-            if (job is null)
+            if (job is not null)
+                Do(job);
+            if (_stopping)
                 return;
-            try
-            {
-                job();
-            }
-            catch (Exception e)
-            {
-                _done.SetException(e);
-                continue;
-            }
-            _done.SetResult(true);
         }
+    }
+
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "The exception goes to whoever awaits the job.")]
+    private void Do(Action job)
+    {
+        try
+        {
+            job();
+        }
+        catch (Exception e)
+        {
+            _done.SetException(e);
+            return;
+        }
+        _done.SetResult(true);
     }
 }

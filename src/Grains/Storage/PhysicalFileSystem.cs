@@ -11,6 +11,7 @@ namespace Watch.Grains.Storage;
 public sealed class PhysicalFileSystem : IFileSystem
 {
     private const string LockFile = "lock";
+    private const int SharingViolationOnWindows = unchecked((int)0x80070020);
 
     /// <inheritdoc/>
     public void CreateFolder(string path)
@@ -60,34 +61,20 @@ public sealed class PhysicalFileSystem : IFileSystem
     public IDisposable? TryLockFolder(string path)
     {
         var file = Path.Combine(path, LockFile);
-        if (OperatingSystem.IsWindows())
-            return TryLockOnWindows(file);
-
-        var handle = File.OpenHandle(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
+        SafeFileHandle handle;
         try
         {
-            if (Posix.TryLock(handle, file))
-                return handle;
+            handle = File.OpenHandle(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
-        catch
-        {
-            handle.Dispose();
-            throw;
-        }
-        handle.Dispose();
-        return null;
-    }
-
-    private static SafeFileHandle? TryLockOnWindows(string file)
-    {
-        const int SharingViolation = unchecked((int)0x80070020);
-        try
-        {
-            return File.OpenHandle(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-        }
-        catch (IOException e) when (e.HResult == SharingViolation)
+        catch (IOException e) when (e.HResult == (OperatingSystem.IsWindows() ? SharingViolationOnWindows : Posix.WouldBlock))
         {
             return null;
         }
+
+        // The runtime's own lock can be switched off by an environment variable; this one can't.
+        if (OperatingSystem.IsWindows() || Posix.TryLock(handle, file))
+            return handle;
+        handle.Dispose();
+        return null;
     }
 }

@@ -16,7 +16,7 @@ internal static class Posix
     private static int CloseOnExec => OperatingSystem.IsMacOS() ? 0x1000000 : 0x80000;
 
     /// <summary>EAGAIN, which flock answers where somebody else holds the lock, has another number on macOS.</summary>
-    private static int WouldBlock => OperatingSystem.IsMacOS() ? 35 : 11;
+    internal static int WouldBlock => OperatingSystem.IsMacOS() ? 35 : 11;
 
     /// <summary>Makes a file's bytes durable, and of its metadata what is needed to read them.</summary>
     internal static void SyncData(SafeFileHandle file, string path) =>

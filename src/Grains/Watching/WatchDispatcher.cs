@@ -72,7 +72,9 @@ internal sealed class WatchDispatcher
 
         try
         {
-            var registration = await registered.Task.WaitAsync(cancellationToken);
+            // Not WaitAsync: its hand-over would leave the caller's scheduler for the thread pool.
+            await using var canceled = cancellationToken.Register(() => registered.TrySetCanceled(cancellationToken));
+            var registration = await registered.Task;
             if (request.Incarnation.Length > 0 && !string.Equals(request.Incarnation, registration.Incarnation, StringComparison.Ordinal))
                 throw new WatchException(WatchErrorCode.IncarnationChanged, $"The watch followed cluster {request.Incarnation}, but this is cluster {registration.Incarnation}: its revisions mean nothing here.");
             return new SubscriptionFeed(this, subscription, registration);

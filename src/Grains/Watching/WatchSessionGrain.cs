@@ -67,7 +67,7 @@ internal sealed class WatchSessionGrain(WatchDispatcher dispatcher, TimeProvider
     {
         foreach (var feed in _pushed.Values)
             feed.End(WatchEndReason.ServerStopping);
-        await _deactivating.CancelAsync();
+        _deactivating.Cancel();
     }
 
     private void Renew()

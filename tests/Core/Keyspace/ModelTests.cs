@@ -5,7 +5,7 @@ namespace Watch.Core.Tests.Keyspace;
 
 public class ModelTests(ITestOutputHelper output)
 {
-    private const int Histories = 60;
+    private const int Histories = 30;
     private const int CommandsPerHistory = 150;
 
     [Fact]

@@ -85,7 +85,7 @@ internal sealed class ExceptionCodec(CodecProvider provider) : Codec<Exception>
         var cause = inner.Length > 0 ? inner[0] : null;
         if (type == typeof(AggregateException))
             return new AggregateException(message, inner.OfType<Exception>());
-        if (type is not null && isMarked)
+        if (type is not null && (isMarked || type.Assembly == typeof(ExceptionCodec).Assembly))
         {
             var marked = (Exception)RuntimeHelpers.GetUninitializedObject(type);
             s_construct(marked, message, cause);

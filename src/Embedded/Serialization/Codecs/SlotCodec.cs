@@ -113,7 +113,7 @@ internal sealed class SlotCodec<T>(CodecProvider provider) : Codec<T?>
         if (value is null)
             return null;
 
-        var codec = CodecOf(value);
+        var codec = provider.GetForCopy(value);
         if (codec.IsShared)
             return value;
         if (!codec.IsTracked)

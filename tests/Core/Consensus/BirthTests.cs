@@ -1,0 +1,115 @@
+using Watch.Core.Consensus;
+
+namespace Watch.Core.Tests.Consensus;
+
+public sealed class BirthTests
+{
+    private static readonly SiloAnswer _knowsNone = new("b", true, null);
+    private static readonly SiloAnswer _silent = new("c", false, null);
+    private static readonly SiloAnswer _knows = new("d", true, 99);
+
+    [Fact]
+    public void Alone_on_the_silo_that_Bootstrap_names_a_cluster_is_born() => Assert.IsType<BirthDecision.BeBorn>(Decide("a"));
+
+    [Fact]
+    public void It_is_born_when_all_others_say_that_they_know_none() => Assert.IsType<BirthDecision.BeBorn>(Decide("a", others: [_knowsNone]));
+
+    [Fact]
+    public void Silence_is_not_a_no()
+    {
+        var wait = Assert.IsType<BirthDecision.Wait>(Decide("a", others: [_knowsNone, _silent]));
+        Assert.Contains("'c'", wait.Reason, StringComparison.Ordinal);
+        Assert.DoesNotContain("'b'", wait.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_operator_may_vouch_for_the_silent() => Assert.IsType<BirthDecision.BeBorn>(Decide("a", others: [_silent], forced: true));
+
+    [Fact]
+    public void The_silos_own_name_in_membership_is_no_other_silo() =>
+        Assert.IsType<BirthDecision.BeBorn>(Decide("a", others: [new SiloAnswer("a", false, null)]));
+
+    [Fact]
+    public void A_new_folder_waits_where_another_silo_knows_a_cluster()
+    {
+        Assert.Contains("'d'", Assert.IsType<BirthDecision.Wait>(Decide("a", others: [_silent, _knows])).Reason, StringComparison.Ordinal);
+        Assert.IsType<BirthDecision.Wait>(Decide(null, others: [_knows]));
+    }
+
+    [Fact]
+    public void Not_even_force_makes_a_second_cluster() =>
+        Assert.Contains("'d'", Assert.IsType<BirthDecision.Refuse>(Decide("a", others: [_knows], forced: true)).Reason, StringComparison.Ordinal);
+
+    [Fact]
+    public void Other_silos_wait_for_the_one_that_Bootstrap_names()
+    {
+        Assert.Contains("'x'", Assert.IsType<BirthDecision.Wait>(Decide("x", others: [_knowsNone])).Reason, StringComparison.Ordinal);
+        Assert.Contains("'x'", Assert.IsType<BirthDecision.Refuse>(Decide("x", forced: true)).Reason, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("")]
+    public void Without_the_setting_the_silo_says_which_one_is_missing(string? bootstrap) =>
+        Assert.Contains("Bootstrap", Assert.IsType<BirthDecision.Refuse>(Decide(bootstrap, others: [_knowsNone])).Reason, StringComparison.Ordinal);
+
+    [Fact]
+    public void A_folder_that_knows_its_cluster_is_born_already_whatever_else_holds() =>
+        Assert.Equal(new BirthDecision.AlreadyBorn(7), Decide("x", known: 7, others: [_silent, _knows], forced: true));
+
+    [Fact]
+    public void Whatever_is_asked_no_cluster_is_born_beside_a_known_one_or_against_silence_without_force()
+    {
+        const int Seed = 23;
+        var random = new Random(Seed);
+        for (var run = 0; run < 5000; run++)
+        {
+            var question = new BirthQuestion(
+                new[] { "a", "b", null }[random.Next(3)],
+                "a",
+                random.Next(4) == 0 ? 7 : null,
+                [.. new[] { _knowsNone, _silent, _knows }.Where(_ => random.Next(2) == 0)],
+                random.Next(2) == 0);
+            if (Birth.Decide(question) is not BirthDecision.BeBorn)
+                continue;
+            Assert.True(
+                question is { Known: null, Bootstrap: "a" } && !question.Others.Contains(_knows) && (question.Forced || !question.Others.Contains(_silent)),
+                $"seed {Seed}, run {run}: {question}");
+        }
+    }
+
+    [Fact]
+    public void Every_command_of_the_catalogue_reads_back()
+    {
+        CatalogueCommand[] commands =
+        [
+            .. Birth.FirstCommands(new UInt128(1, 2), 9000, 500, "näme", new NodeId(UInt128.MaxValue)),
+        ];
+        foreach (var command in commands)
+        {
+            var read = CatalogueCommand.Decode(command.Encode());
+            Assert.Equal(command.Encode(), read.Encode());
+            Assert.Equal(command.GetType(), read.GetType());
+        }
+        Assert.Equal(commands[0], CatalogueCommand.Decode(commands[0].Encode()));
+        Assert.Equal(commands[1], CatalogueCommand.Decode(commands[1].Encode()));
+        Assert.Throws<InvariantViolationException>(() => CatalogueCommand.Decode(new byte[] { 77, 1 }));
+        Assert.Throws<InvariantViolationException>(() => CatalogueCommand.Decode(new byte[] { 1, 2 }));
+    }
+
+    [Fact]
+    public void The_catalogue_holds_its_rules()
+    {
+        var catalogue = new Catalogue();
+        Assert.Throws<InvariantViolationException>(() => catalogue.Apply(new CatalogueCommand.NodeAdded(new NodeId(1), "a")));
+        foreach (var command in Birth.FirstCommands(5, 9000, 500, "a", new NodeId(1)))
+            catalogue.Apply(command);
+        Assert.Throws<InvariantViolationException>(() => catalogue.Apply(new CatalogueCommand.ClusterBorn(6, 1, 1)));
+        Assert.Throws<InvariantViolationException>(() => catalogue.Apply(new CatalogueCommand.NodeAdded(new NodeId(2), "a")));
+        Assert.Throws<InvariantViolationException>(() => catalogue.Apply(new CatalogueCommand.BucketCreated(new BucketId(2), "default", new GroupId(2), [])));
+        Assert.Equal(GroupId.Default, catalogue.FindBucket("default")!.Group);
+    }
+
+    private static BirthDecision Decide(string? bootstrap, UInt128? known = null, SiloAnswer[]? others = null, bool forced = false) =>
+        Birth.Decide(new BirthQuestion(bootstrap, "a", known, others ?? [], forced));
+}

@@ -1,0 +1,137 @@
+using System.Text;
+using Watch.Core;
+using Watch.Core.Watching;
+
+namespace Watch.Core.Tests.Watching;
+
+/// <summary>A table and a ledger, joined by hand: nothing happens unless a test says so, except that effects are answered at once where it likes.</summary>
+internal sealed class Desk
+{
+    private readonly List<SubscriptionId> _room = [];
+
+    public Desk(WatchTableOptions? options = null) => Table = new WatchTable(options ?? new WatchTableOptions(), new Random(1), _room.Add);
+
+    public WatchTable Table { get; }
+
+    public Ledger Ledger { get; } = new();
+
+    public long NowMs { get; set; } = 1_000;
+
+    public BucketId Bucket => BucketId.Default;
+
+    /// <summary>Effects that were not answered yet.</summary>
+    public List<WatchEffect> Waiting { get; } = [];
+
+    public Subscription Begin(string target, int queue = 1024, long? startAt = null, bool previous = false, long queueBytes = 1 << 20) => Table.Subscribe(
+        new WatchSpec
+        {
+            Target = Target(target),
+            QueueEventsMax = queue,
+            QueueBytesMax = queueBytes,
+            PreviousValues = previous,
+            StartAt = startAt is { } at ? new Revision(at) : null,
+        }, NowMs);
+
+    /// <summary>Subscribes and answers the registration.</summary>
+    public Subscription Watch(string target, int queue = 1024, long? startAt = null, bool previous = false, long queueBytes = 1 << 20)
+    {
+        var subscription = Begin(target, queue, startAt, previous, queueBytes);
+        Answer();
+        return subscription;
+    }
+
+    /// <summary>"prefix /a/" or a key.</summary>
+    public static WatchTarget Target(string target) => target.StartsWith("prefix ", StringComparison.Ordinal)
+        ? WatchTarget.Prefix(Key.Of(target["prefix ".Length..]))
+        : WatchTarget.Key(Key.Of(target));
+
+    public static Scope ScopeOf(string target) => Target(target) is { Kind: ScopeKind.Key, Text: var key } ? Scope.OfKey(key) : Scope.OfPrefix(Target(target).Text);
+
+    public int CountOf(string target) => Table.CountOf(Bucket, ScopeOf(target));
+
+    public void Put(string key, string? value) => Commit((key, value));
+
+    public void Delete(string key) => Commit((key, null));
+
+    /// <summary>Commits and delivers every message at once, in order.</summary>
+    public void Commit(params (string Key, string? Value)[] writes)
+    {
+        foreach (var message in Ledger.Commit(writes))
+            Table.Deliver(Bucket, message, NowMs);
+    }
+
+    public void Deliver(ScopeMessage message) => Table.Deliver(Bucket, message, NowMs);
+
+    public void Progress() => Table.Progress(Bucket, Ledger.Now, Ledger.Heads(), NowMs);
+
+    public void TickDue()
+    {
+        NowMs = Table.NextDeadlineMs ?? NowMs;
+        Table.Tick(NowMs);
+    }
+
+    public List<WatchEffect> TakeEffects()
+    {
+        Waiting.AddRange(Table.TakeEffects());
+        var effects = Waiting.ToList();
+        Waiting.Clear();
+        return effects;
+    }
+
+    /// <summary>Answers every effect, and those that follow from the answers, truthfully and in order.</summary>
+    public void Answer()
+    {
+        for (var effects = TakeEffects(); effects.Count > 0; effects = TakeEffects())
+            foreach (var effect in effects)
+                Answer(effect);
+    }
+
+    public void Answer(WatchEffect effect)
+    {
+        switch (effect)
+        {
+            case WatchEffect.RegisterScope register:
+                Ledger.Watched.Register(register.Scope, Ledger.Silo);
+                Table.Registered(register.Subscription, Ledger.Now, Ledger.CompactedThrough, Ledger.Head(register.Scope), NowMs);
+                break;
+            case WatchEffect.UnregisterScope unregister:
+                Ledger.Watched.Unregister(unregister.Scope, Ledger.Silo);
+                break;
+            case WatchEffect.Fetch { After: var after } fetch when after < Ledger.CompactedThrough:
+                Table.FetchCompacted(fetch.Id, Ledger.CompactedThrough.Next, NowMs);
+                break;
+            case WatchEffect.Fetch fetch:
+                Table.Fetched(fetch.Id, Ledger.Truth(fetch.Scope, fetch.After, fetch.UpTo), fetch.UpTo, NowMs);
+                break;
+        }
+    }
+
+    /// <summary>Lets replays go on whose consumers made room.</summary>
+    public void ContinueReplays()
+    {
+        foreach (var id in _room.ToArray())
+            Table.Continue(id, NowMs);
+        _room.Clear();
+        Answer();
+    }
+
+    /// <summary>Takes all there is, one event at a time, as readable words: "put /a 1 @7", "delete /a @8", "canceled /a", "ended Compacted".</summary>
+    public static List<string> Read(Subscription subscription)
+    {
+        var words = new List<string>();
+        while (subscription.TryTake(1, long.MaxValue, out var items))
+        {
+            words.AddRange(items.Commits.SelectMany(commit => commit.Changes).Select(Words));
+            if (items.End is { } end)
+                words.Add(end.Reason == EndReason.Slow ? $"canceled {end.Key} cursor {end.Cursor}" : $"ended {end.Reason} cursor {end.Cursor}");
+        }
+
+        return words;
+    }
+
+    public static string Text(ReadOnlyMemory<byte> value) => Encoding.UTF8.GetString(value.Span);
+
+    private static string Words(Change change) => change.Kind == ChangeKind.Put
+        ? $"put {change.Key} {Text(change.Value)} @{change.Revision}"
+        : $"delete {change.Key}{(change.Value.IsEmpty ? "" : " with a value")} @{change.Revision}";
+}

@@ -1,0 +1,80 @@
+using System.Text;
+using Watch.Core;
+using Watch.Core.Watching;
+
+namespace Watch.Core.Tests.Watching;
+
+/// <summary>
+/// A bucket's leader as plainly as it can be written: a list of commits, searched from end to end. It is what the tests hold
+/// the table against, so it shares no code with it beyond the types and the leader's own registry of scopes.
+/// </summary>
+internal sealed class Ledger
+{
+    private readonly List<Commit> _commits = [];
+    private readonly Dictionary<Key, Change> _values = [];
+
+    public const string Silo = "silo-1";
+
+    public WatchedScopes Watched { get; private set; } = new();
+
+    public Revision Now => new(_commits.Count);
+
+    public Revision CompactedThrough { get; private set; }
+
+    /// <summary>Commits the changes as one revision; a null value deletes. Returns one message per watched scope.</summary>
+    public List<ScopeMessage> Commit(params (string Key, string? Value)[] writes)
+    {
+        var revision = Now.Next;
+        var changes = writes.Select(write => Apply(revision, Key.Of(write.Key), write.Value)).ToList();
+        var before = changes.SelectMany(change => ScopesOf(change.Key)).Distinct().ToDictionary(scope => scope, Head);
+        _commits.Add(new Commit(revision, changes));
+        return [.. before.Select(each => new ScopeMessage(each.Key, each.Value, revision, In(each.Key, changes), Watched.Silos(each.Key)))];
+    }
+
+    public void Compact(Revision through) => CompactedThrough = Revision.Max(CompactedThrough, Revision.Min(through, Now));
+
+    /// <summary>Another node leads from now on: it knows of no watchers.</summary>
+    public void ChangeLeader() => Watched = new WatchedScopes();
+
+    public Revision Head(Scope scope) => _commits.LastOrDefault(commit => commit.Changes.Any(change => scope.Contains(change.Key)))?.Revision ?? Revision.None;
+
+    public List<ScopeHead> Heads() => [.. Watched.ScopesOf(Silo).Select(scope => new ScopeHead(scope, Head(scope)))];
+
+    /// <summary>The scope's changes in (after, upTo], compacted or not: what the oracle expects.</summary>
+    public List<Commit> Truth(Scope scope, Revision after, Revision upTo) =>
+        [.. _commits.Where(commit => commit.Revision > after && commit.Revision <= upTo)
+            .Select(commit => new Commit(commit.Revision, In(scope, commit.Changes)))
+            .Where(commit => commit.Changes.Count > 0)];
+
+    private IEnumerable<Scope> ScopesOf(Key key)
+    {
+        var scopes = new List<Scope>();
+        foreach (var scope in Scope.Of(key))
+            if (Watched.IsWatched(scope))
+                scopes.Add(scope);
+        return scopes;
+    }
+
+    private static List<Change> In(Scope scope, IReadOnlyList<Change> changes) => [.. changes.Where(change => scope.Contains(change.Key))];
+
+    private Change Apply(Revision revision, Key key, string? value)
+    {
+        var before = _values.GetValueOrDefault(key);
+        var change = new Change
+        {
+            Key = key,
+            Kind = value is null ? ChangeKind.Delete : ChangeKind.Put,
+            Value = value is null ? default : Encoding.UTF8.GetBytes(value),
+            PreviousValue = before?.Value,
+            Revision = revision,
+            CreateRevision = before?.CreateRevision ?? revision,
+            Version = value is null ? 0 : (before?.Version ?? 0) + 1,
+            CommitTimeMs = 0,
+        };
+        if (value is null)
+            _values.Remove(key);
+        else
+            _values[key] = change;
+        return change;
+    }
+}

@@ -1,0 +1,303 @@
+using Watch.Core;
+using Watch.Core.Watching;
+
+namespace Watch.Core.Tests.Watching;
+
+/// <summary>
+/// Where the table meets the world: what reaches it, and what reaches the consumer. Truthful as it stands; a broken variant
+/// lies in one place, so that the table together with it behaves like a table with that fault.
+/// </summary>
+internal class Wire
+{
+    public virtual void Deliver(WatchTable table, ScopeMessage message, long nowMs) => table.Deliver(BucketId.Default, message, nowMs);
+
+    public virtual void Registered(WatchTable table, SubscriptionId id, Revision now, Revision compacted, Revision head, Revision newest, long nowMs) =>
+        table.Registered(id, now, compacted, head, nowMs);
+
+    public virtual void Fetched(WatchTable table, WatchEffect.Fetch fetch, IReadOnlyList<Commit> commits, Revision reached, long nowMs) =>
+        table.Fetched(fetch.Id, commits, reached, nowMs);
+
+    public virtual void Compacted(WatchTable table, WatchEffect.Fetch fetch, Revision firstAvailable, long nowMs) =>
+        table.FetchCompacted(fetch.Id, firstAvailable, nowMs);
+
+    public virtual IEnumerable<WatchItems> Taken(Subscription subscription, WatchItems items) => [items];
+}
+
+/// <summary>
+/// A silo's table under one seed: random commits, messages lost, repeated and reordered, requests and answers delayed, lost,
+/// partial, failed; compaction, new leaders, watchers that come, go and dawdle. In the end the network heals, everything still
+/// under way is thrown away, and every observer is judged.
+/// </summary>
+internal sealed class Simulation
+{
+    public const int WritesPerCommitMax = 3;
+
+    private static readonly string[] Keys = ["/a", "/a/1", "/a/2", "/a/b/1", "/a/b/2", "/c/", "/c/1", "plain"];
+    private static readonly string[] Targets = ["/a", "/a/1", "/a/b/2", "plain", "prefix /", "prefix /a/", "prefix /a/b/", "prefix /c/"];
+
+    private readonly Random _random;
+    private readonly Wire _wire;
+    private readonly WatchTable _table;
+    private readonly Ledger _ledger = new();
+    private readonly List<Observer> _observers = [];
+    private readonly List<ScopeMessage> _messages = [];
+    private readonly List<WatchEffect> _requests = [];
+    private readonly List<Action> _answers = [];
+    private readonly List<SubscriptionId> _room = [];
+    private readonly int _lossPercent;
+    private long _nowMs;
+
+    public Simulation(int seed, Wire wire)
+    {
+        _random = new Random(seed);
+        _wire = wire;
+        _lossPercent = _random.Next(4) * 10;
+        var options = new WatchTableOptions
+        {
+            WatchersMax = 30,
+            HeldMessagesMax = _random.Next(6),
+            RecentCommitsMax = _random.Next(5),
+            FetchEventsMax = _random.Next(1, 20),
+            HoldMs = _random.Next(6),
+        };
+        _table = new WatchTable(options, new Random(seed), _room.Add);
+    }
+
+    /// <summary>How much there was to judge.</summary>
+    public int ChangesSeen => _observers.Sum(observer => observer.Seen);
+
+    public WatchStats Stats => _table.Stats;
+
+    public void Run(int steps)
+    {
+        for (var i = 0; i < steps; i++)
+        {
+            Step();
+            _requests.AddRange(_table.TakeEffects());
+            _observers.ForEach(observer => observer.Look());
+        }
+
+        Heal();
+        _observers.ForEach(observer => observer.Conclude(_ledger));
+        Leave();
+    }
+
+    private void Step()
+    {
+        switch (_random.Next(100))
+        {
+            case < 20: Commit(); break;
+            case < 45: DeliverOne(); break;
+            case < 52: Subscribe(); break;
+            case < 65: ServeRequest(_random.Next(_requests.Count + 1)); break;
+            case < 77: AnswerOne(); break;
+            case < 89: TakeSome(); break;
+            case < 93: AskProgress(); break;
+            case < 96: Tick(_random.Next(30)); break;
+            case < 97 when _random.Next(3) == 0: _ledger.Compact(new Revision(_ledger.Now.Value - _random.Next(30))); break;
+            case < 98: LeaveOne(); break;
+            case < 99 when _random.Next(3) == 0: _ledger.ChangeLeader(); break;
+            default: ContinueReplays(); break;
+        }
+    }
+
+    private void Commit()
+    {
+        var keys = Keys.OrderBy(_ => _random.Next()).Take(_random.Next(1, WritesPerCommitMax + 1));
+        _messages.AddRange(_ledger.Commit([.. keys.Select(key => (key, _random.Next(4) == 0 ? null : $"{_random.Next(100)}"))]));
+    }
+
+    private void DeliverOne()
+    {
+        if (_messages.Count == 0)
+            return;
+        var i = _random.Next(Math.Min(_messages.Count, 4));
+        var message = _messages[i];
+        if (_random.Next(10) != 0)
+            _messages.RemoveAt(i);
+        if (_random.Next(100) >= _lossPercent)
+            _wire.Deliver(_table, _random.Next(20) == 0 ? message with { Changes = null } : message, _nowMs);
+    }
+
+    private void Subscribe()
+    {
+        var target = Targets[_random.Next(Targets.Length)];
+        var spec = new WatchSpec
+        {
+            Target = Desk.Target(target),
+            StartAt = _random.Next(3) == 0 ? new Revision(_random.NextInt64(_ledger.Now.Value + 5)) : null,
+            QueueEventsMax = _random.Next(3) == 0 ? _random.Next(1, 4) : 1000,
+            PreviousValues = _random.Next(2) == 0,
+        };
+        try
+        {
+            _observers.Add(new Observer(_table.Subscribe(spec, _nowMs), Desk.ScopeOf(target)));
+        }
+        catch (WatchRefusedException refused) when (refused.Code == WatchRefusal.WatcherLimitReached && _table.Stats.Subscriptions == 30)
+        {
+            LeaveOne();
+        }
+    }
+
+    /// <summary>A request reaches the leader: those of one scope in their order, since the shell keeps it; others in any.</summary>
+    private void ServeRequest(int i)
+    {
+        if (i >= _requests.Count)
+            return;
+        var request = _requests.First(each => each.Scope == _requests[i].Scope && each is WatchEffect.Fetch == _requests[i] is WatchEffect.Fetch);
+        _requests.Remove(request);
+        switch (request)
+        {
+            case WatchEffect.RegisterScope register: Register(register); break;
+            case WatchEffect.UnregisterScope unregister when !IsLost(): _ledger.Watched.Unregister(unregister.Scope, Ledger.Silo); break;
+            case WatchEffect.Fetch fetch: Fetch(fetch); break;
+        }
+    }
+
+    private void Register(WatchEffect.RegisterScope register)
+    {
+        var id = register.Subscription;
+        if (!IsLost())
+        {
+            _ledger.Watched.Register(register.Scope, Ledger.Silo);
+            var (now, compacted, head) = (_ledger.Now, _ledger.CompactedThrough, _ledger.Head(register.Scope));
+            if (!IsLost())
+            {
+                _answers.Add(() =>
+                {
+                    var observer = _observers.Single(each => each.Subscription.Id == id);
+                    if (observer.Subscription.State != SubscriptionState.Ended)
+                        observer.AnsweredAt ??= now;
+                    _wire.Registered(_table, id, now, compacted, head, _ledger.Now, _nowMs);
+                });
+                return;
+            }
+        }
+
+        _answers.Add(() => _table.RegisterFailed(id, _nowMs));
+    }
+
+    private void Fetch(WatchEffect.Fetch fetch)
+    {
+        if (IsLost())
+            _answers.Add(() => _table.FetchFailed(fetch.Id, _nowMs));
+        else if (fetch.After < _ledger.CompactedThrough)
+        {
+            var firstAvailable = _ledger.CompactedThrough.Next;
+            _answers.Add(() => _wire.Compacted(_table, fetch, firstAvailable, _nowMs));
+        }
+        else
+        {
+            var reached = _random.Next(3) == 0 ? new Revision(_random.NextInt64(fetch.After.Value, fetch.UpTo.Value + 1)) : fetch.UpTo;
+            var commits = _ledger.Truth(fetch.Scope, fetch.After, reached);
+            _answers.Add(() => _wire.Fetched(_table, fetch, commits, reached, _nowMs));
+        }
+    }
+
+    private void AnswerOne()
+    {
+        if (_answers.Count == 0)
+            return;
+        var i = _random.Next(_answers.Count);
+        var answer = _answers[i];
+        _answers.RemoveAt(i);
+        answer();
+    }
+
+    private void AskProgress()
+    {
+        var (now, heads) = (_ledger.Now, _ledger.Heads());
+        _answers.Add(() => _table.Progress(BucketId.Default, now, heads, _nowMs));
+    }
+
+    private void TakeSome()
+    {
+        if (_observers.Count == 0)
+            return;
+        var observer = _observers[_random.Next(_observers.Count)];
+        TakeFrom(observer, _random.Next(1, 5), _random.Next(1, 50));
+    }
+
+    private bool TakeFrom(Observer observer, int eventsMax, long bytesMax)
+    {
+        observer.Look();
+        if (!observer.Subscription.TryTake(eventsMax, bytesMax, out var items))
+            return false;
+        foreach (var each in _wire.Taken(observer.Subscription, items))
+            observer.Take(each, _ledger);
+        return true;
+    }
+
+    private void LeaveOne()
+    {
+        if (_observers.Count > 0)
+            _table.Unsubscribe(_observers[_random.Next(_observers.Count)].Subscription.Id, EndReason.Disposed);
+    }
+
+    private void ContinueReplays()
+    {
+        var ids = _room.ToArray();
+        _room.Clear();
+        foreach (var id in ids)
+            _table.Continue(id, _nowMs);
+    }
+
+    private void Tick(long afterMs)
+    {
+        _nowMs += afterMs;
+        _table.Tick(_nowMs);
+    }
+
+    private bool IsLost() => _random.Next(100) < _lossPercent;
+
+    /// <summary>The network is whole again; messages on their way are lost, so that what is repaired is repaired by asking.</summary>
+    private void Heal()
+    {
+        _messages.Clear();
+        while (_answers.Count > 0)
+            AnswerOne();
+        for (var round = 0; round < 500; round++)
+        {
+            _requests.AddRange(_table.TakeEffects());
+            var isQuiet = _requests.Count == 0 && _answers.Count == 0 && _room.Count == 0 && _table.NextDeadlineMs is null && round > 3;
+            foreach (var observer in _observers)
+                while (TakeFrom(observer, 100, long.MaxValue))
+                    isQuiet = false;
+            if (isQuiet)
+                return;
+            while (_requests.Count > 0)
+                ServeTruly();
+            ContinueReplays();
+            AskProgress();
+            while (_answers.Count > 0)
+                AnswerOne();
+            if (_table.NextDeadlineMs is { } dueMs)
+                Tick(Math.Max(0, dueMs - _nowMs));
+        }
+
+        throw new BrokenPromiseException("the table does not come to rest");
+    }
+
+    private void ServeTruly()
+    {
+        var (before, requests) = (_answers.Count, _requests.Count);
+        ServeRequest(0);
+        Invariant.That(_answers.Count >= before && _requests.Count == requests - 1, "each request is served once");
+    }
+
+    private void Leave()
+    {
+        _table.EndAll(EndReason.ServerStopping);
+        var stats = _table.Stats;
+        if (stats.Subscriptions + stats.PreviousValueSubscriptions + stats.Scopes != 0 || _table.NextDeadlineMs is not null)
+            throw new BrokenPromiseException($"an empty table still holds {stats}");
+        foreach (var observer in _observers)
+        {
+            while (TakeFrom(observer, 100, long.MaxValue))
+            {
+            }
+
+            observer.Conclude(_ledger);
+        }
+    }
+}
