@@ -46,6 +46,7 @@ public static class ServerHost
         logging.AddSimpleConsole(options => options.SingleLine = true);
         logging.Services.Configure<ConsoleLoggerOptions>(options => options.LogToStandardErrorThreshold = LogLevel.Trace);
         logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
-        logging.AddFilter("Orleans.Lifecycle", LogLevel.None);
+        logging.AddFilter("Orleans.Runtime.Silo", LogLevel.None);
+        logging.AddFilter("Orleans.Runtime.SiloLifecycleSubject", LogLevel.None);
     }
 }
