@@ -1,3 +1,4 @@
+using Watch.Core.Consensus.Messages;
 using Watch.Core.Storage;
 
 namespace Watch.Core.Consensus;
@@ -8,18 +9,27 @@ namespace Watch.Core.Consensus;
 public readonly record struct CommittedEntries(GroupId Group, ReadOnlyMemory<Entry> Entries);
 
 /// <summary>
-/// All groups of one node over its one log: still a state machine without clock, thread or disk.
+/// All groups of one node over its one log and its one line to every other node: still a state machine without clock, thread, disk or
+/// network.
 ///
 /// Group commit: whatever waits in any group goes into one batch (<see cref="TryCollect"/>), the shell makes that batch durable with
 /// one write and one sync, reports it (<see cref="Persisted"/>), and takes what has become committed by it
-/// (<see cref="TryTakeCommitted"/>). While a batch is at the disk, proposals gather for the next one.
+/// (<see cref="TryTakeCommitted"/>). While a batch is at the disk, proposals gather for the next one. Messages may be taken at any time
+/// (<see cref="TryTakeParcel"/>): what the disk holds back is not among them.
+///
+/// Liveness is one message per pair of nodes: at an interval a node tells each other one which groups it leads with it, and the answer
+/// says in which of them that node's replica stands by it. Leases, check-quorum and confirmed reads all work by that; a group in which
+/// nothing happens sends nothing of its own.
 ///
 ///   N1  One batch is at the disk at a time, and it is reported before the next is collected: what is durable is always a beginning of
 ///       what was collected.
 ///   N2  A birth is one batch: the system group's first entries and the default bucket's group, all of it or nothing.
-///   N3  A group begins on its first voters when the catalogue's entry that creates it is committed.
+///   N3  A group begins on its first voters when the catalogue's entry that creates it is committed; on any other node when a leader
+///       first sends it entries.
+///   N4  Messages that are taken together belong to one round, which began when the first of them was asked for.
+///   N5  A heartbeat is answered for a group only when the replica's term is on the disk (R2).
 /// </summary>
-public sealed class Node
+public sealed partial class Node
 {
     /// <summary>How many bytes a batch gathers before the rest waits for the next; one entry may go beyond it.</summary>
     public const int BatchBytes = 16 << 20;
@@ -30,16 +40,29 @@ public sealed class Node
     private readonly List<(RaftGroup Group, PersistEffect Effect)> _atDisk = [];
     private readonly Queue<RoleChanged> _roleChanges = new();
     private readonly Queue<CommittedEntries> _committed = new();
+    private readonly GroupContext _context;
     private bool _started;
 
     /// <summary>A node as its disk remembers it.</summary>
-    public Node(NodeIdentity self, RecoveredLog recovered)
+    /// <param name="self">Who it is.</param>
+    /// <param name="recovered">What its log holds.</param>
+    /// <param name="options">Times and limits; the lease and the margin are those of the catalogue.</param>
+    /// <param name="jitter">A random number from 0 to below 1, so that not all stand for election at once.</param>
+    public Node(NodeIdentity self, RecoveredLog recovered, RaftOptions options, Func<double> jitter)
+        : this(self, recovered, options, jitter, SafetyRules.Raft)
+    {
+    }
+
+    internal Node(NodeIdentity self, RecoveredLog recovered, RaftOptions options, Func<double> jitter, SafetyRules rules)
     {
         ArgumentNullException.ThrowIfNull(self);
         ArgumentNullException.ThrowIfNull(recovered);
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
         Self = self;
+        _context = new GroupContext(options, new Rounds(), jitter) { Rules = rules };
         foreach (var (id, group) in recovered.Groups)
-            _groups.Add(id, RaftGroup.Recovered(id, self.Id, group));
+            _groups.Add(id, RaftGroup.Recovered(id, self.Id, group, _context));
         if (recovered.Groups.TryGetValue(GroupId.System, out var system))
             Incarnation = IncarnationIn(system.Log);
     }
@@ -73,28 +96,73 @@ public sealed class Node
         Invariant.That(incarnation != 0, "B1: an incarnation is not zero");
         var commands = Birth.FirstCommands(incarnation, leaseMs, marginMs, Self.Name, Self.Id);
         Incarnation = incarnation;
-        Begin(GroupId.System, [Self.Id], [.. commands.Select(command => command.Encode())], now.WallMs);
+        Begin(GroupId.System, [Self.Id], [.. commands.Select(command => command.Encode())], now);
         foreach (var bucket in commands.OfType<CatalogueCommand.BucketCreated>())
-            Begin(bucket.Group, bucket.FirstVoters, [], now.WallMs);     // N2
+            Begin(bucket.Group, bucket.FirstVoters, [], now);            // N2
     }
 
-    /// <summary>Lets every group stand for election.</summary>
-    public void Start()
+    /// <summary>Lets every group begin: those that are this node's alone are led at once, the others wait for their leader or their time.</summary>
+    public void Start(in Moment now)
     {
         Invariant.That(!_started, "N3: a node starts once");
         _started = true;
         foreach (var group in _groups.Values)
-            Campaign(group);
+            Start(group, now);
     }
 
     /// <summary>Appends commands to a group's log if this node leads the group; a group that is not here accepts nothing.</summary>
     public ProposeOutcome Propose(GroupId id, IReadOnlyList<ReadOnlyMemory<byte>> commands, in Moment now)
     {
         if (!_groups.TryGetValue(id, out var group))
-            return default;
+            return new ProposeOutcome(false, LogIndex.None, Term.None, ProposeRefusal.NotLeader);
         var outcome = group.Propose(commands, now);
         Note(group);
         return outcome;
+    }
+
+    /// <summary>Changes a group's members if this node leads the group.</summary>
+    public MembershipOutcome Change(GroupId id, MembershipChange change, in Moment now)
+    {
+        if (!_groups.TryGetValue(id, out var group))
+            return MembershipOutcome.NotLeader;
+        var outcome = group.Change(change, now);
+        Note(group);
+        return outcome;
+    }
+
+    /// <summary>
+    /// Asks for linearizable reads of a group. All that ask before parcels are next taken may share a ticket; <see cref="TryTakeReadAnswer"/>
+    /// answers it. Null where this node does not lead the group.
+    /// </summary>
+    public long? RequestRead(GroupId id)
+    {
+        if (!_groups.TryGetValue(id, out var group) || group.RequestRead() is not { } ticket)
+            return null;
+        _asking.Add(group);
+        Note(group);
+        return ticket;
+    }
+
+    /// <summary>Whether state built from what was taken of a group may answer a lease read now.</summary>
+    public bool MayReadByLease(GroupId id, in Moment now) => _groups.TryGetValue(id, out var group) && group.MayReadByLease(now);
+
+    /// <summary>Hands leadership of a group over to another voter.</summary>
+    public bool Transfer(GroupId id, NodeId to, in Moment now)
+    {
+        var began = _groups.TryGetValue(id, out var group) && group.Transfer(to, now);
+        if (began)
+            Note(group!);
+        return began;
+    }
+
+    /// <summary>Steps down in every group that this node leads with others: before a clean stop, so that nobody waits for its leases.</summary>
+    public void Resign(in Moment now)
+    {
+        foreach (var group in _groups.Values.Where(group => group.Role == Role.Leader && group.Members.Voters.Length > 1))
+        {
+            group.Resign(now);
+            Note(group);
+        }
     }
 
     /// <summary>
@@ -129,26 +197,39 @@ public sealed class Node
         {
             group.Persisted(effect, now);
             Note(group);
-            if (group.TakeCommitted() is { Length: > 0 } committed)
-                _committed.Enqueue(new CommittedEntries(group.Id, committed));
         }
         _atDisk.Clear();
     }
 
     /// <summary>Takes entries that have become committed, group by group, each group's in order. The system group's are applied to the catalogue here.</summary>
-    public bool TryTakeCommitted(out CommittedEntries committed)
+    public bool TryTakeCommitted(in Moment now, out CommittedEntries committed)
     {
         if (!_committed.TryDequeue(out committed))
             return false;
         if (committed.Group == GroupId.System)
-            Apply(committed.Entries.Span);
+            Apply(committed.Entries.Span, now);
         return true;
+    }
+
+    /// <summary>Takes the next answer to reads, after everything committed was taken and applied.</summary>
+    public bool TryTakeReadAnswer(in Moment now, out ReadAnswer answer)
+    {
+        Invariant.That(_committed.Count == 0, "L7: reads are answered from state that has everything applied that was committed");
+        answer = default;
+        while (_answering.TryPeek(out var group))
+        {
+            if (group.TryTakeReadAnswer(now, out answer))
+                return true;
+            _answering.Dequeue();
+            _isAnswering.Remove(group.Id);
+        }
+        return false;
     }
 
     /// <summary>Takes the next change of a group's role.</summary>
     public bool TryTakeRoleChange(out RoleChanged change) => _roleChanges.TryDequeue(out change);
 
-    private void Apply(ReadOnlySpan<Entry> entries)
+    private void Apply(ReadOnlySpan<Entry> entries, in Moment now)
     {
         foreach (var entry in entries)
         {
@@ -156,32 +237,42 @@ public sealed class Node
                 continue;
             var command = CatalogueCommand.Decode(entry.Payload);
             Catalogue.Apply(command);
+            if (command is CatalogueCommand.ClusterBorn born)
+                Incarnation ??= born.Incarnation;
             if (command is CatalogueCommand.BucketCreated created && created.FirstVoters.Contains(Self.Id) && !_groups.ContainsKey(created.Group))
-                Begin(created.Group, created.FirstVoters, [], entry.WallTimeMs);   // N3
+                Begin(created.Group, created.FirstVoters, [], new Moment(now.Monotonic, entry.WallTimeMs));   // N3
         }
     }
 
-    private void Begin(GroupId id, IReadOnlyList<NodeId> voters, IReadOnlyList<byte[]> commands, long wallMs)
+    private void Begin(GroupId id, IReadOnlyList<NodeId> voters, IReadOnlyList<byte[]> commands, in Moment now)
     {
-        var group = RaftGroup.Born(id, Self.Id, voters, commands, wallMs);
+        var group = RaftGroup.Born(id, Self.Id, voters, commands, now.WallMs, _context);
         _groups.Add(id, group);
         if (_started)
-            Campaign(group);
+            Start(group, now);
         Note(group);
     }
 
-    private void Campaign(RaftGroup group)
+    private void Start(RaftGroup group, in Moment now)
     {
-        group.Campaign();
+        group.Start(now);
         Note(group);
     }
 
+    /// <summary>Something happened in a group: whatever came of it is noticed here.</summary>
     private void Note(RaftGroup group)
     {
         if (group.TakeRoleChange() is { } change)
             _roleChanges.Enqueue(change);
         if (group.HasToPersist && _isWaiting.Add(group.Id))
             _waiting.Enqueue(group);
+        if (group.TakeCommitted() is { Length: > 0 } committed)
+            _committed.Enqueue(new CommittedEntries(group.Id, committed));
+        if (_isAnswering.Add(group.Id))
+            _answering.Enqueue(group);
+        if (_isTalking.Add(group.Id))
+            _talking.Enqueue(group);
+        NoteDeadline(group);
     }
 
     private static void Add(LogBatch batch, GroupId group, in PersistEffect effect)
@@ -194,7 +285,7 @@ public sealed class Node
 
     private static UInt128? IncarnationIn(RaftLog log)
     {
-        for (var index = LogIndex.None.Next; index <= log.Last; index = index.Next)
+        for (var index = log.First; index <= log.Last; index = index.Next)
         {
             if (log[index].Kind == EntryKind.Command)
                 return CatalogueCommand.Decode(log[index].Payload) is CatalogueCommand.ClusterBorn born ? born.Incarnation : null;

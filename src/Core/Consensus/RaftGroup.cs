@@ -1,120 +1,98 @@
+using Watch.Core.Consensus.Messages;
 using Watch.Core.Storage;
 
 namespace Watch.Core.Consensus;
 
-/// <summary>What a replica is to its group.</summary>
-public enum Role
-{
-    /// <summary>It follows whoever leads.</summary>
-    Follower,
-
-    /// <summary>It asks for votes.</summary>
-    Candidate,
-
-    /// <summary>It orders the group's entries.</summary>
-    Leader,
-}
-
-/// <summary>A replica's role changed.</summary>
-/// <param name="Group">The group.</param>
-/// <param name="Role">The new role.</param>
-/// <param name="Term">The term in which it has it.</param>
-public readonly record struct RoleChanged(GroupId Group, Role Role, Term Term);
-
-/// <summary>What a group wants made durable: its term and vote if they changed, then entries.</summary>
-/// <param name="State">Term and vote, or null.</param>
-/// <param name="Entries">The entries, in order; may be none.</param>
-public readonly record struct PersistEffect(HardState? State, ReadOnlyMemory<Entry> Entries);
-
-/// <summary>What became of a proposal. Not accepted: this replica does not lead, and nothing was appended.</summary>
-/// <param name="Accepted">Whether the entries were appended.</param>
-/// <param name="First">The index of the first of them; they commit or vanish together with their <paramref name="Term"/>.</param>
-/// <param name="Term">The term in which they were appended. What commits at that index in another term is not this proposal.</param>
-public readonly record struct ProposeOutcome(bool Accepted, LogIndex First, Term Term);
-
 /// <summary>
-/// One replica of one group: Raft as a state machine. It has no clock, no thread, no disk and no network. Every method is one step:
-/// an input goes in, effects wait to be taken out (<see cref="TryTakePersist"/>, <see cref="TakeCommitted"/>,
-/// <see cref="TakeRoleChange"/>), and the shell performs them.
-///
-/// For now a group has one voter, its own node; the rules are Raft's all the same:
+/// One replica of one group: Raft with pre-vote, check-quorum and leader leases (Ongaro's thesis) as a state machine. It has no clock, no
+/// thread, no disk, no network and no randomness of its own. Every method is one step: an input goes in, effects wait to be taken out
+/// (<see cref="TryTakePersist"/>, <see cref="TakeCommitted"/>, <see cref="TakeRoleChange"/>, messages, read answers), and the shell
+/// performs them. What a replica does depends on its role; each role is a class: <see cref="FollowerRole"/>, <see cref="LearnerRole"/>,
+/// <see cref="CandidateRole"/>, <see cref="LeaderRole"/>. Here stands what all of them share.
 ///
 ///   R1  A log has no gap, and terms never fall along it. Log time (the entries' stamps) never falls either.
-///   R2  Term and vote are durable before they count. So a candidate's own vote counts when the disk has it, not before.
-///   R3  The voters are those of the last voters entry in the log, committed or not.
+///   R2  Term and vote never go back, and are durable before they count: no message leaves before the term and vote, and the entries,
+///       that it speaks of are on the disk. So a candidate's own vote counts when the disk has it, and an append is acknowledged then.
+///   R3  Who belongs to the group stands in the last voters entry in the log, committed or not.
 ///   R4  A leader appends an entry of its own term as soon as it is elected, and takes proposals only from then on.
 ///   R5  An index is committed when a majority of the voters durably has it and the entry there is of the leader's own term; what lies
 ///       before it is committed with it (Raft, section 5.4.2). This replica's own part counts only as far as its disk has synced.
-///   R6  Committed entries are handed out once each, in order, without a gap. They never change.
+///   R6  Committed entries are handed out once each, in order, without a gap, and only as far as this disk has them. They never change:
+///       what is cut from a log was never committed.
+///   R7  A term has at most one leader: a replica votes once in a term, for a log at least as up to date as its own.
+///   R8  A replica that acknowledged a leader's round supports nobody else, itself included, until the promise has run out (Promise.cs),
+///       unless the leader released it. After a restart it stands by its promise for one whole lease and margin.
+///   R9  A lease counts from when the round was sent that a majority has acknowledged, and is given up before anything else happens to
+///       a leader that steps down or hands over.
+///   R10 A follower's commit index follows its leader's only as far as a message of that leader has verified its log.
+///   R11 Members change one node at a time, the next only when the last is committed, and only by a leader with an entry of its own term
+///       committed.
 ///
 /// After a crash the log is there as far as it was synced, possibly with more behind it that was never acknowledged: that may commit
-/// now, and was promised to nobody. Nothing of it is handed out before this replica has been elected anew and an entry of the new term
-/// has become durable, since only then is it known what is committed.
+/// now, and was promised to nobody. Nothing of it is handed out before a leader has said, or this replica has found out as a leader, what
+/// is committed: the commit index is not on the disk.
 /// </summary>
-public sealed class RaftGroup
+public sealed partial class RaftGroup
 {
     /// <summary>The longest command, in bytes: well below what a batch of the write-ahead log may hold.</summary>
     public const int CommandBytesMax = 32 << 20;
 
     private readonly RaftLog _log;
-    private readonly NodeId _self;
-    private readonly NodeId[] _voters;
-    private readonly LogIndex[] _match;
+    private readonly MembershipHistory _members;
     private HardState _state;
-    private HardState _durableState;
-    private HardState _takenState;
-    private LogIndex _durable;
-    private LogIndex _taken;
-    private LogIndex _handedOut;
-    private LogIndex _ownTermFrom;
-    private (LogTime Stamp, TimeSpan Monotonic) _clock;
+    private RoleState _role;
     private RoleChanged? _roleChanged;
+    private bool _mayHavePromised;
 
-    private RaftGroup(GroupId id, NodeId self, RaftLog log, HardState state)
+    private RaftGroup(GroupId id, NodeId self, RaftLog log, HardState state, GroupContext context)
     {
-        (Id, _self, _log, _state) = (id, self, log, state);
-        _voters = Voters.Of(log);
-        if (_voters.Length != 1 || _voters[0] != self)
-            throw new NotSupportedException($"Group {id} has the voters [{string.Join(", ", _voters)}]; this version serves groups whose only voter is the node itself ({self}).");
+        (Id, Self, _log, _state, Context) = (id, self, log, state, context);
         Invariant.That(state.Term >= log.LastTerm, "R2: no entry is of a term that the replica has not seen");
-        _match = new LogIndex[_voters.Length];
+        _members = new MembershipHistory(log);
+        _role = new FollowerRole(this, NodeId.None, TimeSpan.MaxValue);
     }
 
     /// <summary>A replica as its disk remembers it.</summary>
-    public static RaftGroup Recovered(GroupId id, NodeId self, RecoveredGroup recovered)
+    internal static RaftGroup Recovered(GroupId id, NodeId self, RecoveredGroup recovered, GroupContext context)
     {
-        ArgumentNullException.ThrowIfNull(recovered);
-        var group = new RaftGroup(id, self, recovered.Log, recovered.State);
+        var group = new RaftGroup(id, self, recovered.Log, recovered.State, context);
         group._durableState = group._takenState = recovered.State;
         group._durable = group._taken = recovered.Log.Last;
+        group._mayHavePromised = !group._members.NeverHadVoterBeside(self);
+        group._handedOut = group.Committed = recovered.Log.First.Previous;
         return group;
     }
 
     /// <summary>A replica of a group that is new: its log begins with the voters, and with further entries of term 1 where it is born with content.</summary>
-    public static RaftGroup Born(GroupId id, NodeId self, IReadOnlyList<NodeId> voters, IReadOnlyList<byte[]> commands, long wallMs)
+    internal static RaftGroup Born(GroupId id, NodeId self, IReadOnlyList<NodeId> voters, IReadOnlyList<byte[]> commands, long wallMs, GroupContext context)
     {
-        ArgumentNullException.ThrowIfNull(commands);
         var log = new RaftLog();
-        log.Put(Voters.FirstEntry(voters));
+        log.Put(Membership.FirstEntry(voters));
         foreach (var command in commands)
             log.Put(new Entry(log.Last.Next, Term.None.Next, LogTime.Zero, wallMs, EntryKind.Command, command));
-        return new RaftGroup(id, self, log, new HardState(Term.None.Next, NodeId.None));
+        return new RaftGroup(id, self, log, new HardState(Term.None.Next, NodeId.None), context) { _durableVersion = 0, _takenVersion = 0 };
     }
+
+    /// <summary>A replica that knows nothing of its group yet but that a leader speaks to it.</summary>
+    internal static RaftGroup Empty(GroupId id, NodeId self, GroupContext context) => new(id, self, new RaftLog(), default, context);
 
     /// <summary>The group.</summary>
     public GroupId Id { get; }
 
+    /// <summary>The node of this replica.</summary>
+    public NodeId Self { get; }
+
     /// <summary>What this replica is.</summary>
-    public Role Role { get; private set; }
+    public Role Role => _role.Role;
 
     /// <summary>The latest term it has seen.</summary>
     public Term Term => _state.Term;
 
+    /// <summary>Who leads in this term, as far as it knows; <see cref="NodeId.None"/> where it does not.</summary>
+    public NodeId Leader => _role.Leader;
+
     /// <summary>The index of its log's last entry.</summary>
     public LogIndex Last => _log.Last;
-
-    /// <summary>Its log up to here is on its disk.</summary>
-    public LogIndex Durable => _durable;
 
     /// <summary>Everything up to here is committed.</summary>
     public LogIndex Committed { get; private set; }
@@ -122,81 +100,146 @@ public sealed class RaftGroup
     /// <summary>The stamp of its log's last entry.</summary>
     public LogTime LastStamp => _log.LastStamp;
 
-    /// <summary>Who votes.</summary>
-    public IReadOnlyList<NodeId> VoterIds => _voters;
+    /// <summary>Who belongs to the group.</summary>
+    public Membership Members => _members.Current;
 
     /// <summary>Whether it leads and an entry of its own term has committed: from then on its commit index is the group's.</summary>
-    public bool LeadsWithOwnTermCommitted => Role == Role.Leader && Committed >= _ownTermFrom;
+    public bool LeadsWithOwnTermCommitted => Leading is { } leader && Committed >= leader.OwnTermFrom;
 
-    /// <summary>Whether something waits to be made durable.</summary>
-    public bool HasToPersist => _takenState != _state || _taken < _log.Last;
+    /// <summary>When <see cref="Tick"/> has something to do; null where only an input can change anything.</summary>
+    public TimeSpan? Deadline => _role.Deadline is var at && at == TimeSpan.MaxValue ? null : at;
 
-    /// <summary>Stands for election in a new term.</summary>
-    public void Campaign()
+    internal GroupContext Context { get; }
+
+    internal RaftLog Log => _log;
+
+    internal HardState State => _state;
+
+    internal LeaderRole? Leading => _role as LeaderRole;
+
+    internal RoleState CurrentRole => _role;
+
+    internal LogIndex MembersIndex => _members.CurrentIndex;
+
+    internal bool IsVoter => Members.IsVoter(Self);
+
+    internal Promise Promise { get; private set; } = Promise.None;
+
+    private RaftOptions Options => Context.Options;
+
+    private SafetyRules Rules => Context.Rules;
+
+    /// <summary>Begins: a group whose only voter ever was this node is led at once, any other when its time has come.</summary>
+    public void Start(in Moment now)
     {
-        _state = new HardState(_state.Term.Next, _self);
-        Become(Role.Candidate);
+        if (_members.NeverHadVoterBeside(Self) && IsVoter)
+        {
+            Campaign(now);
+            return;
+        }
+        if (_mayHavePromised)
+            Promise = Promise.Forgotten(Rules.PromisedUntil(now.Monotonic, Options));      // R8
+        Follow(NodeId.None, now);
+    }
+
+    /// <summary>
+    /// Stands for election, in a pre-vote first where others vote, too. For a replica whose promise still holds, and for one without a
+    /// vote, this does nothing.
+    /// </summary>
+    public void Campaign(in Moment now)
+    {
+        if (!IsVoter || Role == Role.Leader || Promise.Forbids(Self, null, now))
+            return;
+        Become(new CandidateRole(this, preVote: true, null), now);
+    }
+
+    /// <summary>Time has passed.</summary>
+    public void Tick(in Moment now)
+    {
+        if (_role.Deadline <= now.Monotonic)
+            _role.Tick(now);
     }
 
     /// <summary>Appends commands, each as one entry, if this replica leads. They are committed when <see cref="TakeCommitted"/> hands them out.</summary>
     public ProposeOutcome Propose(IReadOnlyList<ReadOnlyMemory<byte>> commands, in Moment now)
     {
         ArgumentNullException.ThrowIfNull(commands);
-        if (Role != Role.Leader)
-            return new ProposeOutcome(false, LogIndex.None, Term);
-
         if (commands.Any(command => command.Length > CommandBytesMax))
             throw new ArgumentException($"A command has at most {CommandBytesMax} bytes.", nameof(commands));
-
-        var first = _log.Last.Next;
-        for (var i = 0; i < commands.Count; i++)
-            Append(EntryKind.Command, commands[i], now);
-        return new ProposeOutcome(true, first, Term);
+        return Leading?.Propose(commands, now) ?? new ProposeOutcome(false, LogIndex.None, Term, ProposeRefusal.NotLeader);
     }
+
+    /// <summary>Changes the group's members, if this replica leads.</summary>
+    public MembershipOutcome Change(MembershipChange change, in Moment now) => Leading?.Change(change, now) ?? MembershipOutcome.NotLeader;
 
     /// <summary>
-    /// Takes what waits to be made durable, up to so many bytes of records but at least one entry. What is taken first must be
-    /// durable first: one batch, or batches in the order in which they were taken.
+    /// Asks for a linearizable read. All that arrive before messages are next taken share one ticket; its answer comes out of
+    /// <see cref="TryTakeReadAnswer"/>. Null where this replica does not lead.
     /// </summary>
-    public bool TryTakePersist(int bytesMax, out PersistEffect effect)
-    {
-        effect = default;
-        if (!HasToPersist)
-            return false;
+    public long? RequestRead() => Leading?.RequestRead();
 
-        var upTo = _taken;
-        var bytes = 0;
-        while (upTo < _log.Last && (upTo == _taken || bytes + LogBatch.BytesOf(_log[upTo.Next]) <= bytesMax))
+    /// <summary>
+    /// Whether state built from what was handed out may answer a lease read now: this replica leads, an entry of its own term was handed
+    /// out, and its lease has not run out.
+    /// </summary>
+    public bool MayReadByLease(in Moment now) => Leading is { } leader && _handedOut >= leader.OwnTermFrom && now.Monotonic < leader.LeaseUntil(now);
+
+    /// <summary>Hands leadership over to another voter, as soon as it has the whole log. Until then, or until it is given up, proposals are refused.</summary>
+    public bool Transfer(NodeId to, in Moment now) => Leading?.Transfer(to, now) ?? false;
+
+    /// <summary>Steps down on purpose, so that the others need not wait for the lease to run out.</summary>
+    public void Resign(in Moment now) => Leading?.Resign(now);
+
+    /// <summary>Hears a message of the group.</summary>
+    public void Step(GroupMessage message, in Moment now)
+    {
+        ArgumentNullException.ThrowIfNull(message);
+        if (message is RequestPreVote preVote)
         {
-            upTo = upTo.Next;
-            bytes += LogBatch.BytesOf(_log[upTo]);
+            Answer(preVote, now);
+            return;
         }
-        effect = new PersistEffect(_takenState == _state ? null : _state, _log.Slice(_taken, upTo));
-        (_takenState, _taken) = (_state, upTo);
+        if (message is RequestVote vote)
+        {
+            Answer(vote, now);
+            return;
+        }
+        if (Rules.IsOver(message.Term, Term))
+        {
+            // Whoever leads in a term that is over learns of the newer one by this answer.
+            if (message is AppendEntries stale)
+                Send(stale.From, new AppendAnswer(Id, Term, Self, stale.Round, false, LogIndex.None, LogIndex.None, Term.None, Committed));
+            return;
+        }
+        if (message.Term > Term)
+            AdoptTerm(message.Term, now);
+        if (message is AppendEntries && Role is Role.Candidate or Role.PreCandidate)
+            Follow(message.From, now);
+        _role.Step(message, now);
+    }
+
+    /// <summary>Hears in a heartbeat that another node leads in a term. Whether this replica follows it there.</summary>
+    internal bool HearLeader(NodeId leader, Term term, in Round round, in Moment now)
+    {
+        if (term < Term || (term == Term && Role == Role.Leader))
+            return false;
+        if (term > Term)
+            AdoptTerm(term, now);
+        if (Role is Role.Candidate or Role.PreCandidate)
+            Follow(leader, now);
+        return ((FollowerRole)_role).Hear(leader, round, now);
+    }
+
+    /// <summary>Hears a follower's answer to a heartbeat. Whether it meant anything here.</summary>
+    internal bool HearAnswer(NodeId from, Term reached, in Round round, in Moment now)
+    {
+        if (Leading is not { } leader)
+            return false;
+        if (reached > Term)
+            AdoptTerm(reached, now);
+        else
+            leader.HearAnswer(from, reached, round, now);
         return true;
-    }
-
-    /// <summary>What was taken is durable: votes and entries count from now on.</summary>
-    public void Persisted(in PersistEffect effect, in Moment now)
-    {
-        if (effect.State is { } state)
-            _durableState = state;
-        // An entry that was replaced while the disk wrote it proves nothing about the one that stands there now.
-        if (effect.Entries.Length > 0 && effect.Entries.Span[^1] is var last && _log.TermAt(last.Index) == last.Term)
-            _durable = LogIndex.Max(_durable, last.Index);
-
-        if (Role == Role.Candidate)
-            CountVotes(now);
-        if (Role == Role.Leader)
-            AdvanceCommit();
-    }
-
-    /// <summary>Takes the entries that have become committed since the last call, in order; none of them twice.</summary>
-    public ReadOnlyMemory<Entry> TakeCommitted()
-    {
-        var entries = _log.Slice(_handedOut, Committed);
-        _handedOut = Committed;
-        return entries;
     }
 
     /// <summary>Takes the latest change of role since the last call.</summary>
@@ -207,47 +250,90 @@ public sealed class RaftGroup
         return change;
     }
 
-    private void CountVotes(in Moment now)
+    internal void Become(RoleState role, in Moment now)
     {
-        // R2: the only vote there is for now is this replica's own, and it counts once the disk has it.
-        var votes = _durableState == _state && _state.Vote == _self ? 1 : 0;
-        if (votes < Quorum.Of(_voters.Length))
+        _role.Leave();
+        var changed = _role.Role != role.Role || role is not FollowerRole;
+        _role = role;
+        role.Enter(now);
+        if (changed && _role == role)
+            _roleChanged = new RoleChanged(Id, role.Role, Term);
+    }
+
+    /// <summary>Follows a leader, or nobody known, as a voter or as a learner.</summary>
+    internal void Follow(NodeId leader, in Moment now)
+    {
+        // R8: nobody stands for election before its own promise has run out.
+        var from = Promise.Until > now.Monotonic ? Promise.Until : now.Monotonic;
+        Become(IsVoter ? new FollowerRole(this, leader, from + Jitter()) : new LearnerRole(this, leader), now);
+    }
+
+    internal void StandBy(NodeId leader, in Round round, in Moment now)
+    {
+        var number = Promise.Leader == leader && Promise.Term == Term ? Math.Max(Promise.RoundNumber, round.Number) : round.Number;
+        Promise = new Promise(leader, Term, number, Rules.PromisedUntil(now.Monotonic, Options));
+    }
+
+    internal void StandByNobody() => Promise = Promise.None;
+
+    internal TimeSpan Jitter() => Options.ElectionJitter * Context.Jitter();
+
+    internal void Vote(Term term, NodeId candidate)
+    {
+        Invariant.That(term > Term || (term == Term && (_state.Vote == NodeId.None || _state.Vote == candidate || Rules.MayVoteAgain)), "R7: a replica votes once in a term");
+        _state = new HardState(term, candidate);
+        _stateVersion++;
+    }
+
+    /// <summary>Appends one entry to this replica's log, or replaces what stands at its index and behind it.</summary>
+    internal void Put(Entry entry)
+    {
+        if (entry.Index <= _log.Last)
+            CutFrom(entry.Index);
+        _log.Put(entry);
+        _members.Add(entry);
+    }
+
+    internal void AdvanceCommit(LogIndex upTo)
+    {
+        if (upTo > Committed)
+            Committed = upTo;
+    }
+
+    private void AdoptTerm(Term term, in Moment now)
+    {
+        _state = new HardState(term, NodeId.None);
+        _stateVersion++;
+        _outbox.Clear();                      // what waits there speaks for a term that is over
+        Follow(NodeId.None, now);
+    }
+
+    private void Answer(RequestPreVote message, in Moment now)
+    {
+        var granted = message.Term > Term && !StandsByOther(message.From, null, now)
+            && Rules.IsUpToDate(message.Last, message.LastTerm, _log.Last, _log.LastTerm);
+        Send(message.From, new PreVoteAnswer(Id, Term, Self, message.Term, granted));
+    }
+
+    private void Answer(RequestVote message, in Moment now)
+    {
+        // R8: not even the newer term is adopted, so whoever disturbs a leader that is well changes nothing.
+        if (message.Term > Term && StandsByOther(message.From, message.Released, now))
             return;
+        if (message.Term > Term)
+            AdoptTerm(message.Term, now);
 
-        Become(Role.Leader);
-        _clock = (_log.LastStamp, now.Monotonic);
-        _ownTermFrom = _log.Last.Next;
-        Array.Clear(_match);
-        Append(EntryKind.NoOp, default, now);                            // R4
+        var granted = message.Term == Term && Role is Role.Follower or Role.Learner && (_state.Vote == NodeId.None || _state.Vote == message.From || Rules.MayVoteAgain)
+            && !StandsByOther(message.From, message.Released, now)
+            && Rules.IsUpToDate(message.Last, message.LastTerm, _log.Last, _log.LastTerm);    // R7
+        if (granted)
+        {
+            Vote(Term, message.From);
+            (_role as FollowerRole)?.Wait(now);
+        }
+        Send(message.From, new VoteAnswer(Id, Term, Self, granted));
     }
 
-    private void AdvanceCommit()
-    {
-        Span<LogIndex> match = stackalloc LogIndex[_match.Length];
-        _match[Array.IndexOf(_voters, _self)] = _durable;
-        _match.CopyTo(match);
-        var reached = Quorum.Reached(match);
-        if (reached <= Committed || _log[reached].Term != Term)          // R5
-            return;
-        Committed = reached;
-    }
-
-    private void Append(EntryKind kind, ReadOnlyMemory<byte> payload, in Moment now) =>
-        _log.Put(new Entry(_log.Last.Next, Term, StampAt(now.Monotonic), now.WallMs, kind, payload));
-
-    /// <summary>
-    /// Log time goes on from the last stamp that this leader found, by its own monotonic clock: a jump of a wall clock changes nothing,
-    /// and time during which nobody led did not pass.
-    /// </summary>
-    private LogTime StampAt(TimeSpan monotonic)
-    {
-        var elapsedMs = (long)(monotonic - _clock.Monotonic).TotalMilliseconds;
-        return LogTime.Max(_log.LastStamp, new LogTime(_clock.Stamp.Value + elapsedMs));
-    }
-
-    private void Become(Role role)
-    {
-        Role = role;
-        _roleChanged = new RoleChanged(Id, role, Term);
-    }
+    private bool StandsByOther(NodeId candidate, Release? released, in Moment now) =>
+        Promise.Forbids(candidate, released, now) || (Leading is { } leader && leader.LeaseUntil(now) > now.Monotonic);
 }

@@ -24,6 +24,7 @@ internal sealed partial class Replica
 {
     private const int LeaseMs = 5_000;
     private const int MarginMs = 500;
+    private static readonly RaftOptions s_raft = new() { Lease = TimeSpan.FromMilliseconds(LeaseMs), Margin = TimeSpan.FromMilliseconds(MarginMs) };
     private static readonly TimeSpan s_sealAfter = TimeSpan.FromMilliseconds(50);
 
     private readonly NodeStorage _storage;
@@ -53,7 +54,7 @@ internal sealed partial class Replica
     }
 
     /// <summary>The node's state machine.</summary>
-    public Node Node => _node ??= new Node(_storage.Folder.Identity, _storage.Recovered);
+    public Node Node => _node ??= new Node(_storage.Folder.Identity, _storage.Recovered, s_raft, () => _random.NextBits() / (ulong.MaxValue + 1.0));
 
     /// <summary>Why it accepts nothing; null while it does.</summary>
     public Refusal? Unavailable => this switch
@@ -91,7 +92,7 @@ internal sealed partial class Replica
     /// <summary>Starts the loop: recovered groups stand for election, and what they commit is applied.</summary>
     public void Start()
     {
-        Node.Start();
+        Node.Start(Now);
         _running = true;
         // Owned by this object: it ends in StopAsync, and its failures end in _failure.
         _ = RunAsync();

@@ -1,4 +1,5 @@
 using Watch.Core.Consensus;
+using Watch.Core.Consensus.Messages;
 using Watch.Core.Storage;
 
 namespace Watch.Grains.Storage;
@@ -11,7 +12,8 @@ namespace Watch.Grains.Storage;
 /// <param name="log">The node's log; only the disk worker touches it.</param>
 /// <param name="disk">Where the log is written.</param>
 /// <param name="clock">The clocks at the moment it is called.</param>
-public sealed class GroupCommit(Node node, WriteAheadLog log, IDiskWorker disk, Func<Moment> clock)
+/// <param name="send">Ships a parcel to its node, or loses it; must not wait. None where nobody else is to be reached.</param>
+public sealed class GroupCommit(Node node, WriteAheadLog log, IDiskWorker disk, Func<Moment> clock, Action<Parcel>? send = null)
 {
     private readonly LogBatch _batch = new();
     private Action? _write;
@@ -21,28 +23,36 @@ public sealed class GroupCommit(Node node, WriteAheadLog log, IDiskWorker disk, 
     /// Proposals that come meanwhile wait for the next round.
     /// </summary>
     /// <param name="apply">Receives committed entries, each group's in order. Only after it was given an entry may anyone be told of it.</param>
-    /// <returns>Whether anything was written.</returns>
+    /// <returns>Whether anything was written, sent or applied: then there may be more to do.</returns>
     /// <exception cref="LogFailedException">The disk failed: the node must stop. Nothing of this round is acknowledged.</exception>
     public async ValueTask<bool> RoundAsync(Action<CommittedEntries> apply)
     {
         // The order persist, fsync, acknowledge, apply is what "acknowledged = durable" means, and it stands here alone.
         //  1 persist      The records are written to the log.
         //  2 fsync        They survive a crash from here on, and not from any earlier point.
-        //  3 acknowledge  The groups count them: this replica's vote, this replica's part of a majority. Were it before 2, an entry could
-        //                 be committed, and a client told so, that a crash then takes away.
+        //  3 acknowledge  The groups count them: this replica's vote, this replica's part of a majority, and what they had to say about
+        //                 them to other nodes is sent. Were it before 2, an entry could be committed, and a client told so, that a crash
+        //                 then takes away.
         //  4 apply        What a majority has is committed; it is applied and its writers are answered. Were it before 3, state would
         //                 show what may never have been.
         // If 1 or 2 fails, the exception leaves this function and 3 and 4 do not happen.
-        if (node.TryCollect(_batch))
+        // What the disk has no part in is sent first, so that the followers write while this node does.
+        var sent = Send();
+        var wrote = node.TryCollect(_batch);
+        if (wrote)
         {
             await disk.Run(_write ??= WriteAndSync);                     // 1, 2
             _batch.Clear();
             node.Persisted(clock());                                     // 3
-            while (node.TryTakeCommitted(out var committed))
-                apply(committed);                                        // 4
-            return true;
+            Send();
         }
-        return false;
+        var applied = false;
+        while (node.TryTakeCommitted(clock(), out var committed))
+        {
+            apply(committed);                                            // 4
+            applied = true;
+        }
+        return wrote || applied || sent;
     }
 
     /// <summary>
@@ -50,6 +60,17 @@ public sealed class GroupCommit(Node node, WriteAheadLog log, IDiskWorker disk, 
     /// clean stop. Not while a round is under way.
     /// </summary>
     public ValueTask SealAsync() => log.NeedsSeal ? disk.Run(log.Seal) : ValueTask.CompletedTask;
+
+    private bool Send()
+    {
+        var sent = false;
+        while (node.TryTakeParcel(clock(), out var parcel))
+        {
+            send?.Invoke(parcel);
+            sent = true;
+        }
+        return sent;
+    }
 
     private void WriteAndSync()
     {

@@ -17,7 +17,7 @@ internal sealed class NodeShell
         var recovered = new RecoveredLog();
         Applied = applied ?? [];
         _folder = DataFolder.Open(fs, "data", "node", new Random(1), LogHarness.Small, recovered);
-        Node = new Node(_folder.Identity, recovered);
+        Node = new Node(_folder.Identity, recovered, new RaftOptions(), () => 0);
         _commit = new GroupCommit(Node, _folder.Log, new InlineDisk(), Now);
     }
 
@@ -34,7 +34,7 @@ internal sealed class NodeShell
 
     internal async Task StartAsync()
     {
-        Node.Start();
+        Node.Start(Now());
         await SettleAsync();
     }
 

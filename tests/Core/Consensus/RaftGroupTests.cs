@@ -11,8 +11,8 @@ public sealed class RaftGroupTests
     [Fact]
     public void A_vote_counts_when_it_is_durable_and_not_before()
     {
-        var group = RaftGroup.Born(_id, _self, [_self], [], 0);
-        group.Campaign();
+        var group = RaftGroup.Born(_id, _self, [_self], [], 0, Alone);
+        group.Start(default);
         Assert.Equal(new RoleChanged(_id, Role.Candidate, new Term(2)), group.TakeRoleChange());
         Assert.True(group.TryTakePersist(1000, out var effect));
         Assert.Equal(new HardState(new Term(2), _self), effect.State);
@@ -26,8 +26,8 @@ public sealed class RaftGroupTests
     [Fact]
     public void What_came_before_commits_only_with_a_durable_entry_of_the_leaders_own_term()
     {
-        var group = RaftGroup.Recovered(_id, _self, Recovered(entries: 3, term: 4));
-        group.Campaign();
+        var group = RaftGroup.Recovered(_id, _self, Recovered(entries: 3, term: 4), Alone);
+        group.Start(default);
         Persist(group);
         Assert.Equal(Role.Leader, group.Role);
         Assert.Equal(LogIndex.None, group.Committed);
@@ -74,8 +74,8 @@ public sealed class RaftGroupTests
     [Fact]
     public void Log_time_goes_on_by_the_monotonic_clock_whatever_the_wall_clock_does()
     {
-        var group = RaftGroup.Recovered(_id, _self, Recovered(entries: 3, term: 4, stampMs: 70_000));
-        group.Campaign();
+        var group = RaftGroup.Recovered(_id, _self, Recovered(entries: 3, term: 4, stampMs: 70_000), Alone);
+        group.Start(default);
         Persist(group, At(5_000));
         var stamps = new List<long> { group.LastStamp.Value };
         foreach (var (monotonicMs, wallMs) in new (int, long)[] { (5_010, 1_000_000), (5_010, 0), (4_000, 9_999_999), (5_250, -50), (65_000, 5) })
@@ -103,12 +103,13 @@ public sealed class RaftGroupTests
     }
 
     [Fact]
-    public void A_group_with_other_voters_is_refused_by_name()
+    public void A_group_with_other_voters_waits_before_it_asks_whether_it_would_be_elected()
     {
-        var refused = Assert.Throws<NotSupportedException>(() => RaftGroup.Born(_id, _self, [_self, new NodeId(2)], [], 0));
-        Assert.Contains("Group 3", refused.Message, StringComparison.Ordinal);
-        Assert.Throws<NotSupportedException>(() => RaftGroup.Born(_id, _self, [new NodeId(2)], [], 0));
-        Assert.Throws<NotSupportedException>(() => RaftGroup.Recovered(_id, _self, new RecoveredGroup()));
+        var group = RaftGroup.Born(_id, _self, [_self, new NodeId(2)], [], 0, Alone);
+        group.Start(At(0));
+        Assert.Equal((Role.Follower, TimeSpan.FromMilliseconds(0)), (group.Role, group.Deadline));
+        group.Tick(At(0));
+        Assert.Equal((Role.PreCandidate, new Term(1)), (group.Role, group.Term));
     }
 
     [Fact]
@@ -146,10 +147,12 @@ public sealed class RaftGroupTests
         Assert.All(slice.ToArray(), entry => Assert.Equal(new Term(1), entry.Term));
     }
 
+    private static GroupContext Alone => new(new RaftOptions(), new Rounds(), () => 0);
+
     private static RaftGroup Leader()
     {
-        var group = RaftGroup.Born(_id, _self, [_self], [], 0);
-        group.Campaign();
+        var group = RaftGroup.Born(_id, _self, [_self], [], 0, Alone);
+        group.Start(default);
         Persist(group);
         Persist(group);
         group.TakeCommitted();
@@ -179,7 +182,7 @@ public sealed class RaftGroupTests
     private static RecoveredGroup Recovered(int entries, int term, long stampMs = 0)
     {
         var log = new RecoveredLog();
-        log.OnEntry(_id, Voters.FirstEntry([_self]));
+        log.OnEntry(_id, Membership.FirstEntry([_self]));
         for (var i = 2; i <= entries; i++)
             log.OnEntry(_id, EntryOf(i, term) with { Stamp = new LogTime(stampMs) });
         log.OnHardState(_id, new HardState(new Term(term), _self));

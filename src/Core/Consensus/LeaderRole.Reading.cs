@@ -1,0 +1,108 @@
+using Watch.Core.Consensus.Messages;
+
+namespace Watch.Core.Consensus;
+
+/// <summary>
+/// Leadership confirmed: each follower's answer names the round that it answers. What a majority answered confirms two things.
+///
+///   L7  A read may be answered when a majority has answered a round that began after the read arrived, and everything was handed out that
+///       was committed when it arrived. An entry of the leader's own term is among that: before it has committed, a new leader does not
+///       know what is.
+///   L8  The lease lasts from the beginning of the last round that a majority has answered. This replica itself answers at once. Answers
+///       to a round that was given up count for nothing.
+/// </summary>
+internal sealed partial class LeaderRole
+{
+    private readonly Queue<Read> _reads = new();
+    private Read _newest;
+    private long _asked;
+    private long _givenUp;
+
+    /// <summary>Whether reads wait for a round that has not been asked about.</summary>
+    internal bool WantsConfirmation => _reads.Count > 0 && _newest.Round > _asked && !_handedOver;
+
+    /// <summary>When a majority will have been silent for too long.</summary>
+    private TimeSpan QuorumLostAt
+    {
+        get
+        {
+            var heard = OfMajority(TimeSpan.MaxValue, static progress => progress.Answered.BeganAt);
+            return heard == TimeSpan.MaxValue ? heard : (heard > _since ? heard : _since) + Options.Promise;
+        }
+    }
+
+    /// <summary>Until when this leader may answer reads alone; in the past where it has no lease.</summary>
+    internal TimeSpan LeaseUntil(in Moment now)
+    {
+        var from = _handedOver ? TimeSpan.MinValue : OfMajority(now.Monotonic, static progress => progress.LeaseFrom);
+        return from == TimeSpan.MinValue ? from : from + Options.Lease;      // L8
+    }
+
+    internal long RequestRead()
+    {
+        var round = Context.Rules.RoundForRead(Context.Rounds.Current);
+        var index = LogIndex.Max(Group.Committed, OwnTermFrom);              // L7
+        if (_reads.Count > 0 && _newest.Round == round && _newest.Index == index)
+            return _newest.Ticket;
+        _newest = new Read(Group.NextTicket(), round, index);
+        _reads.Enqueue(_newest);
+        return _newest.Ticket;
+    }
+
+    /// <summary>The reads that wait are asked about in this round.</summary>
+    internal void Asks(in Round round) => _asked = round.Number;
+
+    /// <summary>A follower answered a heartbeat.</summary>
+    internal void HearAnswer(NodeId from, Term reached, in Round round, in Moment now)
+    {
+        if (!_others.TryGetValue(from, out var progress))
+            return;
+        if (reached == Group.Term)
+            Hear(progress, round, now);
+        else
+            progress.Wake();
+    }
+
+    internal void SettleReads(in Moment now)
+    {
+        if (_reads.Count == 0)
+            return;
+        var confirmed = OfMajority(long.MaxValue, static progress => progress.Answered.Number);
+        while (_reads.TryPeek(out var read) && read.Round <= confirmed && read.Index <= Group.HandedOut)
+        {
+            _reads.Dequeue();
+            Group.Answer(new ReadAnswer(Group.Id, read.Ticket, true));
+        }
+    }
+
+    private void Hear(Progress progress, in Round round, in Moment now) =>
+        progress.Heard(round, round.Number > _givenUp ? Context.Rules.LeaseFrom(round, now) : TimeSpan.MinValue);
+
+    /// <summary>R9: from here on no lease read is answered on the strength of a round up to the one returned.</summary>
+    private long GiveUpLease()
+    {
+        _givenUp = Context.Rounds.Current.Number;
+        foreach (var progress in _others.Values)
+            progress.Release();
+        return _givenUp;
+    }
+
+    private void FailReads()
+    {
+        while (_reads.TryDequeue(out var read))
+            Group.Answer(new ReadAnswer(Group.Id, read.Ticket, false));
+    }
+
+    /// <summary>The greatest value that a majority of the voters has reached, with this replica's own given.</summary>
+    private T OfMajority<T>(T own, Func<Progress, T> of)
+        where T : IComparable<T>
+    {
+        var values = new T[Members.Voters.Length];
+        for (var i = 0; i < values.Length; i++)
+            values[i] = Members.Voters[i] is var voter && voter == Group.Self ? own : of(_others[voter]);
+        Array.Sort(values);
+        return values[values.Length - Context.Rules.Quorum(values.Length)];
+    }
+
+    private readonly record struct Read(long Ticket, long Round, LogIndex Index);
+}

@@ -1,0 +1,143 @@
+namespace Watch.Core.Consensus;
+
+/// <summary>
+/// What a leader knows of one follower: where their logs agree, what is on its way, and which round it answered last.
+///
+/// While the leader does not know where the logs agree it probes: one message at a time, until one is accepted. From then on it sends
+/// ahead without waiting, within limits, and falls back to probing when something was refused or no answer came. A follower that
+/// answers nothing at all is left alone until it does: a heartbeat per node finds that out, not messages per group.
+/// </summary>
+internal sealed class Progress(LogIndex next)
+{
+    private readonly Queue<(LogIndex Last, int Entries, long Bytes)> _inFlight = new();
+    private bool _awaitsProbe;
+    private LogIndex _commitSent;
+    private LogIndex _commitKnown;
+
+    /// <summary>Up to here the follower durably has this leader's log.</summary>
+    internal LogIndex Match { get; private set; }
+
+    /// <summary>The next index to send.</summary>
+    internal LogIndex Next { get; private set; } = next;
+
+    /// <summary>Whether it is unknown where the logs agree.</summary>
+    internal bool IsProbing { get; private set; } = true;
+
+    /// <summary>The last round that the follower answered.</summary>
+    internal Round Answered { get; private set; } = new(0, TimeSpan.MinValue);
+
+    /// <summary>From when a lease counts that this follower's last answer supports; <see cref="TimeSpan.MinValue"/> for none.</summary>
+    internal TimeSpan LeaseFrom { get; private set; } = TimeSpan.MinValue;
+
+    /// <summary>When to send again what was not answered; <see cref="TimeSpan.MaxValue"/> where everything was, or nobody listens.</summary>
+    internal TimeSpan RetryAt { get; private set; } = TimeSpan.MaxValue;
+
+    internal int InFlightEntries { get; private set; }
+
+    internal long InFlightBytes { get; private set; }
+
+    /// <summary>Whether it was left alone because it answered nothing.</summary>
+    internal bool IsSilent { get; private set; }
+
+    /// <summary>Whether to send now: entries, a probe, or only the commit index.</summary>
+    internal bool Wants(LogIndex last, LogIndex commit, RaftOptions options)
+    {
+        if (IsSilent || _awaitsProbe)
+            return false;
+        if (IsProbing)
+            return Match < last || _commitKnown < commit;
+        if (Next <= last)
+            return InFlightEntries < options.InFlightEntriesMax && InFlightBytes < options.InFlightBytesMax;
+        return _commitSent < commit;
+    }
+
+    /// <summary>A message was sent.</summary>
+    internal void Sent(int entries, long bytes, LogIndex commit, in Moment now, RaftOptions options)
+    {
+        _awaitsProbe = IsProbing;
+        _commitSent = LogIndex.Max(_commitSent, commit);
+        if (entries > 0 && !IsProbing)
+        {
+            Next += entries;
+            _inFlight.Enqueue((Next.Previous, entries, bytes));
+            InFlightEntries += entries;
+            InFlightBytes += bytes;
+        }
+        if (RetryAt == TimeSpan.MaxValue)
+            RetryAt = now.Monotonic + options.HeartbeatInterval;
+    }
+
+    /// <summary>The follower answered a round, whatever else it said.</summary>
+    internal void Heard(in Round round, TimeSpan leaseFrom)
+    {
+        if (round.Number > Answered.Number)
+            Answered = round;
+        if (leaseFrom > LeaseFrom)
+            LeaseFrom = leaseFrom;
+        Wake();
+    }
+
+    /// <summary>There is life on the other node, whether this group's replica follows yet or not.</summary>
+    internal void Wake()
+    {
+        if (IsSilent)
+            Probe();
+    }
+
+    /// <summary>The lease that its answers supported was given up.</summary>
+    internal void Release() => LeaseFrom = TimeSpan.MinValue;
+
+    /// <summary>The follower has the log up to an index.</summary>
+    internal void Accepted(LogIndex upTo, LogIndex itsCommit, LogIndex last, LogIndex commit, in Moment now, RaftOptions options)
+    {
+        var news = upTo > Match || itsCommit > _commitKnown || IsProbing;
+        Match = LogIndex.Max(Match, upTo);
+        _commitKnown = LogIndex.Max(_commitKnown, itsCommit);
+        if (IsProbing)
+        {
+            Probe();
+            IsProbing = false;
+        }
+        Next = LogIndex.Max(Next, Match.Next);
+        while (_inFlight.TryPeek(out var oldest) && oldest.Last <= Match)
+        {
+            _inFlight.Dequeue();
+            InFlightEntries -= oldest.Entries;
+            InFlightBytes -= oldest.Bytes;
+        }
+        if (Match == last && _commitKnown >= commit)
+            RetryAt = TimeSpan.MaxValue;
+        else if (news)
+            RetryAt = now.Monotonic + options.HeartbeatInterval;
+    }
+
+    /// <summary>The follower's log did not agree at an index.</summary>
+    internal void Refused(LogIndex previous, LogIndex next)
+    {
+        // An answer to a message that a later one has overtaken says nothing new.
+        if (previous <= Match || (IsProbing && previous != Next.Previous))
+            return;
+        Probe();
+        Next = LogIndex.Max(Match.Next, next);
+    }
+
+    /// <summary>No answer came: what is on its way is taken for lost, or the follower for gone if it answered nothing lately.</summary>
+    internal void Retry(in Moment now, RaftOptions options)
+    {
+        Probe();
+        IsSilent = Answered.BeganAt == TimeSpan.MinValue || now.Monotonic - Answered.BeganAt > options.Lease;
+    }
+
+    private void Probe()
+    {
+        if (!IsProbing)
+            Next = Match.Next;
+        IsProbing = true;
+        IsSilent = false;
+        _awaitsProbe = false;
+        _inFlight.Clear();
+        (InFlightEntries, InFlightBytes) = (0, 0);
+        _commitSent = _commitKnown;
+        RetryAt = TimeSpan.MaxValue;
+    }
+}

@@ -1,0 +1,66 @@
+namespace Watch.Core.Consensus;
+
+/// <summary>Times and limits of consensus. Lease and margin are fixed in the catalogue and equal on all nodes.</summary>
+public sealed record RaftOptions
+{
+    /// <summary>How long a leader may answer reads alone after a majority has confirmed it, counted from when it asked. Default 1500 ms.</summary>
+    public TimeSpan Lease { get; init; } = TimeSpan.FromMilliseconds(1500);
+
+    /// <summary>
+    /// By how much longer a replica stands by a leader than the lease lasts. The clocks of two nodes must not drift apart by more than this during
+    /// one lease. Default 150 ms.
+    /// </summary>
+    public TimeSpan Margin { get; init; } = TimeSpan.FromMilliseconds(150);
+
+    /// <summary>How often a node that leads something tells each other node so, and how long it waits before it sends again what was not answered. Default 300 ms.</summary>
+    public TimeSpan HeartbeatInterval { get; init; } = TimeSpan.FromMilliseconds(300);
+
+    /// <summary>A follower waits up to this much longer, at random, before it stands for election. Default 600 ms.</summary>
+    public TimeSpan ElectionJitter { get; init; } = TimeSpan.FromMilliseconds(600);
+
+    /// <summary>Entries in one message, at most.</summary>
+    public int AppendEntriesMax { get; init; } = 4096;
+
+    /// <summary>Payload bytes in one message, at most; one entry may go beyond it.</summary>
+    public int AppendBytesMax { get; init; } = 1 << 20;
+
+    /// <summary>Entries on their way to one follower of one group, at most.</summary>
+    public int InFlightEntriesMax { get; init; } = 16 << 10;
+
+    /// <summary>Payload bytes on their way to one follower of one group, at most; one entry may go beyond it.</summary>
+    public int InFlightBytesMax { get; init; } = 16 << 20;
+
+    /// <summary>Entries that a leader takes without having them committed, at most: beyond that it is busy.</summary>
+    public int UncommittedEntriesMax { get; init; } = 64 << 10;
+
+    /// <summary>How many entries a learner may lack when it is made a voter.</summary>
+    public int PromotionLagEntriesMax { get; init; } = 1000;
+
+    /// <summary>Bytes in one parcel to another node, about: one message may go beyond it.</summary>
+    public int ParcelBytesMax { get; init; } = 4 << 20;
+
+    /// <summary>How long a replica that acknowledged a leader supports nobody else.</summary>
+    public TimeSpan Promise => Lease + Margin;
+
+    /// <summary>Throws where a value makes no sense.</summary>
+    public void Validate()
+    {
+        Require(Lease > TimeSpan.Zero, nameof(Lease), Lease, "more than zero");
+        Require(Margin > TimeSpan.Zero, nameof(Margin), Margin, "more than zero");
+        Require(HeartbeatInterval > TimeSpan.Zero && HeartbeatInterval * 2 <= Lease, nameof(HeartbeatInterval), HeartbeatInterval, "more than zero and at most half the lease");
+        Require(ElectionJitter > TimeSpan.Zero, nameof(ElectionJitter), ElectionJitter, "more than zero");
+        Require(AppendEntriesMax > 0, nameof(AppendEntriesMax), AppendEntriesMax, "more than zero");
+        Require(AppendBytesMax > 0, nameof(AppendBytesMax), AppendBytesMax, "more than zero");
+        Require(InFlightEntriesMax >= AppendEntriesMax, nameof(InFlightEntriesMax), InFlightEntriesMax, $"at least {nameof(AppendEntriesMax)}");
+        Require(InFlightBytesMax >= AppendBytesMax, nameof(InFlightBytesMax), InFlightBytesMax, $"at least {nameof(AppendBytesMax)}");
+        Require(UncommittedEntriesMax > 0, nameof(UncommittedEntriesMax), UncommittedEntriesMax, "more than zero");
+        Require(PromotionLagEntriesMax >= 0, nameof(PromotionLagEntriesMax), PromotionLagEntriesMax, "zero or more");
+        Require(ParcelBytesMax > 0, nameof(ParcelBytesMax), ParcelBytesMax, "more than zero");
+    }
+
+    private static void Require(bool holds, string name, object value, string allowed)
+    {
+        if (!holds)
+            throw new ArgumentException($"{name} is {value}; it must be {allowed}.", name);
+    }
+}

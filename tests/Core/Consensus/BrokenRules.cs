@@ -1,0 +1,65 @@
+using Watch.Core.Consensus;
+
+namespace Watch.Core.Tests.Consensus;
+
+/// <summary>Raft with one safety rule broken each.</summary>
+internal abstract class BrokenRules(string name) : SafetyRules
+{
+    internal static readonly BrokenRules[] All =
+    [
+        new AcknowledgeBeforeSync(), new SkipTermCheck(), new WrongQuorum(), new CommitOldTermByCounting(), new LeaseFromAnswer(), new NoLeaseProtection(),
+        new VoteWithoutComparingLogs(), new VoteTwice(), new CommitUnverified(), new ReadByEarlierRound(),
+    ];
+
+    internal string Name { get; } = name;
+
+    private sealed class AcknowledgeBeforeSync() : BrokenRules("acknowledge before fsync")
+    {
+        internal override LogIndex Acknowledged(LogIndex durable, LogIndex last) => last;
+    }
+
+    private sealed class SkipTermCheck() : BrokenRules("skip the term check")
+    {
+        internal override bool IsOver(Term message, Term own) => false;
+    }
+
+    private sealed class WrongQuorum() : BrokenRules("wrong quorum")
+    {
+        internal override int Quorum(int voters) => Math.Max(1, voters / 2);
+    }
+
+    private sealed class CommitOldTermByCounting() : BrokenRules("commit an old-term entry by counting")
+    {
+        internal override bool CommitsByCounting(Term entry, Term leader) => true;
+    }
+
+    private sealed class LeaseFromAnswer() : BrokenRules("lease counted from the answer")
+    {
+        internal override TimeSpan LeaseFrom(in Round round, in Moment answered) => answered.Monotonic;
+    }
+
+    private sealed class NoLeaseProtection() : BrokenRules("no lease protection in votes")
+    {
+        internal override TimeSpan PromisedUntil(TimeSpan heardAt, RaftOptions options) => heardAt;
+    }
+
+    private sealed class VoteWithoutComparingLogs() : BrokenRules("vote without comparing logs")
+    {
+        internal override bool IsUpToDate(LogIndex last, Term lastTerm, LogIndex ownLast, Term ownLastTerm) => true;
+    }
+
+    private sealed class VoteTwice() : BrokenRules("vote twice in a term")
+    {
+        internal override bool MayVoteAgain => true;
+    }
+
+    private sealed class CommitUnverified() : BrokenRules("commit what no message has verified")
+    {
+        internal override LogIndex Commit(LogIndex leaders, LogIndex verified) => leaders;
+    }
+
+    private sealed class ReadByEarlierRound() : BrokenRules("confirm a read by a round from before it")
+    {
+        internal override long RoundForRead(in Round current) => current.Number;
+    }
+}

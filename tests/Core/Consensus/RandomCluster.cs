@@ -1,0 +1,359 @@
+using Watch.Core.Consensus;
+using Watch.Core.Consensus.Messages;
+using Watch.Core.Storage;
+
+namespace Watch.Core.Tests.Consensus;
+
+/// <summary>
+/// A cluster under one seed: lost, repeated, delayed and overtaking messages, slow and cut links in one direction or both, crashes that
+/// lose what was not synced, restarts, clocks that drift apart within the margin, hand-overs, members that come and go; clients that
+/// write and read a register meanwhile. Time is virtual.
+/// </summary>
+internal sealed class RandomCluster
+{
+    private const int DurationMs = 4000;
+
+    private static readonly RaftOptions s_options = new()
+    {
+        Lease = TimeSpan.FromMilliseconds(100),
+        Margin = TimeSpan.FromMilliseconds(10),
+        HeartbeatInterval = TimeSpan.FromMilliseconds(30),
+        ElectionJitter = TimeSpan.FromMilliseconds(60),
+        AppendEntriesMax = 3,
+        InFlightEntriesMax = 12,
+        PromotionLagEntriesMax = 5,
+        UncommittedEntriesMax = 60,
+    };
+
+    private readonly Random _random;
+    private readonly PriorityQueue<Action, (long At, long Order)> _events = new();
+    private readonly List<Machine> _machines = [];
+    private readonly Dictionary<Machine, Running> _running = [];
+    private readonly HashSet<(NodeId From, NodeId To)> _cut = [];
+    private readonly Dictionary<(NodeId From, NodeId To), long> _slow = [];
+    private readonly SafetyRules _rules;
+    private readonly double _loss;
+    private long _now;
+    private long _order;
+    private int _lastValue;
+    private bool _calm;
+
+    internal RandomCluster(int seed, SafetyRules rules)
+    {
+        _random = new Random(seed);
+        _rules = rules;
+        _loss = _random.Next(3) * 0.04;
+        var count = _random.Next(3, 6);
+        for (var number = 1; number <= count; number++)
+            _machines.Add(new Machine(number, s_options, _random.NextDouble, rules));
+        var voters = _machines.Take(count == 4 ? 3 : count).Select(machine => machine.Id).ToList();
+        foreach (var machine in _machines.Where(machine => voters.Contains(machine.Id)))
+            machine.Found(voters);
+        foreach (var machine in _machines)
+            Start(machine);
+    }
+
+    internal Checkers Checkers { get; } = new();
+
+    internal int Crashes { get; private set; }
+
+    internal int Lost { get; private set; }
+
+    internal int Cuts { get; private set; }
+
+    internal int Transfers { get; private set; }
+
+    internal int Changes { get; private set; }
+
+    /// <summary>Runs to the end. Throws where a promise is broken.</summary>
+    internal void Run()
+    {
+        At(20_000, Trouble);
+        At(1_000, Clients);
+        RunUntil(DurationMs * 1000L);
+        Heal();
+        RunUntil(_now + 1_500_000);
+        WriteOnce();
+        RunUntil(_now + 1_000_000);
+        Checkers.Match(_machines);
+        var leader = _machines.Find(machine => machine.Raft is { LeadsWithOwnTermCommitted: true })
+            ?? throw new PromiseBrokenException("liveness: nobody leads though everything is healed");
+        var members = leader.Raft!.Members;
+        Checkers.End(_machines.Where(machine => members.IsVoter(machine.Id)));
+    }
+
+    private void RunUntil(long end)
+    {
+        while (_events.TryPeek(out _, out var next) && next.At <= end)
+        {
+            _now = next.At;
+            _events.Dequeue()();
+        }
+        _now = end;
+    }
+
+    private void At(long delayUs, Action action) => _events.Enqueue(action, (_now + delayUs, _order++));
+
+    private void Start(Machine machine)
+    {
+        // Within the margin: (lease + margin) by the fastest clock is no shorter than the lease by the slowest.
+        var running = new Running { Rate = 0.96 + _random.NextDouble() * 0.08, Offset = _random.NextInt64(1_000_000_000), Since = _now };
+        _running[machine] = running;
+        machine.Start(NowOf(machine));
+        Work(machine);
+    }
+
+    private Moment NowOf(Machine machine)
+    {
+        var running = _running[machine];
+        var local = running.Offset + (long)((_now - running.Since) * running.Rate);
+        return new Moment(TimeSpan.FromMicroseconds(local), _now / 1000);
+    }
+
+    /// <summary>What the shell does after every input: send, write, apply, answer, and come back in time.</summary>
+    private void Work(Machine machine)
+    {
+        if (machine.Node is not { } node)
+            return;
+        var now = NowOf(machine);
+        while (node.TryTakeParcel(now, out var parcel))
+            Ship(parcel);
+        if (!machine.Disk.IsBusy && node.TryCollect(machine.Batch))
+        {
+            machine.Disk.Write(machine.Batch);
+            var run = _running[machine];
+            At(_random.Next(10) == 0 ? _random.Next(20_000) : _random.Next(100, 2000), () => Synced(machine, run));
+        }
+        while (node.TryTakeRoleChange(out var change))
+        {
+            if (change.Role == Role.Leader && machine.Raft!.Role == Role.Leader)
+                Checkers.Leads(machine.Id, machine.Raft);
+        }
+        machine.Apply(now, entry => Applied(machine, entry));
+        while (node.TryTakeReadAnswer(now, out var answer))
+            Answered(machine, answer);
+        Wake(machine, node);
+    }
+
+    private void Wake(Machine machine, Node node)
+    {
+        var run = _running[machine];
+        if (node.NextDeadline is not { } deadline || deadline == run.WakesAt)
+            return;
+        run.WakesAt = deadline;
+        var delay = (long)((deadline - NowOf(machine).Monotonic).TotalMicroseconds / run.Rate) + 2;
+        At(Math.Max(delay, 1), () =>
+        {
+            if (_running[machine] != run || machine.Node is null)
+                return;
+            run.WakesAt = TimeSpan.MinValue;
+            machine.Node.Tick(NowOf(machine));
+            Work(machine);
+        });
+    }
+
+    private void Synced(Machine machine, Running run)
+    {
+        if (_running[machine] != run || machine.Node is not { } node)
+            return;
+        machine.Disk.Sync();
+        machine.Batch.Clear();
+        node.Persisted(NowOf(machine));
+        Work(machine);
+    }
+
+    private void Ship(Parcel parcel)
+    {
+        var from = parcel.Messages[0].From;
+        var bytes = ParcelCodec.Encode(parcel);
+        var times = _calm ? 1 : _random.NextDouble() < _loss ? 0 : _random.Next(40) == 0 ? 2 : 1;
+        if (_cut.Contains((from, parcel.To)))
+            times = 0;
+        Lost += times == 0 ? 1 : 0;
+        for (; times > 0; times--)
+            At(Delay(from, parcel.To), () => Deliver(from, parcel.To, bytes));
+    }
+
+    private long Delay(NodeId from, NodeId to)
+    {
+        var delay = (long)_random.Next(50, 1500);
+        if (_calm)
+            return delay;
+        if (_random.Next(50) == 0)
+            delay += _random.Next(50_000);
+        return delay + (_slow.TryGetValue((from, to), out var slow) ? _random.NextInt64(slow / 2, slow) : 0);
+    }
+
+    private void Deliver(NodeId from, NodeId to, byte[] bytes)
+    {
+        var machine = _machines[(int)to.Value - 1];
+        if (machine.Node is null || _cut.Contains((from, to)))
+            return;
+        machine.Node.Step(ParcelCodec.Decode(bytes), NowOf(machine));
+        Work(machine);
+    }
+
+    private void Clients()
+    {
+        if (_calm)
+            return;
+        var machine = _machines[_random.Next(_machines.Count)];
+        if (machine.Node is { } node)
+        {
+            switch (_random.Next(4))
+            {
+                case 0 or 1:
+                    Write(machine);
+                    break;
+                case 2 when node.RequestRead(Machine.Group) is { } ticket:
+                    _running[machine].Reads.Add((ticket, Checkers.Seen));
+                    break;
+                case 3 when node.MayReadByLease(Machine.Group, NowOf(machine)):
+                    Checkers.Read(machine.Value, Checkers.Seen, lease: true);
+                    break;
+            }
+            Work(machine);
+        }
+        At(_random.Next(100, 2500), Clients);
+    }
+
+    private void Write(Machine machine)
+    {
+        var commands = Enumerable.Range(0, _random.Next(1, 4)).Select(_ => ++_lastValue).ToList();
+        var outcome = machine.Node!.Propose(Machine.Group, [.. commands.Select(value => (ReadOnlyMemory<byte>)Machine.Command(value))], NowOf(machine));
+        for (var i = 0; outcome.Accepted && i < commands.Count; i++)
+            _running[machine].Writes.Add((outcome.First + i, outcome.Term), (commands[i], Checkers.Seen));
+    }
+
+    /// <summary>With everything healed, somebody leads and takes a write.</summary>
+    private void WriteOnce()
+    {
+        foreach (var machine in _machines.Where(machine => machine.Raft is { Role: Role.Leader }))
+        {
+            Write(machine);
+            Work(machine);
+        }
+    }
+
+    private void Applied(Machine machine, Entry entry)
+    {
+        Checkers.Applied(machine.Id, entry, machine.Applied.Count);
+        if (_running[machine].Writes.Remove((entry.Index, entry.Term), out var write))
+            Checkers.Written(write.Value, write.Seen);
+    }
+
+    private void Answered(Machine machine, ReadAnswer answer)
+    {
+        foreach (var (_, seen) in _running[machine].Reads.Where(read => read.Ticket == answer.Ticket && answer.Confirmed))
+            Checkers.Read(machine.Value, seen, lease: false);
+        _running[machine].Reads.RemoveAll(read => read.Ticket == answer.Ticket);
+    }
+
+    private void Trouble()
+    {
+        if (_calm)
+            return;
+        var machine = _machines[_random.Next(_machines.Count)];
+        if (_random.Next(2) == 0)
+            machine = _machines.Find(each => each.Raft is { Role: Role.Leader }) ?? machine;
+        switch (_random.Next(12))
+        {
+            case 0 or 1:
+                Crash(machine);
+                break;
+            case 2 or 3:
+                Isolate(machine);
+                break;
+            case 4 or 5:
+                CutLink(machine);
+                break;
+            case 6 or 7:
+                var slow = (machine.Id, _machines[_random.Next(_machines.Count)].Id);
+                _slow[slow] = _random.Next(150_000);
+                At(_random.Next(300_000), () => _slow.Remove(slow));
+                break;
+            case 8:
+                _cut.Clear();
+                break;
+            case 9:
+                Transfers += machine.Node?.Transfer(Machine.Group, _machines[_random.Next(_machines.Count)].Id, NowOf(machine)) == true ? 1 : 0;
+                Work(machine);
+                break;
+            default:
+                Change(machine);
+                break;
+        }
+        Checkers.Match(_machines);
+        At(_random.Next(10_000, 120_000), Trouble);
+    }
+
+    private void Crash(Machine machine)
+    {
+        if (machine.Node is null)
+            return;
+        Crashes++;
+        machine.Crash(_random.Next(2) == 0);
+        At(_random.Next(300_000), () =>
+        {
+            if (machine.Node is null)
+                Start(machine);
+        });
+    }
+
+    private void Isolate(Machine machine)
+    {
+        Cuts++;
+        foreach (var other in _machines)
+        {
+            _cut.Add((machine.Id, other.Id));
+            _cut.Add((other.Id, machine.Id));
+        }
+        At(_random.Next(400_000), () => _cut.RemoveWhere(link => link.From == machine.Id || link.To == machine.Id));
+    }
+
+    private void CutLink(Machine machine)
+    {
+        Cuts++;
+        var other = _machines[_random.Next(_machines.Count)];
+        _cut.Add((machine.Id, other.Id));
+        if (_random.Next(2) == 0)
+            _cut.Add((other.Id, machine.Id));
+        At(_random.Next(600_000), () => _cut.RemoveWhere(link => link == (machine.Id, other.Id) || link == (other.Id, machine.Id)));
+    }
+
+    private void Change(Machine machine)
+    {
+        if (machine.Node is not { } node || machine.Raft is not { Role: Role.Leader } group)
+            return;
+        var other = _machines[_random.Next(_machines.Count)].Id;
+        var kind = group.Members.IsVoter(other) ? MembershipChangeKind.Remove : group.Members.IsLearner(other) ? MembershipChangeKind.Promote : MembershipChangeKind.AddLearner;
+        if (kind == MembershipChangeKind.Remove && group.Members.Voters.Length <= 2)
+            return;
+        Changes += node.Change(Machine.Group, new MembershipChange(kind, other), NowOf(machine)) == MembershipOutcome.Appended ? 1 : 0;
+        Work(machine);
+    }
+
+    private void Heal()
+    {
+        _calm = true;
+        _cut.Clear();
+        _slow.Clear();
+        foreach (var machine in _machines.Where(machine => machine.Node is null))
+            Start(machine);
+    }
+
+    private sealed class Running
+    {
+        internal double Rate { get; init; }
+
+        internal long Offset { get; init; }
+
+        internal long Since { get; init; }
+
+        internal TimeSpan WakesAt { get; set; } = TimeSpan.MinValue;
+
+        internal Dictionary<(LogIndex, Term), (int Value, long Seen)> Writes { get; } = [];
+
+        internal List<(long Ticket, long Seen)> Reads { get; } = [];
+    }
+}

@@ -1,0 +1,60 @@
+using System.Diagnostics;
+using Watch.Core.Consensus;
+using Xunit.Abstractions;
+
+namespace Watch.Core.Tests.Consensus;
+
+public sealed class RandomClusterTests(ITestOutputHelper output)
+{
+    private const int Seeds = 300;
+    private const int BrokenSeedsMax = 1500;
+
+    [Fact]
+    public void A_cluster_keeps_its_promises_whatever_happens_to_it()
+    {
+        var first = Tests.Seeds.Start(output, out var seed).Next(1_000_000_000);
+        var (crashes, lost, cuts, transfers, changes, elections, writes, reads, leaseReads) = (0, 0, 0, 0, 0, 0, 0, 0, 0);
+        for (var each = first; each < first + Seeds; each++)
+        {
+            var cluster = new RandomCluster(each, SafetyRules.Raft);
+            try
+            {
+                cluster.Run();
+            }
+            catch (Exception broken)
+            {
+                throw new PromiseBrokenException($"WATCH_TEST_SEED={seed}, cluster {each}: {broken}");
+            }
+            (crashes, lost, cuts, transfers, changes) = (crashes + cluster.Crashes, lost + cluster.Lost, cuts + cluster.Cuts, transfers + cluster.Transfers, changes + cluster.Changes);
+            (elections, writes) = (elections + cluster.Checkers.Elections, writes + cluster.Checkers.Acknowledged);
+            (reads, leaseReads) = (reads + cluster.Checkers.Reads, leaseReads + cluster.Checkers.LeaseReads);
+        }
+        var what = $"{Seeds} clusters from {first}: {elections} elections, {writes} writes, {reads} confirmed and {leaseReads} lease reads; {crashes} crashes, {lost} parcels lost, {cuts} cuts, {transfers} hand-overs, {changes} membership changes";
+        output.WriteLine(what);
+        // A run in which nothing happened proves nothing.
+        Assert.True(new[] { crashes, cuts, transfers, changes, elections, reads, leaseReads }.All(count => count > Seeds) && writes > 100 * Seeds, what);
+    }
+
+    public static TheoryData<string> Variants => [.. BrokenRules.All.Select(rules => rules.Name)];
+
+    [Theory]
+    [MemberData(nameof(Variants))]
+    public void Each_broken_rule_is_noticed(string name)
+    {
+        var rules = BrokenRules.All.Single(rules => rules.Name == name);
+        var watch = Stopwatch.StartNew();
+        for (var seed = 1; seed <= BrokenSeedsMax; seed++)
+        {
+            try
+            {
+                new RandomCluster(seed, rules).Run();
+            }
+            catch (Exception broken) when (broken is PromiseBrokenException or InvariantViolationException)
+            {
+                output.WriteLine($"{name}: noticed with seed {seed} after {watch.ElapsedMilliseconds} ms: {broken.Message}");
+                return;
+            }
+        }
+        Assert.Fail($"{name}: not noticed with {BrokenSeedsMax} seeds");
+    }
+}
