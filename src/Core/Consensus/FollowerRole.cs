@@ -40,7 +40,7 @@ internal class FollowerRole(RaftGroup group, NodeId leader, TimeSpan electionAt)
                 Hear(append.From, append.Round, now);
                 Append(append, now);
                 break;
-            case TimeoutNow handOver when Group.Promise.CoveredBy(new Release(handOver.Term, handOver.RoundNumber)) && Group.IsVoter:
+            case TimeoutNow handOver when Group.Promise.CoveredBy(new Release(handOver.Term, handOver.RoundNumber)) && Group.MayStand:
                 Group.StandByNobody();
                 Group.Become(new CandidateRole(Group, preVote: false, new Release(handOver.Term, handOver.RoundNumber)), now);
                 break;
@@ -72,7 +72,6 @@ internal class FollowerRole(RaftGroup group, NodeId leader, TimeSpan electionAt)
             Refuse(message);
             return;
         }
-        var members = Group.MembersIndex;
         foreach (var entry in message.Entries.Span)
         {
             if (Group.Log.TermAt(entry.Index) != entry.Term)
@@ -80,7 +79,7 @@ internal class FollowerRole(RaftGroup group, NodeId leader, TimeSpan electionAt)
         }
         Group.AdvanceCommit(Context.Rules.Commit(message.Commit, message.Verified));       // R10
         Group.Send(_leader, new AppendAnswer(Group.Id, Group.Term, Group.Self, message.Round, true, message.Verified, LogIndex.None, Term.None, Group.Committed), message.Verified);   // F3
-        if (Group.MembersIndex != members && Group.IsVoter == Role is Role.Learner)
+        if (Group.MayStand == Role is Role.Learner)
             Group.Follow(_leader, now);
     }
 

@@ -47,6 +47,10 @@ internal sealed partial class LeaderRole(RaftGroup group) : RoleState(group)
 
     private RaftLog Log => Group.Log;
 
+    /// <inheritdoc/>
+    public override string ToString() =>
+        string.Join("; ", _others.Select(other => $"{other.Key.Value}: {other.Value}")) + (_transferTo is { } to ? $"; hands over to {to.Value}" : "");
+
     internal override void Enter(in Moment now)
     {
         Group.StandByNobody();
@@ -77,6 +81,7 @@ internal sealed partial class LeaderRole(RaftGroup group) : RoleState(group)
             if (progress.RetryAt <= now.Monotonic)
                 progress.Retry(now, Options);
         }
+        FollowMembers();
     }
 
     internal override void Persisted(in Moment now) => AdvanceCommit(now);
@@ -93,6 +98,8 @@ internal sealed partial class LeaderRole(RaftGroup group) : RoleState(group)
             progress.Accepted(answer.Index, answer.Commit, Log.Last, Group.Committed, now, Options);
             AdvanceCommit(now);
             HandOverIfReady(now);
+            if (_others.Count >= Members.Voters.Length + Members.Learners.Length)
+                FollowMembers();
         }
         else
         {
@@ -153,7 +160,7 @@ internal sealed partial class LeaderRole(RaftGroup group) : RoleState(group)
     private bool IsCaughtUp(NodeId node) =>
         _others.TryGetValue(node, out var progress) && !progress.IsProbing && !progress.IsSilent && Log.Last - progress.Match <= Options.PromotionLagEntriesMax;
 
-    /// <summary>One progress for each other member; of those that left, until that is committed, so that they learn of it.</summary>
+    /// <summary>One progress for each other member; of those that left, until they know that that is committed, or answer no more.</summary>
     private void FollowMembers()
     {
         foreach (var node in Members.All)
@@ -163,8 +170,9 @@ internal sealed partial class LeaderRole(RaftGroup group) : RoleState(group)
         }
         if (Group.MembersIndex > Group.Committed)
             return;
-        foreach (var gone in _others.Keys.Where(node => !Members.IsVoter(node) && !Members.IsLearner(node)).ToList())
-            _others.Remove(gone);
+        var gone = _others.Where(other => !Members.IsVoter(other.Key) && !Members.IsLearner(other.Key) && (other.Value.IsSilent || other.Value.CommitKnown >= Group.MembersIndex));
+        foreach (var (node, _) in gone.ToList())
+            _others.Remove(node);
     }
 
     private void AdvanceCommit(in Moment now)

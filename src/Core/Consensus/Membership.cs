@@ -95,6 +95,9 @@ internal sealed class MembershipHistory
     /// <summary>Where it stands.</summary>
     internal LogIndex CurrentIndex => _entries.Count == 0 ? LogIndex.None : _entries[^1].Index;
 
+    /// <summary>The one before it.</summary>
+    internal Membership Previous => _entries.Count < 2 ? Membership.None : _entries[^2].Membership;
+
     /// <summary>Whether nobody but this node ever voted, as far as the log goes back.</summary>
     internal bool NeverHadVoterBeside(NodeId self) => _entries.TrueForAll(each => each.Membership.Voters is [var only] && only == self);
 

@@ -12,10 +12,12 @@ internal sealed class Progress(LogIndex next)
     private readonly Queue<(LogIndex Last, int Entries, long Bytes)> _inFlight = new();
     private bool _awaitsProbe;
     private LogIndex _commitSent;
-    private LogIndex _commitKnown;
 
     /// <summary>Up to here the follower durably has this leader's log.</summary>
     internal LogIndex Match { get; private set; }
+
+    /// <summary>The follower knows that everything up to here is committed.</summary>
+    internal LogIndex CommitKnown { get; private set; }
 
     /// <summary>The next index to send.</summary>
     internal LogIndex Next { get; private set; } = next;
@@ -39,13 +41,17 @@ internal sealed class Progress(LogIndex next)
     /// <summary>Whether it was left alone because it answered nothing.</summary>
     internal bool IsSilent { get; private set; }
 
+    /// <inheritdoc/>
+    public override string ToString() =>
+        $"match {Match}, next {Next}{(IsProbing ? ", probing" : "")}{(_awaitsProbe ? ", awaits" : "")}{(IsSilent ? ", silent" : "")}, {InFlightEntries} in flight, commit sent {_commitSent}, known {CommitKnown}";
+
     /// <summary>Whether to send now: entries, a probe, or only the commit index.</summary>
     internal bool Wants(LogIndex last, LogIndex commit, RaftOptions options)
     {
         if (IsSilent || _awaitsProbe)
             return false;
         if (IsProbing)
-            return Match < last || _commitKnown < commit;
+            return Match < last || CommitKnown < commit;
         if (Next <= last)
             return InFlightEntries < options.InFlightEntriesMax && InFlightBytes < options.InFlightBytesMax;
         return _commitSent < commit;
@@ -90,9 +96,9 @@ internal sealed class Progress(LogIndex next)
     /// <summary>The follower has the log up to an index.</summary>
     internal void Accepted(LogIndex upTo, LogIndex itsCommit, LogIndex last, LogIndex commit, in Moment now, RaftOptions options)
     {
-        var news = upTo > Match || itsCommit > _commitKnown || IsProbing;
+        var news = upTo > Match || itsCommit > CommitKnown || IsProbing;
         Match = LogIndex.Max(Match, upTo);
-        _commitKnown = LogIndex.Max(_commitKnown, itsCommit);
+        CommitKnown = LogIndex.Max(CommitKnown, itsCommit);
         if (IsProbing)
         {
             Probe();
@@ -105,7 +111,7 @@ internal sealed class Progress(LogIndex next)
             InFlightEntries -= oldest.Entries;
             InFlightBytes -= oldest.Bytes;
         }
-        if (Match == last && _commitKnown >= commit)
+        if (Match == last && CommitKnown >= commit)
             RetryAt = TimeSpan.MaxValue;
         else if (news)
             RetryAt = now.Monotonic + options.HeartbeatInterval;
@@ -137,7 +143,7 @@ internal sealed class Progress(LogIndex next)
         _awaitsProbe = false;
         _inFlight.Clear();
         (InFlightEntries, InFlightBytes) = (0, 0);
-        _commitSent = _commitKnown;
+        _commitSent = CommitKnown;
         RetryAt = TimeSpan.MaxValue;
     }
 }

@@ -123,6 +123,12 @@ public sealed partial class RaftGroup
 
     internal bool IsVoter => Members.IsVoter(Self);
 
+    /// <summary>
+    /// Whether it may lead: as a voter, or as one whose removal has not committed. That one may be the only one with the newest log, without
+    /// whose vote nobody is elected, and who gives it to nobody with an older log (Raft's thesis, section 4.2.2).
+    /// </summary>
+    internal bool MayStand => IsVoter || (MembersIndex > Committed && _members.Previous.IsVoter(Self));
+
     internal Promise Promise { get; private set; } = Promise.None;
 
     private RaftOptions Options => Context.Options;
@@ -148,7 +154,7 @@ public sealed partial class RaftGroup
     /// </summary>
     public void Campaign(in Moment now)
     {
-        if (!IsVoter || Role == Role.Leader || Promise.Forbids(Self, null, now))
+        if (!MayStand || Role == Role.Leader || Promise.Forbids(Self, null, now))
             return;
         Become(new CandidateRole(this, preVote: true, null), now);
     }
@@ -260,12 +266,12 @@ public sealed partial class RaftGroup
             _roleChanged = new RoleChanged(Id, role.Role, Term);
     }
 
-    /// <summary>Follows a leader, or nobody known, as a voter or as a learner.</summary>
+    /// <summary>Follows a leader, or nobody known, as one who may lead or as a learner.</summary>
     internal void Follow(NodeId leader, in Moment now)
     {
         // R8: nobody stands for election before its own promise has run out.
         var from = Promise.Until > now.Monotonic ? Promise.Until : now.Monotonic;
-        Become(IsVoter ? new FollowerRole(this, leader, from + Jitter()) : new LearnerRole(this, leader), now);
+        Become(MayStand ? new FollowerRole(this, leader, from + Jitter()) : new LearnerRole(this, leader), now);
     }
 
     internal void StandBy(NodeId leader, in Round round, in Moment now)
@@ -281,6 +287,8 @@ public sealed partial class RaftGroup
     internal void Vote(Term term, NodeId candidate)
     {
         Invariant.That(term > Term || (term == Term && (_state.Vote == NodeId.None || _state.Vote == candidate || Rules.MayVoteAgain)), "R7: a replica votes once in a term");
+        if (_state == new HardState(term, candidate))
+            return;
         _state = new HardState(term, candidate);
         _stateVersion++;
     }

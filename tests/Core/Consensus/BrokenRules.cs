@@ -8,7 +8,7 @@ internal abstract class BrokenRules(string name) : SafetyRules
     internal static readonly BrokenRules[] All =
     [
         new AcknowledgeBeforeSync(), new SkipTermCheck(), new WrongQuorum(), new CommitOldTermByCounting(), new LeaseFromAnswer(), new NoLeaseProtection(),
-        new VoteWithoutComparingLogs(), new VoteTwice(), new CommitUnverified(), new ReadByEarlierRound(),
+        new VoteWithoutComparingLogs(), new VoteTwice(), new ReadByEarlierRound(),
     ];
 
     internal string Name { get; } = name;
@@ -51,11 +51,6 @@ internal abstract class BrokenRules(string name) : SafetyRules
     private sealed class VoteTwice() : BrokenRules("vote twice in a term")
     {
         internal override bool MayVoteAgain => true;
-    }
-
-    private sealed class CommitUnverified() : BrokenRules("commit what no message has verified")
-    {
-        internal override LogIndex Commit(LogIndex leaders, LogIndex verified) => leaders;
     }
 
     private sealed class ReadByEarlierRound() : BrokenRules("confirm a read by a round from before it")

@@ -6,6 +6,9 @@ namespace Watch.Core.Tests.Consensus;
 /// <summary>A cluster broke a promise.</summary>
 internal sealed class PromiseBrokenException(string promise) : Exception(promise);
 
+/// <summary>Everything was healed, and yet the cluster does not do what it is for. No promise is broken by that.</summary>
+internal sealed class StuckException(string how) : Exception(how);
+
 /// <summary>
 /// What must hold of a cluster, whatever it is made of: looks at roles, logs and applied entries from outside, and at what clients were
 /// told.
@@ -103,7 +106,7 @@ internal sealed class Checkers
         foreach (var machine in machines)
         {
             if (machine.Applied.Count != _committed.Count)
-                throw new PromiseBrokenException($"convergence: {machine.Name} applied {machine.Applied.Count} of {_committed.Count}");
+                throw new StuckException($"{machine.Name} applied {machine.Applied.Count} of {_committed.Count}");
             foreach (var (position, value) in _acknowledged)
             {
                 if (machine.Applied[(int)position - 1] is not { Kind: EntryKind.Command } entry || Machine.ValueOf(entry) != value)

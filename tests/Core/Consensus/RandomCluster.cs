@@ -77,10 +77,15 @@ internal sealed class RandomCluster
         RunUntil(_now + 1_000_000);
         Checkers.Match(_machines);
         var leader = _machines.Find(machine => machine.Raft is { LeadsWithOwnTermCommitted: true })
-            ?? throw new PromiseBrokenException("liveness: nobody leads though everything is healed");
+            ?? throw new StuckException($"nobody leads though everything is healed\n{this}");
         var members = leader.Raft!.Members;
         Checkers.End(_machines.Where(machine => members.IsVoter(machine.Id)));
     }
+
+    /// <summary>What every machine makes of its group.</summary>
+    public override string ToString() => string.Join('\n', _machines.Select(machine => machine.Raft is { } group
+        ? $"{machine.Name} {group.Role} term {group.Term} leader {group.Leader.Value} last {group.Last} durable {group.Durable} committed {group.Committed} members {string.Join(' ', group.Members.Voters.Select(id => id.Value))} + {string.Join(' ', group.Members.Learners.Select(id => id.Value))} {group.Leading}"
+        : $"{machine.Name} knows nothing"));
 
     private void RunUntil(long end)
     {
@@ -256,7 +261,7 @@ internal sealed class RandomCluster
         var machine = _machines[_random.Next(_machines.Count)];
         if (_random.Next(2) == 0)
             machine = _machines.Find(each => each.Raft is { Role: Role.Leader }) ?? machine;
-        switch (_random.Next(12))
+        switch (_random.Next(15))
         {
             case 0 or 1:
                 Crash(machine);
@@ -272,12 +277,22 @@ internal sealed class RandomCluster
                 _slow[slow] = _random.Next(150_000);
                 At(_random.Next(300_000), () => _slow.Remove(slow));
                 break;
+            case 12:
+                Whisper(machine);
+                break;
+            case 13:
+                AnswersCrawl(machine);
+                break;
             case 8:
                 _cut.Clear();
                 break;
             case 9:
                 Transfers += machine.Node?.Transfer(Machine.Group, _machines[_random.Next(_machines.Count)].Id, NowOf(machine)) == true ? 1 : 0;
                 Work(machine);
+                break;
+            case 14:
+                _cut.Clear();
+                Whisper(machine);
                 break;
             default:
                 Change(machine);
@@ -319,6 +334,37 @@ internal sealed class RandomCluster
         if (_random.Next(2) == 0)
             _cut.Add((other.Id, machine.Id));
         At(_random.Next(600_000), () => _cut.RemoveWhere(link => link == (machine.Id, other.Id) || link == (other.Id, machine.Id)));
+    }
+
+    /// <summary>A leader reaches one other only, and then goes down.</summary>
+    private void Whisper(Machine machine)
+    {
+        Cuts++;
+        var heard = _machines[_random.Next(_machines.Count)];
+        foreach (var other in _machines.Where(other => other != heard))
+            _cut.Add((machine.Id, other.Id));
+        var until = _random.Next(100_000);
+        At(until, () => Crash(machine));
+        At(until + 1, () => _cut.RemoveWhere(link => link.From == machine.Id));
+    }
+
+    /// <summary>What others answered is long on its way, and then nothing reaches them any more.</summary>
+    private void AnswersCrawl(Machine machine)
+    {
+        Cuts++;
+        foreach (var other in _machines)
+            _slow[(other.Id, machine.Id)] = 160_000;
+        At(_random.Next(50_000), () =>
+        {
+            foreach (var other in _machines)
+                _cut.Add((machine.Id, other.Id));
+        });
+        At(400_000, () =>
+        {
+            foreach (var other in _machines)
+                _slow.Remove((other.Id, machine.Id));
+            _cut.RemoveWhere(link => link.From == machine.Id);
+        });
     }
 
     private void Change(Machine machine)
