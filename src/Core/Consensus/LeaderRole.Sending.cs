@@ -62,6 +62,7 @@ internal sealed partial class LeaderRole
         if (_handedOver || _transferTo is not { } to || _others[to].Match != Log.Last)
             return;
         _handedOver = true;
+        _transferUntil = now.Monotonic + Options.HeartbeatInterval;      // long enough for an election, too short to be missed
         Group.Send(to, new TimeoutNow(Group.Id, Group.Term, Group.Self, GiveUpLease()));      // L6
     }
 

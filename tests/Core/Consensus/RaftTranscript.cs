@@ -16,7 +16,8 @@ namespace Watch.Core.Tests.Consensus;
 /// campaign n1                pass MS         partition n1 n2 | n3              heal              crash n1          restart n1
 /// propose n1 VALUE           read n1         reads (those that waited)         lease n1
 /// learner n1 n4              promote n1 n4   remove n1 n2                      transfer n1 n2
-/// lose n1 n2 COUNT           the next so many parcels from n1 to n2            disk n1 stuck|quick                 entries n1
+/// lose n1 n2 COUNT           the next so many parcels from n1 to n2            limit n1 n2 COUNT   all but the next so many
+/// disk n1 stuck|quick                 entries n1
 /// </code>
 /// </remarks>
 internal sealed class RaftTranscript
@@ -31,6 +32,7 @@ internal sealed class RaftTranscript
     private readonly HashSet<Machine> _stuck = [];
     private readonly Dictionary<NodeId, int> _sides = [];
     private readonly Dictionary<(NodeId, NodeId), int> _lose = [];
+    private readonly Dictionary<(NodeId, NodeId), int> _pass = [];
     private readonly List<string> _read = [];
     private int _parcels;
     private int _nowMs;
@@ -55,6 +57,7 @@ internal sealed class RaftTranscript
                 return "ok";
             case "heal":
                 _sides.Clear();
+                _pass.Clear();
                 return "ok";
             case "crash":
                 Of(words[1]).Crash(unsyncedSurvives: false);
@@ -65,6 +68,9 @@ internal sealed class RaftTranscript
             case "disk":
                 _ = words[2] == "stuck" ? _stuck.Add(Of(words[1])) : _stuck.Remove(Of(words[1]));
                 break;
+            case "limit":
+                _pass[(Of(words[1]).Id, Of(words[2]).Id)] = Number(words[3]);
+                return "ok";
             case "lose":
                 _lose[(Of(words[1]).Id, Of(words[2]).Id)] = Number(words[3]);
                 return "ok";
@@ -195,6 +201,12 @@ internal sealed class RaftTranscript
         {
             _lose[(from, parcel.To)] = left - 1;
             return;
+        }
+        if (_pass.TryGetValue((from, parcel.To), out var passes))
+        {
+            if (passes == 0)
+                return;
+            _pass[(from, parcel.To)] = passes - 1;
         }
         _machines[(int)parcel.To.Value - 1].Node?.Step(ParcelCodec.Decode(ParcelCodec.Encode(parcel)), Now);
     }
