@@ -26,7 +26,7 @@ internal sealed partial class LeaderRole
     {
         get
         {
-            var heard = OfMajority(TimeSpan.MaxValue, static progress => progress.Answered.BeganAt);
+            var heard = OfMajority(TimeSpan.MaxValue, static progress => progress.StoodByAt);
             return heard == TimeSpan.MaxValue ? heard : (heard > _since ? heard : _since) + Options.Promise;
         }
     }
@@ -67,7 +67,7 @@ internal sealed partial class LeaderRole
     {
         if (_reads.Count == 0)
             return;
-        var confirmed = OfMajority(long.MaxValue, static progress => progress.Answered.Number);
+        var confirmed = OfMajority(long.MaxValue, static progress => progress.Answered);
         while (_reads.TryPeek(out var read) && read.Round <= confirmed && read.Index <= Group.HandedOut)
         {
             _reads.Dequeue();
@@ -76,7 +76,7 @@ internal sealed partial class LeaderRole
     }
 
     private void Hear(Progress progress, in Round round, in Moment now) =>
-        progress.Heard(round, round.Number > _givenUp ? Context.Rules.LeaseFrom(round, now) : TimeSpan.MinValue);
+        progress.Heard(round.Number, Context.Rules.StoodByAt(round, now), countsForLease: round.Number > _givenUp);
 
     /// <summary>R9: from here on no lease read is answered on the strength of a round up to the one returned.</summary>
     private long GiveUpLease()

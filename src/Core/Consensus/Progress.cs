@@ -26,7 +26,10 @@ internal sealed class Progress(LogIndex next)
     internal bool IsProbing { get; private set; } = true;
 
     /// <summary>The last round that the follower answered.</summary>
-    internal Round Answered { get; private set; } = new(0, TimeSpan.MinValue);
+    internal long Answered { get; private set; }
+
+    /// <summary>When the follower certainly stood by the leader; <see cref="TimeSpan.MinValue"/> for never.</summary>
+    internal TimeSpan StoodByAt { get; private set; } = TimeSpan.MinValue;
 
     /// <summary>From when a lease counts that this follower's last answer supports; <see cref="TimeSpan.MinValue"/> for none.</summary>
     internal TimeSpan LeaseFrom { get; private set; } = TimeSpan.MinValue;
@@ -74,12 +77,11 @@ internal sealed class Progress(LogIndex next)
     }
 
     /// <summary>The follower answered a round, whatever else it said.</summary>
-    internal void Heard(in Round round, TimeSpan leaseFrom)
+    internal void Heard(long round, TimeSpan at, bool countsForLease)
     {
-        if (round.Number > Answered.Number)
-            Answered = round;
-        if (leaseFrom > LeaseFrom)
-            LeaseFrom = leaseFrom;
+        Answered = Math.Max(Answered, round);
+        StoodByAt = at > StoodByAt ? at : StoodByAt;
+        LeaseFrom = countsForLease && at > LeaseFrom ? at : LeaseFrom;
         Wake();
     }
 
@@ -131,7 +133,7 @@ internal sealed class Progress(LogIndex next)
     internal void Retry(in Moment now, RaftOptions options)
     {
         Probe();
-        IsSilent = Answered.BeganAt == TimeSpan.MinValue || now.Monotonic - Answered.BeganAt > options.Lease;
+        IsSilent = StoodByAt == TimeSpan.MinValue || now.Monotonic - StoodByAt > options.Lease;
     }
 
     private void Probe()

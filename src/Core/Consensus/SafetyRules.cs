@@ -30,8 +30,8 @@ internal class SafetyRules
     /// <summary>How far a replica may say that it has its log.</summary>
     internal virtual LogIndex Acknowledged(LogIndex durable, LogIndex last) => durable;
 
-    /// <summary>From when a lease counts that rests on an answer to this round.</summary>
-    internal virtual TimeSpan LeaseFrom(in Round round, in Moment answered) => round.BeganAt;
+    /// <summary>When a follower that answered this round certainly stood by the leader: a lease counts from here.</summary>
+    internal virtual TimeSpan StoodByAt(in Round round, in Moment answered) => round.BeganAt;
 
     /// <summary>Until when a replica that heard from a leader at some time supports nobody else.</summary>
     internal virtual TimeSpan PromisedUntil(TimeSpan heardAt, RaftOptions options) => heardAt + options.Promise;

@@ -13,6 +13,9 @@ internal abstract class BrokenRules(string name) : SafetyRules
 
     internal string Name { get; } = name;
 
+    /// <summary>Whether clients may ask for lease reads.</summary>
+    internal virtual bool LeaseReads => true;
+
     private sealed class AcknowledgeBeforeSync() : BrokenRules("acknowledge before fsync")
     {
         internal override LogIndex Acknowledged(LogIndex durable, LogIndex last) => last;
@@ -35,7 +38,7 @@ internal abstract class BrokenRules(string name) : SafetyRules
 
     private sealed class LeaseFromAnswer() : BrokenRules("lease counted from the answer")
     {
-        internal override TimeSpan LeaseFrom(in Round round, in Moment answered) => answered.Monotonic;
+        internal override TimeSpan StoodByAt(in Round round, in Moment answered) => answered.Monotonic;
     }
 
     private sealed class NoLeaseProtection() : BrokenRules("no lease protection in votes")
@@ -53,8 +56,17 @@ internal abstract class BrokenRules(string name) : SafetyRules
         internal override bool MayVoteAgain => true;
     }
 
-    private sealed class ReadByEarlierRound() : BrokenRules("confirm a read by a round from before it")
+    /// <summary>Leases also keep a leader's reads right that confirms them badly, as long as clocks behave: without them it shows.</summary>
+    private sealed class ReadByEarlierRound() : NoLeases("confirm a read by a round from before it")
     {
         internal override long RoundForRead(in Round current) => current.Number;
     }
+}
+
+/// <summary>Nobody stands by anybody, as if clocks meant nothing; and nobody asks for lease reads. Everything else must still hold.</summary>
+internal class NoLeases(string name) : BrokenRules(name)
+{
+    internal override bool LeaseReads => false;
+
+    internal override TimeSpan PromisedUntil(TimeSpan heardAt, RaftOptions options) => heardAt;
 }

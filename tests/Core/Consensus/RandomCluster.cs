@@ -31,7 +31,8 @@ internal sealed class RandomCluster
     private readonly Dictionary<Machine, Running> _running = [];
     private readonly HashSet<(NodeId From, NodeId To)> _cut = [];
     private readonly Dictionary<(NodeId From, NodeId To), long> _slow = [];
-    private readonly SafetyRules _rules;
+    private readonly bool _leaseReads;
+    private readonly bool _isStormy;
     private readonly double _loss;
     private long _now;
     private long _order;
@@ -41,11 +42,13 @@ internal sealed class RandomCluster
     internal RandomCluster(int seed, SafetyRules rules)
     {
         _random = new Random(seed);
-        _rules = rules;
+        _leaseReads = rules is not BrokenRules { LeaseReads: false };
         _loss = _random.Next(3) * 0.04;
-        var count = _random.Next(3, 6);
+        _isStormy = seed % 4 == 0;
+        var count = _isStormy ? 5 : _random.Next(3, 6);
+        var options = _isStormy ? s_options with { AppendEntriesMax = 1, InFlightEntriesMax = 1 } : s_options;
         for (var number = 1; number <= count; number++)
-            _machines.Add(new Machine(number, s_options, _random.NextDouble, rules));
+            _machines.Add(new Machine(number, options, _random.NextDouble, rules));
         var voters = _machines.Take(count == 4 ? 3 : count).Select(machine => machine.Id).ToList();
         foreach (var machine in _machines.Where(machine => voters.Contains(machine.Id)))
             machine.Found(voters);
@@ -202,7 +205,10 @@ internal sealed class RandomCluster
     {
         if (_calm)
             return;
+        // Most clients go where somebody says that he leads, rightly or not.
         var machine = _machines[_random.Next(_machines.Count)];
+        for (var tries = 0; tries < 4 && machine.Raft is not { Role: Role.Leader }; tries++)
+            machine = _machines[_random.Next(_machines.Count)];
         if (machine.Node is { } node)
         {
             switch (_random.Next(4))
@@ -213,7 +219,7 @@ internal sealed class RandomCluster
                 case 2 when node.RequestRead(Machine.Group) is { } ticket:
                     _running[machine].Reads.Add((ticket, Checkers.Seen));
                     break;
-                case 3 when node.MayReadByLease(Machine.Group, NowOf(machine)):
+                case 3 when _leaseReads && node.MayReadByLease(Machine.Group, NowOf(machine)):
                     Checkers.Read(machine.Value, Checkers.Seen, lease: true);
                     break;
             }
@@ -261,7 +267,7 @@ internal sealed class RandomCluster
         var machine = _machines[_random.Next(_machines.Count)];
         if (_random.Next(2) == 0)
             machine = _machines.Find(each => each.Raft is { Role: Role.Leader }) ?? machine;
-        switch (_random.Next(15))
+        switch (_isStormy ? 12 : _random.Next(15))
         {
             case 0 or 1:
                 Crash(machine);
@@ -343,7 +349,7 @@ internal sealed class RandomCluster
         var heard = _machines[_random.Next(_machines.Count)];
         foreach (var other in _machines.Where(other => other != heard))
             _cut.Add((machine.Id, other.Id));
-        var until = _random.Next(100_000);
+        var until = _random.Next(_isStormy ? 15_000 : 100_000);
         At(until, () => Crash(machine));
         At(until + 1, () => _cut.RemoveWhere(link => link.From == machine.Id));
     }
