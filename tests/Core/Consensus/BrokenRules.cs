@@ -8,7 +8,7 @@ internal abstract class BrokenRules(string name) : SafetyRules
     internal static readonly BrokenRules[] All =
     [
         new AcknowledgeBeforeSync(), new SkipTermCheck(), new WrongQuorum(), new CommitOldTermByCounting(), new LeaseFromAnswer(), new NoLeaseProtection(),
-        new VoteWithoutComparingLogs(), new VoteTwice(), new ReadByEarlierRound(),
+        new VoteWithoutComparingLogs(), new VoteTwice(), new ReadWithoutAsking(),
     ];
 
     internal string Name { get; } = name;
@@ -57,9 +57,9 @@ internal abstract class BrokenRules(string name) : SafetyRules
     }
 
     /// <summary>Leases also keep a leader's reads right that confirms them badly, as long as clocks behave: without them it shows.</summary>
-    private sealed class ReadByEarlierRound() : NoLeases("confirm a read by a round from before it")
+    private sealed class ReadWithoutAsking() : NoLeases("confirm a read without asking")
     {
-        internal override long RoundForRead(in Round current) => current.Number;
+        internal override long RoundForRead(in Round current) => 0;
     }
 }
 

@@ -32,7 +32,7 @@ public sealed class RandomClusterTests(ITestOutputHelper output)
         var what = $"{Seeds} clusters from {first}: {elections} elections, {writes} writes, {reads} confirmed and {leaseReads} lease reads; {crashes} crashes, {lost} parcels lost, {cuts} cuts, {transfers} hand-overs, {changes} membership changes";
         output.WriteLine(what);
         // A run in which nothing happened proves nothing.
-        Assert.True(new[] { crashes, cuts, transfers, changes, elections, reads, leaseReads }.All(count => count > Seeds / 4) && writes > 100 * Seeds, what);
+        Assert.True(new[] { crashes, cuts, transfers, changes, elections, reads, leaseReads }.All(count => count > Seeds / 10) && writes > 100 * Seeds, what);
     }
 
     [Fact]

@@ -1,0 +1,91 @@
+using Watch.Core.Consensus;
+using Watch.Core.Consensus.Messages;
+using Watch.Core.Storage;
+using Xunit.Abstractions;
+
+namespace Watch.Core.Tests.Consensus;
+
+public sealed class ParcelCodecTests(ITestOutputHelper output)
+{
+    private static readonly GroupId _group = new(7);
+    private static readonly Term _term = new(5);
+    private static readonly NodeId _from = new(new UInt128(1, 2));
+    private static readonly Round _round = new(9, TimeSpan.FromTicks(-12345));
+
+    private static readonly Message[] _messages =
+    [
+        new RequestPreVote(_group, _term, _from, new LogIndex(3), new Term(4)),
+        new PreVoteAnswer(_group, _term, _from, new Term(6), true),
+        new RequestVote(_group, _term, _from, new LogIndex(3), new Term(4), new Release(new Term(4), 17)),
+        new RequestVote(_group, _term, _from, new LogIndex(3), new Term(4), null),
+        new VoteAnswer(_group, _term, _from, false),
+        new AppendAnswer(_group, _term, _from, _round, false, new LogIndex(10), new LogIndex(8), new Term(2), new LogIndex(6)),
+        new TimeoutNow(_group, _term, _from, 33),
+        new ReleaseLease(_group, _term, _from, 34),
+    ];
+
+    private static AppendEntries Append => new(_group, _term, _from, _round, new LogIndex(10), new Term(3), new LogIndex(9), new Entry[]
+    {
+        new(new LogIndex(11), new Term(3), new LogTime(70), -5, EntryKind.Command, new byte[] { 1, 2, 3 }),
+        new(new LogIndex(12), new Term(5), new LogTime(71), 1_700_000_000_000, EntryKind.NoOp, default),
+    });
+
+    private static Heartbeat Beat => new(_from, _round, [new GroupTerm(_group, _term), new GroupTerm(new GroupId(8), new Term(1))]);
+
+    private static Parcel All => new(new NodeId(2), [.. _messages, Append, Beat, new HeartbeatAnswer(_from, _round, [new GroupTerm(_group, Term.None)])]);
+
+    [Fact]
+    public void What_was_written_is_read()
+    {
+        var read = ParcelCodec.Decode(ParcelCodec.Encode(All));
+        Assert.Equal(new NodeId(2), read.To);
+        Assert.Equal(_messages, read.Messages.Take(_messages.Length));
+        var append = Assert.IsType<AppendEntries>(read.Messages[_messages.Length]);
+        Assert.Equal(Append with { Entries = default }, append with { Entries = default });
+        Assert.Equal(Append.Entries.ToArray().Select(Text), append.Entries.ToArray().Select(Text));
+        Assert.Equal(Beat.Leads.AsEnumerable(), Assert.IsType<Heartbeat>(read.Messages[^2]).Leads);
+        Assert.Equal((_round, Term.None), (((HeartbeatAnswer)read.Messages[^1]).Round, ((HeartbeatAnswer)read.Messages[^1]).Reached[0].Term));
+        Assert.Equal(ParcelCodec.Encode(All), ParcelCodec.Encode(read));
+    }
+
+    [Fact]
+    public void The_bytes_are_those_that_are_written_down()
+    {
+        var bytes = ParcelCodec.Encode(new Parcel(new NodeId(2), [new VoteAnswer(_group, _term, new NodeId(1), true)]));
+        Assert.Equal("01" + "01000000000000000000000000000000" + "02000000000000000000000000000000" + "01000000" + "04" + "07000000" + "0500000000000000" + "01", Convert.ToHexString(bytes));
+    }
+
+    [Fact]
+    public void A_parcel_that_ends_early_or_late_is_refused()
+    {
+        var bytes = ParcelCodec.Encode(All);
+        for (var length = 0; length < bytes.Length; length++)
+            Assert.Throws<MalformedParcelException>(() => ParcelCodec.Decode(bytes.AsMemory(0, length)));
+        Assert.Throws<MalformedParcelException>(() => ParcelCodec.Decode((byte[])[.. bytes, 0]));
+    }
+
+    [Fact]
+    public void Bytes_that_are_wrong_are_read_as_something_or_refused()
+    {
+        var random = Tests.Seeds.Start(output, out _);
+        var good = ParcelCodec.Encode(All);
+        var refused = 0;
+        for (var i = 0; i < 20_000; i++)
+        {
+            var bytes = (byte[])good.Clone();
+            for (var flips = random.Next(1, 4); flips > 0; flips--)
+                bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
+            try
+            {
+                ParcelCodec.Decode(bytes);
+            }
+            catch (MalformedParcelException)
+            {
+                refused++;
+            }
+        }
+        Assert.InRange(refused, 1, 19_999);
+    }
+
+    private static string Text(Entry entry) => $"{entry with { Payload = default }} {Convert.ToHexString(entry.Payload.Span)}";
+}
