@@ -43,6 +43,14 @@ namespace Orleans.Runtime
         public EnumerationAbortedException(string message, Exception innerException) : base(message, innerException) { }
     }
 
+    /// <summary>The silo's start or stop was canceled.</summary>
+    public sealed class OrleansLifecycleCanceledException : OrleansException
+    {
+        public OrleansLifecycleCanceledException(string message) : base(message) { }
+
+        public OrleansLifecycleCanceledException(string message, Exception innerException) : base(message, innerException) { }
+    }
+
     public sealed class OrleansConfigurationException : Exception
     {
         public OrleansConfigurationException(string message) : base(message) { }

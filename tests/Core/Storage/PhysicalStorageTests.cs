@@ -135,12 +135,12 @@ public sealed class PhysicalStorageTests : IDisposable
         var disk = new DiskThread("disk");
         using var gate = new ManualResetEventSlim();
         var first = disk.Run(gate.Wait);
-        Assert.Throws<InvalidOperationException>(() => { _ = disk.Run(() => { }); });
+        Assert.Throws<InvalidOperationException>(() => { _ = disk.Run(() => { }).AsTask(); });
         gate.Set();
         await first;
         disk.Dispose();
         disk.Dispose();
-        Assert.Throws<ObjectDisposedException>(() => { _ = disk.Run(() => { }); });
+        Assert.Throws<ObjectDisposedException>(() => { _ = disk.Run(() => { }).AsTask(); });
     }
 
     private DataFolder Open(string path) => DataFolder.Open(_fs, path, "node", new Random(1), LogHarness.Small, new Collector());
