@@ -91,7 +91,7 @@ public sealed class CommandLineTests(RunningServer running) : IClassFixture<Runn
         { ["put", "a", "b", "--if-revision", "0"], "from 1 to" },
         { ["put", "a", "b", "--if-absent", "--if-value", "c"], "at most one" },
         { ["get", "a", "--output", "xml"], "text and json" },
-        { ["get", "a", "--connect", "nowhere"], "HOST:PORT" },
+        { ["get", "a", "--connect", "127.0.0.1:1"], "--connect" },
         { ["frobnicate"], "frobnicate" },
     };
 

@@ -28,8 +28,10 @@ public sealed class Server : IAsyncDisposable
 
     public ProgramUnderTest Process => _process!;
 
-    public ProgramUnderTest Launch(params string[] more) =>
-        ProgramUnderTest.Start("Watch.Silo.dll", ["--data", Data, "--silo-port", $"{SiloPort}", "--gateway-port", $"{GatewayPort}", .. more]);
+    public ProgramUnderTest Launch(params string[] more) => LaunchOn(Data, more);
+
+    public ProgramUnderTest LaunchOn(string data, params string[] more) =>
+        ProgramUnderTest.Start("Watch.Silo.dll", ["--data", data, "--silo-port", $"{SiloPort}", "--gateway-port", $"{GatewayPort}", .. more]);
 
     public async Task<string> StartAsync()
     {

@@ -80,12 +80,12 @@ public sealed class ServerTests
         await ExpectAsync(samePort, $"{server.SiloPort}");
 
         await using var elsewhere = new Server();
-        await using var sameFolder = elsewhere.Launch("--data", server.Data);
+        await using var sameFolder = elsewhere.LaunchOn(server.Data);
         await ExpectAsync(sameFolder, server.Data);
 
         var file = Path.Combine(server.Folder, "file");
         await File.WriteAllTextAsync(file, "");
-        await using var unwritable = elsewhere.Launch("--data", Path.Combine(file, "below"));
+        await using var unwritable = elsewhere.LaunchOn(Path.Combine(file, "below"));
         await ExpectAsync(unwritable, file);
 
         await using var badSetting = ProgramUnderTest.Start(
