@@ -10,8 +10,8 @@ namespace Watch.ClientApp.CommandLine;
 /// <summary>A client that has reached a server. A server that is restarted behind it is found again.</summary>
 internal sealed class Connection : IAsyncDisposable
 {
-    /// <summary>How long a server may take to answer at first; then it counts as not there.</summary>
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(4);
+    /// <summary>How long a server that accepts the connection may take to answer; one that is not there is noticed within a second or two.</summary>
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
 
     /// <summary>How long a farewell may take when the server is gone.</summary>
     private static readonly TimeSpan s_farewell = TimeSpan.FromSeconds(2);

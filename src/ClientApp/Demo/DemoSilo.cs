@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Watch.ClientApp.CommandLine;
 
@@ -19,7 +17,7 @@ internal sealed class DemoSilo : IAsyncDisposable
     public DemoSilo(string data)
     {
         _data = data;
-        (_siloPort, var gatewayPort) = FreePorts();
+        (_siloPort, var gatewayPort) = FreePorts.Two();
         Address = new ServerAddress("127.0.0.1", gatewayPort);
     }
 
@@ -70,15 +68,6 @@ internal sealed class DemoSilo : IAsyncDisposable
             var beside = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", name));
             return File.Exists(beside) ? beside : name;
         }
-    }
-
-    private static (int First, int Second) FreePorts()
-    {
-        using var first = new TcpListener(IPAddress.Loopback, 0);
-        using var second = new TcpListener(IPAddress.Loopback, 0);
-        first.Start();
-        second.Start();
-        return (((IPEndPoint)first.LocalEndpoint).Port, ((IPEndPoint)second.LocalEndpoint).Port);
     }
 
     private void Complaint(string? line)
