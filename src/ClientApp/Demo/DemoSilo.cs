@@ -12,6 +12,7 @@ internal sealed class DemoSilo : IAsyncDisposable
     private readonly string _data;
     private readonly int _siloPort;
     private readonly List<string> _complaints = [];
+    private readonly TaskCompletionSource<string> _lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Process? _process;
 
     public DemoSilo(string data)
@@ -22,6 +23,9 @@ internal sealed class DemoSilo : IAsyncDisposable
     }
 
     public ServerAddress Address { get; }
+
+    /// <summary>Done, with the reason, when the server ended though nobody here ended it.</summary>
+    public Task<string> Lost => _lost.Task;
 
     /// <summary>Starts the server; answers with its line that says it is ready.</summary>
     public async Task<string> StartAsync(CancellationToken cancellationToken)
@@ -34,12 +38,14 @@ internal sealed class DemoSilo : IAsyncDisposable
         ];
         foreach (var each in arguments)
             start.ArgumentList.Add(each);
-        _process = new Process { StartInfo = start };
-        _process.ErrorDataReceived += (_, line) => Complaint(line.Data);
-        _process.Start();
-        _process.BeginErrorReadLine();
+        var process = new Process { StartInfo = start, EnableRaisingEvents = true };
+        process.ErrorDataReceived += (_, line) => Complaint(line.Data);
+        process.Exited += (_, _) => Gone(process);
+        _process = process;
+        process.Start();
+        process.BeginErrorReadLine();
 
-        var line = await _process.StandardOutput.ReadLineAsync(cancellationToken).AsTask().WaitAsync(s_patience, cancellationToken);
+        var line = await process.StandardOutput.ReadLineAsync(cancellationToken).AsTask().WaitAsync(s_patience, cancellationToken);
         if (line?.StartsWith("watch: ready", StringComparison.Ordinal) == true)
             return line;
         lock (_complaints)
@@ -68,6 +74,14 @@ internal sealed class DemoSilo : IAsyncDisposable
             var beside = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", name));
             return File.Exists(beside) ? beside : name;
         }
+    }
+
+    private void Gone(Process process)
+    {
+        if (process != _process)
+            return;
+        lock (_complaints)
+            _lost.TrySetResult($"the server ended by itself, with exit code {process.ExitCode}: {string.Join(' ', _complaints)}");
     }
 
     private void Complaint(string? line)

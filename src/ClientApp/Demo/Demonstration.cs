@@ -51,7 +51,12 @@ internal sealed class Demonstration(DemoView view, TimeProvider time, string sou
         using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         try
         {
-            return await PlayAsync(silo, writing.Client, watching.Client, end);
+            var play = PlayAsync(silo, writing.Client, watching.Client, end);
+            if (await Task.WhenAny(play, silo.Lost) == play)
+                return await play;
+            await end.CancelAsync();
+            await ((Task)play).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+            throw new CommandFailedException(await silo.Lost);
         }
         finally
         {
