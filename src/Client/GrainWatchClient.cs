@@ -79,6 +79,9 @@ public abstract class GrainWatchClient : IWatchClient
     /// <inheritdoc/>
     public abstract Task<IWatchSubscription> SubscribeAsync(WatchTarget target, IWatchObserver observer, WatchOptions? options = null, CancellationToken cancellationToken = default);
 
+    /// <summary>Whether a watch that a silo ended for this reason can go on at another.</summary>
+    internal virtual bool Outlives(WatchEndReason reason) => reason is WatchEndReason.ServerStopping or WatchEndReason.ClientLost;
+
     /// <summary>One attempt at a watch: registered when the task is done.</summary>
     internal async Task<IWatchFeed> OpenAsync(WatchRequest request, CancellationToken cancellationToken)
     {

@@ -12,7 +12,8 @@ namespace Watch.Client;
 /// S1: a batch at or below the cursor is dropped: nothing arrives twice.
 /// S2: a batch whose Previous lies above the cursor proves a loss on the way: the feed is given up and the stream resumes at its cursor.
 /// S3: the cursor moves only when a batch is handed to the reader.
-/// S4: an end that the watch's owner has to know (slow, compacted, bucket deleted, ...) is handed on and is the last event.
+/// S4: an end that the watch's owner has to know (slow, compacted, bucket deleted, ..., and for a service of a silo that silo's own
+/// stop) is handed on and is the last event.
 /// </remarks>
 internal sealed class ResumingWatchStream : IWatchStream
 {
@@ -106,7 +107,7 @@ internal sealed class ResumingWatchStream : IWatchStream
             if (batch is null || batch.Previous > Cursor)                                   // lost, or S2
                 batch = await ReopenAsync(cancellationToken);
             else if (EndOf(batch) is var end && end != WatchEndReason.None)
-                batch = _resume && IsPassing(end) ? await ReopenAsync(cancellationToken) : batch;   // S4
+                batch = _resume && _client.Outlives(end) ? await ReopenAsync(cancellationToken) : batch;   // S4
             else if (batch.Revision <= Cursor)                                              // S1
                 batch = null;
 
@@ -156,7 +157,7 @@ internal sealed class ResumingWatchStream : IWatchStream
             {
                 return null;
             }
-            catch (WatchException error) when (!TransportErrors.IsTransport(error) && error.Code != WatchErrorCode.WatcherLimit)
+            catch (WatchException error) when (IsFinal(error))
             {
                 return Ended(ReasonOf(error), error.Message, error.FirstAvailable);
             }
@@ -200,7 +201,9 @@ internal sealed class ResumingWatchStream : IWatchStream
     private static WatchEndReason EndOf(WatchBatch batch) =>
         batch.Events is [.., { Type: WatchEventType.Canceled, Reason: var reason }] ? reason : WatchEndReason.None;
 
-    private static bool IsPassing(WatchEndReason reason) => reason is WatchEndReason.ServerStopping or WatchEndReason.ClientLost;
+    private bool IsFinal(WatchException error) => error.Code == WatchErrorCode.ShuttingDown
+        ? !_client.Outlives(WatchEndReason.ServerStopping)
+        : !TransportErrors.IsTransport(error) && error.Code != WatchErrorCode.WatcherLimit;
 
     internal static WatchEndReason ReasonOf(WatchException error) => error.Code switch
     {
@@ -208,6 +211,7 @@ internal sealed class ResumingWatchStream : IWatchStream
         WatchErrorCode.UnknownBucket => WatchEndReason.BucketDeleted,
         WatchErrorCode.IncarnationChanged => WatchEndReason.IncarnationChanged,
         WatchErrorCode.WatchDisabled => WatchEndReason.WatchDisabled,
+        WatchErrorCode.ShuttingDown => WatchEndReason.ServerStopping,
         _ => WatchEndReason.Refused,
     };
 }

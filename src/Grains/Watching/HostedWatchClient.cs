@@ -23,6 +23,9 @@ internal sealed class HostedWatchClient(IGrainFactory grains, WatchDispatcher di
         return push;
     }
 
+    /// <summary>There is no other silo for it: with its own, its watches end.</summary>
+    internal override bool Outlives(WatchEndReason reason) => reason == WatchEndReason.ClientLost;
+
     private protected override async Task<IWatchFeed> OpenFeedAsync(WatchRequest request, CancellationToken cancellationToken) =>
         await dispatcher.SubscribeAsync(request, cancellationToken);
 
