@@ -11,6 +11,9 @@ namespace Watch.Client;
 /// </summary>
 public abstract class GrainWatchClient : IWatchClient
 {
+    /// <summary>How long an observer's call may take before its watch ends with CallbackTimedOut.</summary>
+    internal static readonly TimeSpan CallbackTimeout = TimeSpan.FromSeconds(5);
+
     private readonly IGrainFactory _grains;
     private readonly WatchClientOptions _options;
     private readonly TimeProvider _time;

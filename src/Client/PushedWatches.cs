@@ -130,7 +130,7 @@ internal sealed class PushedWatch : IWatchObserver, IWatchSubscription
         if (batch.Revision.Value <= cursor && end == WatchEndReason.None)
             return;
 
-        await _observer.OnBatch(batch);
+        await CallAsync(batch);
         Volatile.Write(ref _cursor, Math.Max(cursor, batch.Revision.Value));
         if (end != WatchEndReason.None)
             End(end);
@@ -153,6 +153,25 @@ internal sealed class PushedWatch : IWatchObserver, IWatchSubscription
         // The renewals end by themselves; to wait for them here would deadlock a caller that disposes inside its own callback.
         _ended.Cancel();
         Release();
+    }
+
+    /// <summary>Calls the observer. Its failure ends the watch, here with the reason and, by the exception, at the silo.</summary>
+    private async Task CallAsync(WatchBatch batch)
+    {
+        try
+        {
+            await _observer.OnBatch(batch).WaitAsync(GrainWatchClient.CallbackTimeout, _time);
+        }
+        catch (TimeoutException)
+        {
+            End(WatchEndReason.CallbackTimedOut);
+            throw;
+        }
+        catch (Exception)
+        {
+            End(WatchEndReason.CallbackFailed);
+            throw;
+        }
     }
 
     private async Task RenewAsync()
@@ -232,7 +251,7 @@ internal sealed class PushedWatch : IWatchObserver, IWatchSubscription
     {
         try
         {
-            await _observer.OnBatch(ResumingWatchStream.Ended(Cursor, reason, message, firstAvailable));
+            await CallAsync(ResumingWatchStream.Ended(Cursor, reason, message, firstAvailable));
             End(reason);
         }
         catch (Exception)

@@ -12,8 +12,6 @@ namespace Watch.Grains.Watching;
 internal sealed class HostedWatchClient(IGrainFactory grains, WatchDispatcher dispatcher, IOptions<WatchClientOptions> options, TimeProvider time, IWatchRandom random)
     : GrainWatchClient(grains, options.Value, time, random)
 {
-    private static readonly TimeSpan s_callbackTimeout = TimeSpan.FromSeconds(5);
-
     public override async Task<IWatchSubscription> SubscribeAsync(WatchTarget target, IWatchObserver observer, WatchOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(observer);
@@ -50,7 +48,7 @@ internal sealed class HostedWatchClient(IGrainFactory grains, WatchDispatcher di
             try
             {
                 await foreach (var batch in stream.ReadBatchesAsync())
-                    await observer.OnBatch(batch).WaitAsync(s_callbackTimeout, time);
+                    await observer.OnBatch(batch).WaitAsync(CallbackTimeout, time);
                 _completion.TrySetResult(await stream.Completion);
             }
             catch (TimeoutException)
