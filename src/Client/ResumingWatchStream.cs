@@ -48,13 +48,10 @@ internal sealed class ResumingWatchStream : IWatchStream
 
     public Task<WatchEndReason> Completion => _completion.Task;
 
-    public IAsyncEnumerable<WatchEvent> DetachReader() => ReadEventsAsync(default);
+    public IAsyncEnumerable<WatchEvent> DetachReader() => new Detached(this);
 
-    public async IAsyncEnumerator<WatchEvent> GetAsyncEnumerator(CancellationToken cancellationToken = default)
-    {
-        await foreach (var each in ReadEventsAsync(cancellationToken))
-            yield return each;
-    }
+    public IAsyncEnumerator<WatchEvent> GetAsyncEnumerator(CancellationToken cancellationToken = default) =>
+        new Reader(this, ReadEventsAsync(cancellationToken).GetAsyncEnumerator(cancellationToken));
 
     public async IAsyncEnumerable<WatchBatch> ReadBatchesAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
@@ -219,4 +216,25 @@ internal sealed class ResumingWatchStream : IWatchStream
         WatchErrorCode.WatchDisabled => WatchEndReason.WatchDisabled,
         _ => WatchEndReason.Refused,
     };
+
+    /// <summary>The stream as nothing but its sequence.</summary>
+    private sealed class Detached(ResumingWatchStream stream) : IAsyncEnumerable<WatchEvent>
+    {
+        public IAsyncEnumerator<WatchEvent> GetAsyncEnumerator(CancellationToken cancellationToken = default) => stream.GetAsyncEnumerator(cancellationToken);
+    }
+
+    /// <summary>A reader that ends the watch even if it is disposed of unread, in which case a generated sequence does nothing.</summary>
+    private sealed class Reader(ResumingWatchStream stream, IAsyncEnumerator<WatchEvent> events) : IAsyncEnumerator<WatchEvent>
+    {
+        public WatchEvent Current => events.Current;
+
+        public ValueTask<bool> MoveNextAsync() => events.MoveNextAsync();
+
+        public async ValueTask DisposeAsync()
+        {
+            await events.DisposeAsync();
+            if (Interlocked.Exchange(ref stream._readers, 1) == 0)
+                await stream.DisposeAsync();
+        }
+    }
 }
