@@ -94,6 +94,9 @@ public abstract class GrainWatchClient : IWatchClient
         }
     }
 
+    /// <summary>Whether this client is still there, and can go elsewhere, when the server it talks to has stopped.</summary>
+    internal abstract bool OutlivesServer { get; }
+
     /// <summary>Registers a watch and hands its batches out; the token stops the registration only.</summary>
     private protected abstract Task<IWatchFeed> OpenFeedAsync(WatchRequest request, CancellationToken cancellationToken);
 

@@ -11,6 +11,8 @@ internal sealed class RemoteWatchClient(IClusterClient cluster, IOptions<WatchCl
 {
     private readonly PushedWatches _pushed = new(cluster, options.Value, time, random);
 
+    internal override bool OutlivesServer => true;
+
     public override Task<IWatchSubscription> SubscribeAsync(WatchTarget target, IWatchObserver observer, WatchOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(target);

@@ -159,6 +159,10 @@ internal sealed class ResumingWatchStream : IWatchStream
             {
                 return null;
             }
+            catch (WatchException error) when (error.Code == WatchErrorCode.ShuttingDown && !_client.OutlivesServer)
+            {
+                return Ended(WatchEndReason.ServerStopping, error.Message);
+            }
             catch (WatchException error) when (!TransportErrors.IsTransport(error) && error.Code != WatchErrorCode.WatcherLimit)
             {
                 return Ended(ReasonOf(error), error.Message, error.FirstAvailable);
@@ -182,7 +186,9 @@ internal sealed class ResumingWatchStream : IWatchStream
     private static WatchEndReason EndOf(WatchBatch batch) =>
         batch.Events is [.., { Type: WatchEventType.Canceled, Reason: var reason }] ? reason : WatchEndReason.None;
 
-    private static bool IsPassing(WatchEndReason reason) => reason is WatchEndReason.ServerStopping or WatchEndReason.ClientLost;
+    /// <summary>Whether the watch can go on elsewhere after this end.</summary>
+    private bool IsPassing(WatchEndReason reason) =>
+        reason == WatchEndReason.ClientLost || (reason == WatchEndReason.ServerStopping && _client.OutlivesServer);
 
     internal static WatchEndReason ReasonOf(WatchException error) => error.Code switch
     {

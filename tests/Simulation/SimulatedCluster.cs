@@ -66,7 +66,7 @@ internal sealed class SimulatedDisk(SimulatedWorld world, IWatchRandom random) :
 {
     public async ValueTask Run(Action job)
     {
-        await Task.Delay(TimeSpan.FromMicroseconds(20 + (480 * random.NextFraction())), world.TimeProvider);
+        await world.Pass(TimeSpan.FromMicroseconds(20 + (480 * random.NextFraction())));
         job();
     }
 }

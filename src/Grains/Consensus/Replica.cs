@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Watch.Core;
 using Watch.Core.Consensus;
+using Watch.Core.Keyspace;
 using Watch.Core.Storage;
 using Watch.Grains.Storage;
 
@@ -131,8 +132,9 @@ internal sealed partial class Replica
         var bucket = Of(committed.Group, BucketOf(committed.Group));
         foreach (var entry in committed.Entries.Span)
             bucket.Apply(entry);
-        if (bucket.DueCompaction() is { } compaction && Node.Propose(committed.Group, [compaction], Now).Accepted)
-            bucket.CompactionProposed();
+        var now = Now;
+        if (bucket.DueCompaction(now.Monotonic) is { } compaction && Node.Propose(committed.Group, [CommandCodec.Encode(compaction)], now).Accepted)
+            bucket.CompactionProposed(compaction, now.Monotonic);
     }
 
     private void TellRoles()

@@ -17,15 +17,14 @@ namespace Watch.Grains.Watching;
 /// </remarks>
 internal sealed partial class DispatcherLoop(WatchDispatcher dispatcher, LeaderLocator leaders, string silo, WatchSiloOptions options, TimeProvider time, ILogger logger)
 {
-    private const int ContinuesMax = 1 << 20;
-
     // One token each: "look again". Writing it never blocks and never piles up.
     private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
 
     // One per subscription that waits for room at most, and those are limited.
-    private readonly Channel<SubscriptionId> _continues = Channel.CreateBounded<SubscriptionId>(ContinuesMax);
+    private readonly Channel<SubscriptionId> _continues = Channel.CreateBounded<SubscriptionId>(options.WatchersMax);
     private readonly List<WatchEffect> _registrations = [];
     private readonly CancellationTokenSource _stopping = new();
+    private InvariantViolationException? _broken;
     private bool _registering;
     private bool _asking;
     private volatile bool _progressDue;
@@ -46,14 +45,37 @@ internal sealed partial class DispatcherLoop(WatchDispatcher dispatcher, LeaderL
         Wake();
     }
 
+    /// <summary>A rule of the table is broken: nothing it says can be believed any more. The loop ends with that.</summary>
+    public void Fail(InvariantViolationException broken)
+    {
+        _broken ??= broken;
+        Wake();
+    }
+
     public async Task RunAsync()
     {
         using var deadline = time.CreateTimer(_ => Wake(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         using var progress = time.CreateTimer(_ => AskForProgress(), null, options.ProgressInterval, options.ProgressInterval);
+        try
+        {
+            await LoopAsync(deadline);
+        }
+        catch (Exception error)
+        {
+            // Without this loop nothing is repaired any more: every watch is told, and goes on at another silo.
+            LogFailed(logger, error);
+            dispatcher.Stop();
+        }
+    }
+
+    private async Task LoopAsync(ITimer deadline)
+    {
         while (!_stopping.IsCancellationRequested)
         {
             await _wake.Reader.WaitToReadAsync();
             _wake.Reader.TryRead(out _);
+            if (_broken is { } broken)
+                throw broken;
             var (effects, nextMs) = dispatcher.Step(Due);
             deadline.Change(nextMs is { } due ? TimeSpan.FromMilliseconds(Math.Max(0, due - NowMs)) : Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
             foreach (var effect in effects)
@@ -212,6 +234,9 @@ internal sealed partial class DispatcherLoop(WatchDispatcher dispatcher, LeaderL
         action();
         return true;
     }
+
+    [LoggerMessage(Level = LogLevel.Critical, Message = "This silo's watching failed: every watch on it ends, and none begins until it is restarted")]
+    private static partial void LogFailed(ILogger logger, Exception error);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "A question to the leader about {Scope} failed; it is asked again")]
     private static partial void LogQuestionFailed(ILogger logger, Exception error, Scope scope);

@@ -14,6 +14,9 @@ internal sealed class HostedWatchClient(IGrainFactory grains, WatchDispatcher di
 {
     private static readonly TimeSpan s_callbackTimeout = TimeSpan.FromSeconds(5);
 
+    // It is part of the server: when that stops, its watches end and say so.
+    internal override bool OutlivesServer => false;
+
     public override async Task<IWatchSubscription> SubscribeAsync(WatchTarget target, IWatchObserver observer, WatchOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(observer);

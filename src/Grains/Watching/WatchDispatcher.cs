@@ -138,6 +138,11 @@ internal sealed class WatchDispatcher
                 _loop.Wake();
             return result;
         }
+        catch (InvariantViolationException broken)
+        {
+            _loop.Fail(broken);
+            throw;
+        }
         catch (WatchRefusedException refused)
         {
             // Without the cause: it is Core's, and Core's types do not travel.
