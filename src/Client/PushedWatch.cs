@@ -137,7 +137,7 @@ internal sealed class PushedWatch : IWatchSubscription
     {
         try
         {
-            await _observer.OnBatch(batch).WaitAsync(IWatchObserver.CallbackTimeout, _time);
+            await _observer.OnBatch(batch).WaitAsync(TimeSpan.FromSeconds(IWatchObserver.CallbackSeconds), _time);
             Volatile.Write(ref _cursor, Math.Max(Cursor.Value, batch.Revision.Value));
             if (end != WatchEndReason.None)
                 End(end);                                                   // W4

@@ -49,7 +49,7 @@ internal sealed partial class HostedWatchClient(IGrainFactory grains, WatchDispa
             try
             {
                 await foreach (var batch in stream.ReadBatchesAsync())
-                    await observer.OnBatch(batch).WaitAsync(IWatchObserver.CallbackTimeout, time);
+                    await observer.OnBatch(batch).WaitAsync(TimeSpan.FromSeconds(IWatchObserver.CallbackSeconds), time);
                 _completion.TrySetResult(await stream.Completion);
             }
             catch (TimeoutException)
