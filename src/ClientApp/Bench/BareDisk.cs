@@ -1,4 +1,4 @@
-using Watch.ClientApp.Output;
+using Watch.Core.Storage;
 using Watch.Grains.Storage;
 
 namespace Watch.ClientApp.Bench;
@@ -7,36 +7,44 @@ namespace Watch.ClientApp.Bench;
 /// What the disk itself takes: the same bytes, appended the way the log appends (a file whose blocks are written out beforehand, a
 /// write at a position, fdatasync), by the same code, with nothing of Watch around it.
 /// </summary>
-internal static class BareDisk
+internal sealed class BareDisk : IDisposable
 {
-    private const int WarmUp = 20;
+    private readonly PhysicalFileSystem _files = new();
+    private readonly string _path;
+    private readonly IFile _file;
+    private readonly byte[] _content;
+    private readonly TimeProvider _time;
+    private long _position;
 
-    public static Percentiles Measure(string folder, int bytes, int count, TimeProvider time)
+    public BareDisk(string folder, int bytes, int count, TimeProvider time)
     {
-        var files = new PhysicalFileSystem();
-        var path = Path.Combine(folder, $"watch-bench-{Environment.ProcessId}.bare");
-        try
-        {
-            using var file = files.Create(path);
-            file.Preallocate((long)bytes * (count + WarmUp));
-            file.Sync();
-            var content = new byte[bytes];
-            Array.Fill(content, (byte)'x');
-            var milliseconds = new List<double>(count);
-            for (var i = 0; i < count + WarmUp; i++)
-            {
-                var begun = time.GetTimestamp();
-                file.Write((long)i * bytes, content);
-                file.Sync();
-                if (i >= WarmUp)
-                    milliseconds.Add(time.GetElapsedTime(begun).TotalMilliseconds);
-            }
+        _path = Path.Combine(folder, $"watch-bench-{Environment.ProcessId}.bare");
+        _content = new byte[bytes];
+        _time = time;
+        Array.Fill(_content, (byte)'x');
+        _file = _files.Create(_path);
+        _file.Preallocate((long)bytes * count);
+        _file.Sync();
+    }
 
-            return Percentiles.Of(milliseconds);
-        }
-        finally
+    /// <summary>The milliseconds of each of so many appends.</summary>
+    public List<double> Measure(int count)
+    {
+        var milliseconds = new List<double>(count);
+        for (var i = 0; i < count; i++, _position += _content.Length)
         {
-            files.Delete(path);
+            var begun = _time.GetTimestamp();
+            _file.Write(_position, _content);
+            _file.Sync();
+            milliseconds.Add(_time.GetElapsedTime(begun).TotalMilliseconds);
         }
+
+        return milliseconds;
+    }
+
+    public void Dispose()
+    {
+        _file.Dispose();
+        _files.Delete(_path);
     }
 }

@@ -12,14 +12,12 @@ internal sealed class LoadBench(IWatchClient client, int valueBytes, TimeProvide
     private const int Keys = 1000;
 
     /// <summary>Clients that put one after the other, each as fast as it is answered.</summary>
-    public async Task<(Percentiles Latency, double PerSecond)> PutsAsync(int clients, TimeSpan duration, CancellationToken cancellationToken)
+    /// <returns>The latency of each put, in milliseconds.</returns>
+    public async Task<List<double>> PutsAsync(int clients, TimeSpan duration, CancellationToken cancellationToken)
     {
-        await PutSomeAsync(0, WarmUp, cancellationToken);
         var begun = time.GetTimestamp();
         var all = await Task.WhenAll(Enumerable.Range(0, clients).Select(id => PutUntilAsync(id, begun, duration, cancellationToken)));
-        var elapsed = time.GetElapsedTime(begun).TotalSeconds;
-        var latency = Percentiles.Of(all.SelectMany(each => each));
-        return (latency, latency.Count / elapsed);
+        return [.. all.SelectMany(each => each)];
     }
 
     /// <summary>From a put's acknowledgement to its event at a watcher of the same client, one put at a time. Below zero: the event came first.</summary>
@@ -60,12 +58,6 @@ internal sealed class LoadBench(IWatchClient client, int valueBytes, TimeProvide
         }
 
         return milliseconds;
-    }
-
-    private async Task PutSomeAsync(int id, int count, CancellationToken cancellationToken)
-    {
-        for (var i = 0; i < count; i++)
-            await client.PutAsync(KeyOf(id, i), Value(i), null, cancellationToken);
     }
 
     private static Key KeyOf(int id, int i) => Key.Of($"/bench/{id}/{i % Keys}");
