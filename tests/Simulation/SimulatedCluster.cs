@@ -41,10 +41,13 @@ internal sealed class SimulatedCluster
     public Task StartAgainAsync(string name) => Add(name, _disks[name].Crash(World.Random)).StartAsync();
 
     /// <summary>Lets virtual time pass.</summary>
-    public async Task PassAsync(TimeSpan span)
+    public Task PassAsync(TimeSpan span) => PassAsync(World, span);
+
+    /// <summary>Lets virtual time pass in a world.</summary>
+    public static async Task PassAsync(SimulatedWorld world, TimeSpan span)
     {
         var passed = new TaskCompletionSource();
-        await using var timer = World.TimeProvider.CreateTimer(_ => passed.TrySetResult(), null, span, Timeout.InfiniteTimeSpan);
+        await using var timer = world.TimeProvider.CreateTimer(_ => passed.TrySetResult(), null, span, Timeout.InfiniteTimeSpan);
         await passed.Task;
     }
 
@@ -80,7 +83,7 @@ internal sealed class SimulatedDisk(SimulatedWorld world, IWatchRandom random) :
 {
     public async ValueTask Run(Action job)
     {
-        await Task.Delay(TimeSpan.FromMicroseconds(20 + (480 * random.NextFraction())), world.TimeProvider);
+        await SimulatedCluster.PassAsync(world, TimeSpan.FromMicroseconds(20 + (480 * random.NextFraction())));
         job();
     }
 }
