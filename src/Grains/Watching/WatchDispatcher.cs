@@ -181,7 +181,14 @@ internal sealed class WatchDispatcher
         waiting?.TrySetException(error);
     }
 
-    private WatchSpec SpecOf(WatchRequest request) => new()
+    private WatchSpec SpecOf(WatchRequest request)
+    {
+        if (request.Target.Text.Length > _options.KeyBytesMax)
+            throw new WatchException(WatchErrorCode.InvalidKey, $"The {request.Target.Kind.ToString().ToLowerInvariant()} to watch has {request.Target.Text.Length} bytes; at most {_options.KeyBytesMax} are allowed.");
+        return ToSpec(request);
+    }
+
+    private WatchSpec ToSpec(WatchRequest request) => new()
     {
         Bucket = request.Bucket,
         Target = request.Target.Kind == ScopeKind.Key ? Core.Watching.WatchTarget.Key(request.Target.Text) : Core.Watching.WatchTarget.Prefix(request.Target.Text),
