@@ -77,7 +77,8 @@ public sealed class ServerTests
         await using var server = new Server();
         await server.StartAsync();
         await using var samePort = server.Launch();
-        await ExpectAsync(samePort, $"{server.SiloPort}");
+        // Which of the two ports it meets first depends on the engine: only Orleans listens to other silos.
+        await ExpectAsync(samePort, "is in use by another program; choose a free one");
 
         await using var elsewhere = new Server();
         await using var sameFolder = elsewhere.LaunchOn(server.Data);
