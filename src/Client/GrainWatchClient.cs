@@ -30,6 +30,9 @@ public abstract class GrainWatchClient : IWatchClient
     /// <summary>The way to the grains.</summary>
     private protected IGrainFactory Grains => _grains;
 
+    /// <summary>The client's settings.</summary>
+    private protected WatchClientOptions Options => _options;
+
     /// <summary>The clock that timeouts and pauses go by.</summary>
     private protected TimeProvider Time => _time;
 
@@ -88,11 +91,14 @@ public abstract class GrainWatchClient : IWatchClient
         {
             return await OpenFeedAsync(request, limit.Token);
         }
-        catch (Exception error) when (error is not WatchException && (TransportErrors.IsTransport(error) || IsOwnTimeout(error, cancellationToken)))
+        catch (Exception error) when (error is not WatchException && TransportErrors.IsLost(error, cancellationToken))
         {
             throw TransportErrors.OfRead(error);
         }
     }
+
+    /// <summary>Whether this client is still there, and can go elsewhere, when the server it talks to has stopped.</summary>
+    internal abstract bool OutlivesServer { get; }
 
     /// <summary>Registers a watch and hands its batches out; the token stops the registration only.</summary>
     private protected abstract Task<IWatchFeed> OpenFeedAsync(WatchRequest request, CancellationToken cancellationToken);
@@ -123,12 +129,9 @@ public abstract class GrainWatchClient : IWatchClient
             // The wait is bounded here, on this side: whatever happens to the call, its caller goes on.
             return await call(cancellationToken).WaitAsync(_options.CallTimeout, _time, cancellationToken);
         }
-        catch (Exception error) when (error is not WatchException && TransportErrors.IsTransport(error))
+        catch (Exception error) when (error is not WatchException && TransportErrors.IsLost(error, cancellationToken))
         {
             throw told(error);
         }
     }
-
-    private static bool IsOwnTimeout(Exception error, CancellationToken callers) =>
-        error is OperationCanceledException && !callers.IsCancellationRequested;
 }

@@ -5,17 +5,17 @@ using Watch.Interfaces;
 
 namespace Watch.Client;
 
-/// <summary>The client of a program outside the cluster: its watches come from one session grain, near the gateway it talks to.</summary>
+/// <summary>The client of a program outside the cluster: each of its watches has a session grain, near the gateway it talks to.</summary>
 internal sealed class RemoteWatchClient(IClusterClient cluster, IOptions<WatchClientOptions> options, TimeProvider time, IWatchRandom random)
     : GrainWatchClient(cluster, options.Value, time, random)
 {
-    private readonly PushedWatches _pushed = new(cluster, options.Value, time, random);
+    internal override bool OutlivesServer => true;
 
     public override Task<IWatchSubscription> SubscribeAsync(WatchTarget target, IWatchObserver observer, WatchOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(target);
         ArgumentNullException.ThrowIfNull(observer);
-        return _pushed.SubscribeAsync(Request(target, options), observer, options?.Resume ?? true, cancellationToken);
+        return PushedWatch.StartAsync(Grains, Request(target, options), observer, options?.Resume ?? true, Options, Time, Random, cancellationToken);
     }
 
     private protected override async Task<IWatchFeed> OpenFeedAsync(WatchRequest request, CancellationToken cancellationToken)
@@ -64,21 +64,35 @@ internal sealed class RemoteWatchClient(IClusterClient cluster, IOptions<WatchCl
             return more ? _batches.Current : null;
         }
 
-        public async ValueTask DisposeAsync()
+        public ValueTask DisposeAsync()
         {
             _ended.Cancel();
-            if (_pending is { } pending)
-                await ((Task)pending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+            // Not awaited: on the way to a silo that does not answer this can take as long as a call may, and whoever leaves a watch,
+            // or resumes it elsewhere, has nothing to gain from that. It handles its own failures.
+            _ = CloseAsync();
+            return default;
+        }
+
+        private async Task CloseAsync()
+        {
+            try
+            {
+                if (_pending is { } pending)
+                    await pending;
+            }
+            catch (Exception error) when (TransportErrors.IsLost(error, default))
+            {
+                // What the call came to does not matter any more.
+            }
+
             try
             {
                 await _batches.DisposeAsync();
             }
-            catch (Exception error) when (error is OperationCanceledException || TransportErrors.IsTransport(error))
+            catch (Exception error) when (TransportErrors.IsLost(error, default))
             {
                 // The silo is gone, and the watch with it; where it is not, it ends the watch for want of a reader.
             }
-
-            _ended.Dispose();
         }
     }
 }

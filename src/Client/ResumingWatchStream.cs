@@ -9,9 +9,10 @@ namespace Watch.Client;
 /// <remarks>
 /// The reader's cursor is the truth. A feed (one attempt) is read until it ends. Was it lost, or did its silo stop, the stream pauses,
 /// opens another from the revision after the cursor, anywhere, and goes on. Rules:
-/// S1: a batch at or below the cursor is dropped: nothing arrives twice.
+/// S1: of a batch only what lies behind the cursor is handed on: nothing arrives twice.
 /// S2: a batch whose Previous lies above the cursor proves a loss on the way: the feed is given up and the stream resumes at its cursor.
-/// S3: the cursor moves only when a batch is handed to the reader.
+/// S3: the cursor moves only over what was handed to the reader: revision by revision for one who reads events, since a reader that
+///     stops between two events of a batch has to find the second one behind its cursor.
 /// S4: an end that the watch's owner has to know (slow, compacted, bucket deleted, ...) is handed on and is the last event.
 /// </remarks>
 internal sealed class ResumingWatchStream : IWatchStream
@@ -47,15 +48,46 @@ internal sealed class ResumingWatchStream : IWatchStream
 
     public Task<WatchEndReason> Completion => _completion.Task;
 
-    public IAsyncEnumerable<WatchEvent> DetachReader() => ReadEventsAsync(default);
+    public IAsyncEnumerable<WatchEvent> DetachReader() => new Detached(this);
 
-    public async IAsyncEnumerator<WatchEvent> GetAsyncEnumerator(CancellationToken cancellationToken = default)
-    {
-        await foreach (var each in ReadEventsAsync(cancellationToken))
-            yield return each;
-    }
+    public IAsyncEnumerator<WatchEvent> GetAsyncEnumerator(CancellationToken cancellationToken = default) =>
+        new Reader(this, ReadEventsAsync(cancellationToken).GetAsyncEnumerator(cancellationToken));
 
     public async IAsyncEnumerable<WatchBatch> ReadBatchesAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        await foreach (var batch in ReadAsync(cancellationToken))
+        {
+            MoveTo(batch.Revision);
+            yield return batch;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _completion.TrySetResult(WatchEndReason.Disposed);
+        _disposed.Cancel();
+        if (Interlocked.Exchange(ref _feed, null) is { } feed)
+            await feed.DisposeAsync();
+    }
+
+    private async IAsyncEnumerable<WatchEvent> ReadEventsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await foreach (var batch in ReadAsync(cancellationToken))
+        {
+            for (var at = 0; at < batch.Events.Length; at++)
+            {
+                var each = batch.Events[at];
+                var isLastOfRevision = at + 1 == batch.Events.Length || batch.Events[at + 1].Revision != each.Revision;
+                MoveTo(isLastOfRevision ? each.Revision : each.Revision.Previous);
+                yield return each;
+            }
+
+            MoveTo(batch.Revision);
+        }
+    }
+
+    /// <summary>What there is to hand on, batch by batch, until the last event or until the reader leaves.</summary>
+    private async IAsyncEnumerable<WatchBatch> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         if (Interlocked.Exchange(ref _readers, 1) != 0)
             throw new InvalidOperationException("A watch has one reader, which reads it once; start another watch for another reader.");
@@ -65,7 +97,6 @@ internal sealed class ResumingWatchStream : IWatchStream
         {
             while (await NextAsync(stop.Token) is { } batch)
             {
-                Cursor = Revision.Max(Cursor, batch.Revision);     // S3
                 var end = EndOf(batch);
                 yield return batch;
                 if (end == WatchEndReason.None)
@@ -82,20 +113,7 @@ internal sealed class ResumingWatchStream : IWatchStream
         cancellationToken.ThrowIfCancellationRequested();
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        _completion.TrySetResult(WatchEndReason.Disposed);
-        _disposed.Cancel();
-        if (Interlocked.Exchange(ref _feed, null) is { } feed)
-            await feed.DisposeAsync();
-    }
-
-    private async IAsyncEnumerable<WatchEvent> ReadEventsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        await foreach (var batch in ReadBatchesAsync(cancellationToken))
-            foreach (var each in batch.Events)
-                yield return each;
-    }
+    private void MoveTo(Revision revision) => Cursor = Revision.Max(Cursor, revision);                 // S3
 
     /// <summary>The next batch to hand on; null when the reader ended the watch.</summary>
     private async ValueTask<WatchBatch?> NextAsync(CancellationToken cancellationToken)
@@ -110,8 +128,8 @@ internal sealed class ResumingWatchStream : IWatchStream
                 batch = await ReopenAsync(cancellationToken);
             else if (EndOf(batch) is var end && end != WatchEndReason.None)
                 batch = _resume && IsPassing(end) ? await ReopenAsync(cancellationToken) : batch;   // S4
-            else if (batch.Revision <= Cursor)                                              // S1
-                batch = null;
+            else
+                batch = batch.Behind(Cursor);                                               // S1
 
             if (batch is not null)
                 return batch;
@@ -132,7 +150,7 @@ internal sealed class ResumingWatchStream : IWatchStream
         {
             return null;
         }
-        catch (Exception error) when (TransportErrors.IsTransport(error))
+        catch (Exception error) when (TransportErrors.IsLost(error, cancellationToken))
         {
             return null;
         }
@@ -159,11 +177,15 @@ internal sealed class ResumingWatchStream : IWatchStream
             {
                 return null;
             }
-            catch (WatchException error) when (!TransportErrors.IsTransport(error) && error.Code != WatchErrorCode.WatcherLimit)
+            catch (WatchException error) when (error.Code == WatchErrorCode.ShuttingDown && !_client.OutlivesServer)
+            {
+                return Ended(WatchEndReason.ServerStopping, error.Message);
+            }
+            catch (WatchException error) when (TransportErrors.IsFinal(error))
             {
                 return Ended(ReasonOf(error), error.Message, error.FirstAvailable);
             }
-            catch (Exception error) when (TransportErrors.IsTransport(error) || error is WatchException)
+            catch (Exception error) when (TransportErrors.IsLost(error, cancellationToken) || error is WatchException)
             {
                 // The next attempt comes after a longer pause.
             }
@@ -182,7 +204,9 @@ internal sealed class ResumingWatchStream : IWatchStream
     private static WatchEndReason EndOf(WatchBatch batch) =>
         batch.Events is [.., { Type: WatchEventType.Canceled, Reason: var reason }] ? reason : WatchEndReason.None;
 
-    private static bool IsPassing(WatchEndReason reason) => reason is WatchEndReason.ServerStopping or WatchEndReason.ClientLost;
+    /// <summary>Whether the watch can go on elsewhere after this end.</summary>
+    private bool IsPassing(WatchEndReason reason) =>
+        reason == WatchEndReason.ClientLost || (reason == WatchEndReason.ServerStopping && _client.OutlivesServer);
 
     internal static WatchEndReason ReasonOf(WatchException error) => error.Code switch
     {
@@ -192,4 +216,25 @@ internal sealed class ResumingWatchStream : IWatchStream
         WatchErrorCode.WatchDisabled => WatchEndReason.WatchDisabled,
         _ => WatchEndReason.Refused,
     };
+
+    /// <summary>The stream as nothing but its sequence.</summary>
+    private sealed class Detached(ResumingWatchStream stream) : IAsyncEnumerable<WatchEvent>
+    {
+        public IAsyncEnumerator<WatchEvent> GetAsyncEnumerator(CancellationToken cancellationToken = default) => stream.GetAsyncEnumerator(cancellationToken);
+    }
+
+    /// <summary>A reader that ends the watch even if it is disposed of unread, in which case a generated sequence does nothing.</summary>
+    private sealed class Reader(ResumingWatchStream stream, IAsyncEnumerator<WatchEvent> events) : IAsyncEnumerator<WatchEvent>
+    {
+        public WatchEvent Current => events.Current;
+
+        public ValueTask<bool> MoveNextAsync() => events.MoveNextAsync();
+
+        public async ValueTask DisposeAsync()
+        {
+            await events.DisposeAsync();
+            if (Interlocked.Exchange(ref stream._readers, 1) == 0)
+                await stream.DisposeAsync();
+        }
+    }
 }

@@ -14,7 +14,7 @@ public readonly record struct Revision(long Value) : IComparable<Revision>
     public Revision Next => new(Value + 1);
 
     /// <summary>The revision before this one; of <see cref="None"/>, <see cref="None"/>.</summary>
-    public Revision Previous => new(Math.Max(0, Value - 1));
+    public Revision Previous => Value <= 1 ? None : new Revision(Value - 1);
 
     /// <inheritdoc/>
     public int CompareTo(Revision other) => Value.CompareTo(other.Value);

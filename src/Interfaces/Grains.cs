@@ -48,8 +48,8 @@ public interface IBucketGrain : IGrainWithStringKey
 }
 
 /// <summary>
-/// One client's place in the cluster: its watches live as long as it renews its lease or pulls. The grain's key is a random id that
-/// the client draws; it is placed on the silo that the client's first call reaches.
+/// A watching client's place in the cluster: what it watches here lives as long as it renews the lease or pulls. The grain's key is a
+/// random id that the client draws, one for each watch; the grain is placed on the silo that its first call reaches.
 /// </summary>
 [Alias("watch.IWatchSessionGrain")]
 public interface IWatchSessionGrain : IGrainWithStringKey
@@ -64,7 +64,7 @@ public interface IWatchSessionGrain : IGrainWithStringKey
 
     /// <summary>
     /// A watch that is pushed to an observer, one batch in flight. It lives while <see cref="KeepAlive"/> comes at least once per
-    /// <see cref="LeaseSeconds"/> and ends with the reason ClientLost when it does not, or when the observer does not answer.
+    /// <see cref="LeaseSeconds"/> and ends with the reason ClientLost when it does not. A batch that the observer does not answer is repeated until then.
     /// </summary>
     /// <exception cref="WatchException">A bad request, watcher limit, watch disabled, no quorum, shutting down.</exception>
     [Alias("Subscribe")]

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.Globalization;
 using System.Net;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
 namespace Watch.Silo;
@@ -49,16 +50,31 @@ internal static class ServerCommandLine
             var settings = ServerSettings.Read(Overrides(parsed));
             await settings.CheckPortsAsync();
             using var host = ServerHost.Build(settings);
-            await host.StartAsync();
-            await Console.Out.WriteLineAsync(ServerHost.ReadyLine(settings));
-            await host.WaitForShutdownAsync();
-            return Environment.ExitCode == 0 ? Ok : Failed;
+            return await RunAsync(host, settings);
         }
         catch (Exception error)
         {
             await Console.Error.WriteLineAsync($"watch: {StartupFailure.Describe(error)}");
             return Failed;
         }
+    }
+
+    private static async Task<int> RunAsync(IHost host, ServerSettings settings)
+    {
+        var stopping = host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
+        try
+        {
+            await host.StartAsync();
+        }
+        catch (Exception) when (stopping.IsCancellationRequested)
+        {
+            // It was told to stop while it was starting: that is no failure.
+            return Ok;
+        }
+
+        await Console.Out.WriteLineAsync(ServerHost.ReadyLine(settings));
+        await host.WaitForShutdownAsync();
+        return Environment.ExitCode == 0 ? Ok : Failed;
     }
 
     private static Dictionary<string, string?> Overrides(ParseResult parsed) =>

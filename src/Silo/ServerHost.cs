@@ -12,6 +12,12 @@ namespace Watch.Silo;
 /// <summary>The server as a host: one silo with Watch in it.</summary>
 public static class ServerHost
 {
+    /// <summary>
+    /// How long a call may take. A client that waits for a watch's next event asks anew twice in that time, and so notices within it
+    /// that its server is gone.
+    /// </summary>
+    private static readonly TimeSpan s_responseTimeout = TimeSpan.FromSeconds(8);
+
     /// <summary>Builds the host; nothing runs or listens yet.</summary>
     public static IHost Build(ServerSettings settings)
     {
@@ -24,6 +30,7 @@ public static class ServerHost
             silo.UseLocalhostClustering(settings.SiloPort, settings.GatewayPort);
             silo.Configure<EndpointOptions>(options => options.AdvertisedIPAddress = settings.ListenAddress);
             silo.Configure<SiloOptions>(options => options.SiloName = settings.NodeName);
+            silo.Configure<SiloMessagingOptions>(options => options.ResponseTimeout = s_responseTimeout);
             silo.AddWatch();
         });
         return builder.Build();

@@ -63,6 +63,27 @@ public sealed class WatchCluster : IAsyncDisposable
     /// <summary>The client of a service that this silo hosts.</summary>
     public IWatchClient HostedIn(int silo) => Services(silo).GetRequiredService<IWatchClient>();
 
+    /// <summary>The client of that origin: of a program outside, or of a service hosted in the second silo.</summary>
+    public IWatchClient Of(Origin origin) => origin == Origin.Remote ? Client : HostedIn(Math.Min(1, Silos.Count - 1));
+
+    /// <summary>How many watches all silos have together.</summary>
+    public async Task<int> CountWatchersAsync()
+    {
+        var count = 0;
+        for (var at = 0; at < Silos.Count; at++)
+            count += (await HostedIn(at).StatusAsync()).Watchers;
+        return count;
+    }
+
+    /// <summary>Asks until all silos have so many watches together; a test that asks longer than its patience fails.</summary>
+    public async Task WatchersComeToAsync(int expected)
+    {
+        using var patience = new CancellationTokenSource(Patience);
+        int count;
+        while ((count = await CountWatchersAsync()) != expected)
+            Assert.False(patience.IsCancellationRequested, $"{count} watches are registered, {expected} were expected");
+    }
+
     /// <summary>What a silo's services are.</summary>
     public IServiceProvider Services(int silo) => _cluster.GetSiloServiceProvider(Silos[silo].SiloAddress);
 

@@ -121,7 +121,7 @@ public class ReentrantGrain : Grain, IReentrantGrain
         for (var i = 0; i < count; i++)
         {
             var read = _count;
-            Thread.SpinWait(20);
+            Thread.Yield();
             _count = read + 1;
             await Task.Yield();
         }

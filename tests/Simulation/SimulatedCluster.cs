@@ -19,7 +19,7 @@ internal sealed class SimulatedCluster
         World = new SimulatedWorld(seed);
         Random = new SeededRandom(World.Random);
         for (var at = 0; at < silos; at++)
-            Add($"n{at}");
+            Add($"n{at}", new MemoryFileSystem());
         Client = new RemoteWatchClient(World.Client, Options.Create(new WatchClientOptions()), World.TimeProvider, Random);
     }
 
@@ -37,10 +37,27 @@ internal sealed class SimulatedCluster
             await silo.StartAsync();
     }
 
-    private void Add(string name)
+    /// <summary>Starts another silo of this name on what the disk of the one before it kept.</summary>
+    public Task StartAgainAsync(string name) => Add(name, _disks[name].Crash(World.Random)).StartAsync();
+
+    /// <summary>Lets virtual time pass.</summary>
+    public Task PassAsync(TimeSpan span) => PassAsync(World, span);
+
+    /// <summary>Lets virtual time pass in a world.</summary>
+    public static async Task PassAsync(SimulatedWorld world, TimeSpan span)
     {
-        var files = _disks[name] = new MemoryFileSystem();
-        World.AddSilo(name, (ISiloBuilder silo) =>
+        var passed = new TaskCompletionSource();
+        await using var timer = world.TimeProvider.CreateTimer(_ => passed.TrySetResult(), null, span, Timeout.InfiniteTimeSpan);
+        await passed.Task;
+    }
+
+    /// <summary>The disk of a silo.</summary>
+    public MemoryFileSystem DiskOf(string name) => _disks[name];
+
+    private SimulatedSilo Add(string name, MemoryFileSystem files)
+    {
+        _disks[name] = files;
+        return World.AddSilo(name, (ISiloBuilder silo) =>
         {
             silo.Services.AddLogging();
             silo.Services.AddSingleton<IWatchRandom>(Random);
@@ -66,7 +83,7 @@ internal sealed class SimulatedDisk(SimulatedWorld world, IWatchRandom random) :
 {
     public async ValueTask Run(Action job)
     {
-        await Task.Delay(TimeSpan.FromMicroseconds(20 + (480 * random.NextFraction())), world.TimeProvider);
+        await SimulatedCluster.PassAsync(world, TimeSpan.FromMicroseconds(20 + (480 * random.NextFraction())));
         job();
     }
 }

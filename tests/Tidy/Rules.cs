@@ -81,8 +81,14 @@ internal static class Rules
             : Matches(file, @"^\s*#\s*(if|elif|else)\b", "#if outside a folder named Engine");
 
     public static IEnumerable<Finding> EmptyCatches(SourceFile file) => file.Root.DescendantNodes().OfType<CatchClauseSyntax>()
-        .Where(clause => clause.Block.Statements.Count == 0)
-        .Select(clause => new Finding(file.Path, file.LineOf(clause), "an empty catch swallows"));
+        .Where(clause => clause.Block.Statements.Count == 0 && !(IsNarrow(clause) && SaysWhy(clause)))
+        .Select(clause => new Finding(file.Path, file.LineOf(clause), "an empty catch swallows: name the one failure it means, and say why nothing has to be done"));
+
+    private static bool IsNarrow(CatchClauseSyntax clause) =>
+        clause.Filter is not null || (clause.Declaration is { } declaration && declaration.Type.ToString() != "Exception");
+
+    private static bool SaysWhy(CatchClauseSyntax clause) => clause.Block.DescendantTrivia()
+        .Any(trivia => trivia.Kind() is SyntaxKind.SingleLineCommentTrivia or SyntaxKind.MultiLineCommentTrivia);
 
     public static IEnumerable<Finding> AsyncVoid(SourceFile file) => file.Root.DescendantNodes()
         .Where(node => node switch

@@ -10,11 +10,14 @@ namespace Watch.ClientApp.CommandLine;
 /// <summary>A client that has reached a server. A server that is restarted behind it is found again.</summary>
 internal sealed class Connection : IAsyncDisposable
 {
-    /// <summary>How long a server may take to answer at first; then it counts as not there.</summary>
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(4);
+    /// <summary>How long a server that accepts the connection may take to answer; one that is not there is noticed within a second or two.</summary>
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
 
     /// <summary>How long a farewell may take when the server is gone.</summary>
     private static readonly TimeSpan s_farewell = TimeSpan.FromSeconds(2);
+
+    /// <summary>How long a call may take: the server's own setting, so that a server that is gone is noticed, and one that is slow is not taken for it.</summary>
+    private static readonly TimeSpan s_responseTimeout = TimeSpan.FromSeconds(8);
 
     private readonly IHost _host;
 
@@ -57,6 +60,7 @@ internal sealed class Connection : IAsyncDisposable
         {
             client.UseStaticClustering(endpoint);
             client.Configure<GatewayOptions>(options => options.GatewayListRefreshPeriod = TimeSpan.FromSeconds(1));
+            client.Configure<ClientMessagingOptions>(options => options.ResponseTimeout = s_responseTimeout);
             client.UseConnectionRetryFilter<BriefRetry>();
             client.AddWatchClient(options => options.BackoffMax = TimeSpan.FromSeconds(4));
         });

@@ -46,6 +46,8 @@ internal static class WatchCommandLine
         ScanCommand.Create(),
         ImportCommand.Create(),
         MirrorCommand.Create(),
+        BenchCommand.Create(),
+        DemoCommand.Create(),
         WatchCommand.Create(),
         StatusCommand.Create(),
     };

@@ -42,7 +42,7 @@ public static class ClientBuilderExtensions
 
     public static IClientBuilder UseLocalhostClustering(this IClientBuilder builder, int[] gatewayPorts,
         string serviceId = "dev", string clusterId = "dev") => builder
-            .Configure<ClusterOptions>(o => (o.ServiceId, o.ClusterId) = (serviceId, clusterId))
+            .Configure<ClusterOptions>(o => o.NameForDevelopment(serviceId, clusterId))
             .UseStaticClustering([.. gatewayPorts.Select(port => new IPEndPoint(IPAddress.Loopback, port))]);
 
     public static IClientBuilder UseStaticClustering(this IClientBuilder builder, params IPEndPoint[] endpoints) =>

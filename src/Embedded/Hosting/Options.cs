@@ -21,6 +21,14 @@ namespace Orleans.Configuration
         public string ClusterId { get; set; } = DefaultClusterId;
 
         public string ServiceId { get; set; } = DefaultServiceId;
+
+        /// <summary>What localhost clustering names the cluster: as Orleans, it leaves the names alone unless it is given others than its own defaults.</summary>
+        internal void NameForDevelopment(string serviceId, string clusterId)
+        {
+            if (serviceId == "dev" && clusterId == "dev")
+                return;
+            (ServiceId, ClusterId) = (serviceId, clusterId);
+        }
     }
 
     public class SiloOptions

@@ -63,7 +63,7 @@ public static class CoreHostingExtensions
             throw new NotSupportedException("The embedded host runs in one process; it cannot join the cluster of another.");
         builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<ILifecycleParticipant<ISiloLifecycle>, GatewayStep>());
         return builder
-            .Configure<ClusterOptions>(o => (o.ServiceId, o.ClusterId) = (serviceId, clusterId))
+            .Configure<ClusterOptions>(o => o.NameForDevelopment(serviceId, clusterId))
             .ConfigureEndpoints(IPAddress.Loopback, siloPort, gatewayPort);
     }
 }

@@ -85,6 +85,9 @@ public sealed class SimulatedWorld
     public SimulatedSilo AddSilo(string name, Action<ISiloBuilder> configure) =>
         AddSilo(name, services => configure(new SimulatedSiloBuilder(services)));
 
+    /// <summary>Lets virtual time pass.</summary>
+    public Task Pass(TimeSpan time) => Task.Delay(time, TimeProvider);
+
     /// <summary>Runs a scenario to its end. Throws what it threw, or says that it does not end, with seed and trace.</summary>
     public void Run(Func<Task> scenario) => _loop.Run(scenario, StepLimit);
 

@@ -12,7 +12,18 @@ namespace Watch.Grains.Consensus;
 /// </summary>
 internal sealed class BucketReplica(BucketId bucket, GroupId group, WatchSiloOptions options)
 {
+    /// <summary>
+    /// How long a scope's last change is remembered behind the compaction that dropped it: twice the longest interval between two
+    /// progress questions. Forgotten at once, a scope that is watched and quiet would seem to have changed, and its watchers would end
+    /// with Compacted though they missed nothing.
+    /// </summary>
+    private static readonly TimeSpan s_forgetAfter = TimeSpan.FromMinutes(2);
+
     private readonly Queue<PendingProposal> _pending = new();
+
+    // The compactions of this leader that are younger than that, and the last one that is not.
+    private readonly Queue<(Revision Through, TimeSpan At)> _compactions = new();
+    private Revision _forgetThrough;
     private readonly HistoryLimits _limits = new() { RevisionsMax = options.HistoryRevisionsMax, BytesMax = options.HistoryBytesMax };
     private bool _compactionUnderWay;
 
@@ -48,11 +59,21 @@ internal sealed class BucketReplica(BucketId bucket, GroupId group, WatchSiloOpt
     }
 
     /// <summary>A compaction to propose, where history has outgrown its limits.</summary>
-    public byte[]? DueCompaction() =>
-        !_compactionUnderWay && State.DueCompaction(_limits) is { } through ? CommandCodec.Encode(new CompactCommand(through)) : null;
+    public CompactCommand? DueCompaction(TimeSpan now)
+    {
+        if (_compactionUnderWay || State.DueCompaction(_limits) is not { } through)
+            return null;
+        while (_compactions.TryPeek(out var oldest) && now - oldest.At >= s_forgetAfter)
+            _forgetThrough = _compactions.Dequeue().Through;
+        return new CompactCommand(through, _forgetThrough);
+    }
 
     /// <summary>The compaction is in the log.</summary>
-    public void CompactionProposed() => _compactionUnderWay = true;
+    public void CompactionProposed(CompactCommand compaction, TimeSpan now)
+    {
+        _compactionUnderWay = true;
+        _compactions.Enqueue((compaction.Through, now));
+    }
 
     /// <summary>The node stopped with these proposals in its hands: nobody can say whether they are on its disk.</summary>
     public void Fail(Exception error)

@@ -54,9 +54,13 @@ internal interface IReplicaService : IGrainService
     [Alias("Progress"), ResponseTimeout("00:00:05")]
     Task<ProgressReply> Progress(BucketId bucket, string silo);
 
-    /// <summary>Commits of this scope no longer name the silo.</summary>
+    /// <summary>Commits of these scopes no longer name the silo.</summary>
     [Alias("Unregister"), ResponseTimeout("00:00:05")]
-    Task<LeaderReply> Unregister(BucketId bucket, string silo, Scope scope);
+    Task<LeaderReply> Unregister(BucketId bucket, string silo, ImmutableArray<Scope> scopes);
+
+    /// <summary>Commits no longer name the silo at all: it stops.</summary>
+    [Alias("Forget"), ResponseTimeout("00:00:02")]
+    Task<LeaderReply> Forget(BucketId bucket, string silo);
 
     /// <summary>How the bucket is.</summary>
     [Alias("DescribeBucket"), ResponseTimeout("00:00:05")]

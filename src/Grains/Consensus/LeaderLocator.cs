@@ -116,6 +116,7 @@ internal sealed class LeaderLocator(
         RefusalKind.ShuttingDown => new WatchException(WatchErrorCode.ShuttingDown, refusal.Message),
         RefusalKind.UnknownBucket => new WatchException(WatchErrorCode.UnknownBucket, refusal.Message),
         RefusalKind.Compacted => new WatchException(WatchErrorCode.Compacted, refusal.Message) { FirstAvailable = refusal.FirstAvailable },
+        RefusalKind.TooLarge => new WatchException(WatchErrorCode.InvalidOption, refusal.Message),
         RefusalKind.FutureRevision => new WatchException(WatchErrorCode.FutureRevision, refusal.Message),
         _ => new WatchException(WatchErrorCode.Internal, refusal.Message),
     };

@@ -1,8 +1,10 @@
 using System.Threading.Channels;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Watch.Core;
 using Watch.Core.Consensus;
+using Watch.Core.Keyspace;
 using Watch.Core.Storage;
 using Watch.Grains.Storage;
 
@@ -41,10 +43,20 @@ internal sealed partial class Replica
     private GroupCommit? _commits;
     private bool _running;
     private bool _stopping;
-    private Exception? _failure;
+    private readonly NodeHealth _health;
+    private readonly IHostApplicationLifetime? _host;
 
-    public Replica(NodeStorage storage, TimeProvider time, IWatchRandom random, IOptions<WatchSiloOptions> options, ILogger<Replica> logger)
+    public Replica(
+        NodeStorage storage,
+        TimeProvider time,
+        IWatchRandom random,
+        NodeHealth health,
+        IOptions<WatchSiloOptions> options,
+        ILogger<Replica> logger,
+        IHostApplicationLifetime? host = null)
     {
+        _health = health;
+        _host = host;
         _storage = storage;
         _time = time;
         _random = random;
@@ -59,7 +71,7 @@ internal sealed partial class Replica
     /// <summary>Why it accepts nothing; null while it does.</summary>
     public Refusal? Unavailable => this switch
     {
-        { _failure: { } failure } => new Refusal(RefusalKind.Failed, $"The node stopped: {failure.Message}"),
+        { _health.Failure: { } failure } => new Refusal(RefusalKind.Failed, $"The node stopped: {failure.Message}"),
         { _stopping: true } => new Refusal(RefusalKind.ShuttingDown, "The node is stopping."),
         _ => null,
     };
@@ -132,8 +144,9 @@ internal sealed partial class Replica
         var bucket = Of(committed.Group, BucketOf(committed.Group));
         foreach (var entry in committed.Entries.Span)
             bucket.Apply(entry);
-        if (bucket.DueCompaction() is { } compaction && Node.Propose(committed.Group, [compaction], Now).Accepted)
-            bucket.CompactionProposed();
+        var now = Now;
+        if (bucket.DueCompaction(now.Monotonic) is { } compaction && Node.Propose(committed.Group, [CommandCodec.Encode(compaction)], now).Accepted)
+            bucket.CompactionProposed(compaction, now.Monotonic);
     }
 
     private void TellRoles()
@@ -174,13 +187,14 @@ internal sealed partial class Replica
             await _stopped.Task;
     }
 
-    /// <summary>P3.</summary>
+    /// <summary>P3. The silo stops with its node: a process that serves nothing must not look alive.</summary>
     private void Fail(Exception error)
     {
-        _failure = error;
+        _health.Fail(error);
         LogFailed(_logger, error);
         foreach (var bucket in _buckets.Values)
             bucket.Fail(error);
+        _host?.StopApplication();
     }
 
     private BucketReplica Of(GroupId group, BucketId bucket)

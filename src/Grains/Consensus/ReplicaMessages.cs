@@ -23,6 +23,7 @@ internal enum RefusalKind
     Compacted = 4,
     FutureRevision = 5,
     Failed = 6,
+    TooLarge = 7,
 }
 
 /// <summary>A refusal, with what the caller needs to know.</summary>

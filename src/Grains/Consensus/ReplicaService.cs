@@ -97,7 +97,14 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
     }
 
     public Task<KeysReply> GetMany(BucketId bucket, ImmutableArray<Key> keys) =>
-        Answer(bucket, leading => new KeysReply { Keys = [.. keys.Select(key => leading.State.Get(key))], Revision = leading.State.Revision });
+        Answer(bucket, leading =>
+        {
+            var found = keys.Select(key => leading.State.Get(key)).ToImmutableArray();
+            var bytes = found.Sum(each => each is null ? 0L : each.Key.Length + each.Value.Length);
+            return bytes > AnswerBytesMax
+                ? new KeysReply { Refusal = new Refusal(RefusalKind.TooLarge, $"The {keys.Length} keys have {bytes} bytes together; one answer holds at most {AnswerBytesMax}. Ask for fewer at once.") }
+                : new KeysReply { Keys = found, Revision = leading.State.Revision };
+        });
 
     public Task<ScanReply> Scan(BucketId bucket, ScanRequest request) => Answer(bucket, leading =>
     {
@@ -121,6 +128,7 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
 
     public Task<HeadsReply> Register(BucketId bucket, string silo, ImmutableArray<Scope> scopes) => Answer(bucket, leading =>
     {
+        ForgetGoneSilos(leading);
         foreach (var scope in scopes)
             leading.Watched.Register(scope, silo);
         return new HeadsReply
@@ -132,15 +140,34 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
         };
     });
 
-    public Task<ProgressReply> Progress(BucketId bucket, string silo) => Answer(bucket, leading => new ProgressReply
+    public Task<ProgressReply> Progress(BucketId bucket, string silo) => Answer(bucket, leading =>
     {
-        Revision = leading.State.Revision,
-        Heads = [.. leading.Watched.ScopesOf(silo).Select(scope => new HeadOfScope(scope, leading.State.HeadOf(scope)))],
+        ForgetGoneSilos(leading);
+        return new ProgressReply
+        {
+            Revision = leading.State.Revision,
+            Heads = [.. leading.Watched.ScopesOf(silo).Select(scope => new HeadOfScope(scope, leading.State.HeadOf(scope)))],
+        };
     });
 
-    public Task<LeaderReply> Unregister(BucketId bucket, string silo, Scope scope) => Answer(bucket, leading =>
+    /// <summary>A silo that membership has declared gone never comes back under its address: nothing is published for it any more.</summary>
+    private void ForgetGoneSilos(BucketReplica leading)
     {
-        leading.Watched.Unregister(scope, silo);
+        foreach (var silo in leading.Watched.KnownSilos.ToList())
+            if (_membership.CurrentSnapshot.GetSiloStatus(SiloAddress.FromParsableString(silo)) is SiloStatus.Dead)
+                leading.Watched.ForgetSilo(silo);
+    }
+
+    public Task<LeaderReply> Unregister(BucketId bucket, string silo, ImmutableArray<Scope> scopes) => Answer(bucket, leading =>
+    {
+        foreach (var scope in scopes)
+            leading.Watched.Unregister(scope, silo);
+        return new LeaderReply();
+    });
+
+    public Task<LeaderReply> Forget(BucketId bucket, string silo) => Answer(bucket, leading =>
+    {
+        leading.Watched.ForgetSilo(silo);
         return new LeaderReply();
     });
 
@@ -157,6 +184,9 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
             LogBytes = _replica.LogBytes,
         },
     });
+
+    /// <summary>The most that one answer carries; Orleans ends at 100 MB for a message.</summary>
+    private const long AnswerBytesMax = 32 << 20;
 
     /// <summary>A page of a scan ends here; Orleans would carry more, but the page is built in one turn.</summary>
     private const long PageBytesMax = 4 << 20;

@@ -56,6 +56,7 @@ public static class WatchSiloBuilderExtensions
         services.TryAddSingleton<IFileSystem, PhysicalFileSystem>();
         services.TryAddSingleton<IDiskWorker>(_ => new DiskThread("watch disk"));
 
+        services.TryAddSingleton<NodeHealth>();
         services.AddSingleton<NodeStorage>();
         services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(provider => provider.GetRequiredService<NodeStorage>());
         services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>, ReplicaStart>();

@@ -60,7 +60,14 @@ internal sealed class KvGrain(Publisher publisher, LeaderLocator leaders, IOptio
         return outcome.Result;
     }
 
-    private static Condition? ConditionOf(WriteCondition? condition) => condition?.Kind switch
+    private Condition? ConditionOf(WriteCondition? condition)
+    {
+        if (condition is not null)
+            Limits.CheckValue(condition.ExpectedValue, options.Value);
+        return Translate(condition);
+    }
+
+    private static Condition? Translate(WriteCondition? condition) => condition?.Kind switch
     {
         null => null,
         Watch.ConditionKind.Absent => Condition.Absent,

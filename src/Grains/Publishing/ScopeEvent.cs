@@ -23,7 +23,8 @@ internal sealed record ScopeEvent(
     private const int FixedBytes = 128;
 
     /// <summary>About how much room the event takes.</summary>
-    public int CountBytes() => FixedBytes + (Changes.IsDefault ? 0 : Changes.Sum(BytesOf));
+    public int CountBytes() =>
+        FixedBytes + Scope.Text.Length + Silos.Sum(each => each.Length) + (Changes.IsDefault ? 0 : Changes.Sum(BytesOf));
 
     /// <summary>The event without its changes.</summary>
     public ScopeEvent WithoutChanges() => new(Bucket, Scope, Previous, Revision, default, Silos);

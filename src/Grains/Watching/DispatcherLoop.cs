@@ -17,15 +17,17 @@ namespace Watch.Grains.Watching;
 /// </remarks>
 internal sealed partial class DispatcherLoop(WatchDispatcher dispatcher, LeaderLocator leaders, string silo, WatchSiloOptions options, TimeProvider time, ILogger logger)
 {
-    private const int ContinuesMax = 1 << 20;
+    private const int ScopesPerCallMax = 1024;
 
     // One token each: "look again". Writing it never blocks and never piles up.
     private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
 
     // One per subscription that waits for room at most, and those are limited.
-    private readonly Channel<SubscriptionId> _continues = Channel.CreateBounded<SubscriptionId>(ContinuesMax);
+    private readonly Channel<SubscriptionId> _continues = Channel.CreateBounded<SubscriptionId>(options.WatchersMax);
     private readonly List<WatchEffect> _registrations = [];
     private readonly CancellationTokenSource _stopping = new();
+    private InvariantViolationException? _broken;
+    private IReadOnlyList<BucketId> _bucketsAtStop = [];
     private bool _registering;
     private bool _asking;
     private volatile bool _progressDue;
@@ -40,9 +42,19 @@ internal sealed partial class DispatcherLoop(WatchDispatcher dispatcher, LeaderL
         Wake();
     }
 
-    public void Stop()
+    /// <summary>Ends the loop.</summary>
+    /// <param name="buckets">The buckets of which something was watched until now.</param>
+    public void Stop(IReadOnlyList<BucketId> buckets)
     {
+        _bucketsAtStop = buckets;
         _stopping.Cancel();
+        Wake();
+    }
+
+    /// <summary>A rule of the table is broken: nothing it says can be believed any more. The loop ends with that.</summary>
+    public void Fail(InvariantViolationException broken)
+    {
+        _broken ??= broken;
         Wake();
     }
 
@@ -50,10 +62,26 @@ internal sealed partial class DispatcherLoop(WatchDispatcher dispatcher, LeaderL
     {
         using var deadline = time.CreateTimer(_ => Wake(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         using var progress = time.CreateTimer(_ => AskForProgress(), null, options.ProgressInterval, options.ProgressInterval);
+        try
+        {
+            await LoopAsync(deadline);
+        }
+        catch (Exception error)
+        {
+            // Without this loop nothing is repaired any more: every watch is told, and goes on at another silo.
+            LogFailed(logger, error);
+            dispatcher.Stop();
+        }
+    }
+
+    private async Task LoopAsync(ITimer deadline)
+    {
         while (!_stopping.IsCancellationRequested)
         {
             await _wake.Reader.WaitToReadAsync();
             _wake.Reader.TryRead(out _);
+            if (_broken is { } broken)
+                throw broken;
             var (effects, nextMs) = dispatcher.Step(Due);
             deadline.Change(nextMs is { } due ? TimeSpan.FromMilliseconds(Math.Max(0, due - NowMs)) : Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
             foreach (var effect in effects)
@@ -61,6 +89,9 @@ internal sealed partial class DispatcherLoop(WatchDispatcher dispatcher, LeaderL
             if (_progressDue)
                 StartProgress();
         }
+
+        if (_bucketsAtStop.Count > 0)
+            await ForgetAsync(_bucketsAtStop);
     }
 
     private long NowMs => (long)time.GetElapsedTime(0).TotalMilliseconds;
@@ -122,17 +153,15 @@ internal sealed partial class DispatcherLoop(WatchDispatcher dispatcher, LeaderL
             while (_registrations.Count > 0)
             {
                 var first = _registrations[0];
-                if (first is WatchEffect.UnregisterScope unregister)
-                {
-                    _registrations.RemoveAt(0);
-                    await UnregisterAsync(unregister);
-                }
+                var run = _registrations
+                    .TakeWhile(each => each.GetType() == first.GetType() && each.Bucket == first.Bucket)
+                    .Take(ScopesPerCallMax)
+                    .ToList();
+                _registrations.RemoveRange(0, run.Count);
+                if (first is WatchEffect.UnregisterScope)
+                    await UnregisterAsync(first.Bucket, run);
                 else
-                {
-                    var run = _registrations.TakeWhile(each => each is WatchEffect.RegisterScope && each.Bucket == first.Bucket).Cast<WatchEffect.RegisterScope>().ToList();
-                    _registrations.RemoveRange(0, run.Count);
-                    await RegisterAsync(first.Bucket, run);
-                }
+                    await RegisterAsync(first.Bucket, [.. run.Cast<WatchEffect.RegisterScope>()]);
             }
         }
         finally
@@ -151,23 +180,39 @@ internal sealed partial class DispatcherLoop(WatchDispatcher dispatcher, LeaderL
         }
         catch (Exception error)
         {
-            LogQuestionFailed(logger, error, run[0].Scope);
+            LogRegistrationFailed(logger, error, run[0].Scope, run.Count);
             var told = error as WatchException ?? new WatchException(WatchErrorCode.Unavailable, $"The watch could not be registered: {error.Message}");
             foreach (var each in run)
                 dispatcher.RegisterFailed(each.Subscription, told);
         }
     }
 
-    private async Task UnregisterAsync(WatchEffect.UnregisterScope effect)
+    private async Task UnregisterAsync(BucketId bucket, List<WatchEffect> run)
     {
         try
         {
-            await leaders.ReadAsync(effect.Bucket, leader => leader.Unregister(effect.Bucket, silo, effect.Scope));
+            await leaders.ReadAsync(bucket, leader => leader.Unregister(bucket, silo, [.. run.Select(each => each.Scope)]));
         }
         catch (Exception error)
         {
-            // The leader goes on naming this silo; the next progress shows it, and the table withdraws the scope again.
-            LogQuestionFailed(logger, error, effect.Scope);
+            // The leader goes on naming this silo; the next progress shows it, and the table withdraws the scopes again.
+            LogQuestionFailed(logger, error, run[0].Scope);
+        }
+    }
+
+    /// <summary>This silo stops: the leaders need not tell it anything any more. One that is not reached learns it from membership.</summary>
+    private async Task ForgetAsync(IReadOnlyList<BucketId> buckets)
+    {
+        foreach (var bucket in buckets)
+        {
+            try
+            {
+                await leaders.ReadAsync(bucket, leader => leader.Forget(bucket, silo));
+            }
+            catch (Exception error)
+            {
+                LogQuestionFailed(logger, error, Scope.Bucket);
+            }
         }
     }
 
@@ -212,6 +257,12 @@ internal sealed partial class DispatcherLoop(WatchDispatcher dispatcher, LeaderL
         action();
         return true;
     }
+
+    [LoggerMessage(Level = LogLevel.Critical, Message = "This silo's watching failed: every watch on it ends, and none begins until it is restarted")]
+    private static partial void LogFailed(ILogger logger, Exception error);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} watches, the first of {Scope}, could not be registered with the leader")]
+    private static partial void LogRegistrationFailed(ILogger logger, Exception error, Scope scope, int count);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "A question to the leader about {Scope} failed; it is asked again")]
     private static partial void LogQuestionFailed(ILogger logger, Exception error, Scope scope);

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Orleans;
 using Watch.Client;
@@ -9,16 +10,17 @@ namespace Watch.Grains.Watching;
 /// The client of a service hosted in a silo: reads and writes go through the same grains, watches come straight from the silo's own
 /// dispatcher, through the subscription's queue, without any call.
 /// </summary>
-internal sealed class HostedWatchClient(IGrainFactory grains, WatchDispatcher dispatcher, IOptions<WatchClientOptions> options, TimeProvider time, IWatchRandom random)
+internal sealed partial class HostedWatchClient(IGrainFactory grains, WatchDispatcher dispatcher, IOptions<WatchClientOptions> options, TimeProvider time, IWatchRandom random, ILogger<HostedWatchClient> logger)
     : GrainWatchClient(grains, options.Value, time, random)
 {
-    private static readonly TimeSpan s_callbackTimeout = TimeSpan.FromSeconds(5);
+    // It is part of the server: when that stops, its watches end and say so.
+    internal override bool OutlivesServer => false;
 
     public override async Task<IWatchSubscription> SubscribeAsync(WatchTarget target, IWatchObserver observer, WatchOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(observer);
         var stream = await WatchAsync(target, options, cancellationToken);
-        var push = new Push(stream, observer, Time);
+        var push = new Push(stream, observer, Time, logger);
         push.Begin();
         return push;
     }
@@ -27,7 +29,7 @@ internal sealed class HostedWatchClient(IGrainFactory grains, WatchDispatcher di
         await dispatcher.SubscribeAsync(request, cancellationToken);
 
     /// <summary>Reads a stream and calls an observer, one call at a time.</summary>
-    private sealed class Push(IWatchStream stream, IWatchObserver observer, TimeProvider time) : IWatchSubscription
+    private sealed partial class Push(IWatchStream stream, IWatchObserver observer, TimeProvider time, ILogger logger) : IWatchSubscription
     {
         private readonly TaskCompletionSource<WatchEndReason> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -47,18 +49,22 @@ internal sealed class HostedWatchClient(IGrainFactory grains, WatchDispatcher di
             try
             {
                 await foreach (var batch in stream.ReadBatchesAsync())
-                    await observer.OnBatch(batch).WaitAsync(s_callbackTimeout, time);
+                    await observer.OnBatch(batch).WaitAsync(TimeSpan.FromSeconds(IWatchObserver.CallbackSeconds), time);
                 _completion.TrySetResult(await stream.Completion);
             }
             catch (TimeoutException)
             {
                 _completion.TrySetResult(WatchEndReason.CallbackTimedOut);
             }
-            catch (Exception)
+            catch (Exception error)
             {
-                // The observer's own failure ends its watch and nothing else; the reason is in Completion.
+                // The observer's own failure ends its watch and nothing else.
+                LogObserverFailed(logger, error);
                 _completion.TrySetResult(WatchEndReason.CallbackFailed);
             }
         }
+
+        [LoggerMessage(Level = LogLevel.Warning, Message = "An observer failed, and its watch ended")]
+        private static partial void LogObserverFailed(ILogger logger, Exception error);
     }
 }

@@ -108,16 +108,17 @@ internal sealed class WatchDispatcher
     public void Stop()
     {
         List<TaskCompletionSource<WatchRegistration>> waiting = [];
-        Step(table =>
+        var buckets = Step(table =>
         {
+            var watched = table.Buckets.ToList();
             waiting.AddRange(_registering.Values);
             _registering.Clear();
             table.EndAll(EndReason.ServerStopping);
-            return true;
+            return watched;
         });
         foreach (var each in waiting)
             each.TrySetException(new WatchException(WatchErrorCode.ShuttingDown, "The server is stopping."));
-        _loop.Stop();
+        _loop.Stop(buckets);
     }
 
     /// <summary>A step on the table, after which the loop looks for effects if there are any.</summary>
@@ -138,6 +139,11 @@ internal sealed class WatchDispatcher
                 _loop.Wake();
             return result;
         }
+        catch (InvariantViolationException broken)
+        {
+            _loop.Fail(broken);
+            throw;
+        }
         catch (WatchRefusedException refused)
         {
             // Without the cause: it is Core's, and Core's types do not travel.
@@ -151,9 +157,11 @@ internal sealed class WatchDispatcher
         TaskCompletionSource<WatchRegistration>? waiting = null;
         var start = Step(table =>
         {
+            // Asked before the table's step, which ends a watch at once whose start is compacted.
+            var asked = table.TryGet(id, out var subscription) ? subscription.Spec.StartAt?.Previous : null;
             table.Registered(id, reply.Revision, reply.Compacted, head, NowMs);
             _registering.Remove(id, out waiting);
-            return table.TryGet(id, out var subscription) ? subscription.Spec.StartAt?.Previous ?? subscription.RegisteredAt ?? reply.Revision : reply.Revision;
+            return asked ?? reply.Revision;
         });
         waiting?.TrySetResult(new WatchRegistration(id.Value, start, reply.Incarnation));
     }
@@ -173,7 +181,14 @@ internal sealed class WatchDispatcher
         waiting?.TrySetException(error);
     }
 
-    private WatchSpec SpecOf(WatchRequest request) => new()
+    private WatchSpec SpecOf(WatchRequest request)
+    {
+        if (request.Target.Text.Length > _options.KeyBytesMax)
+            throw new WatchException(WatchErrorCode.InvalidKey, $"The {request.Target.Kind.ToString().ToLowerInvariant()} to watch has {request.Target.Text.Length} bytes; at most {_options.KeyBytesMax} are allowed.");
+        return ToSpec(request);
+    }
+
+    private WatchSpec ToSpec(WatchRequest request) => new()
     {
         Bucket = request.Bucket,
         Target = request.Target.Kind == ScopeKind.Key ? Core.Watching.WatchTarget.Key(request.Target.Text) : Core.Watching.WatchTarget.Prefix(request.Target.Text),

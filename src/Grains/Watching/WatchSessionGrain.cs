@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
+using Microsoft.Extensions.Logging;
 using Orleans;
 using Orleans.Concurrency;
 using Orleans.Placement;
@@ -9,15 +10,16 @@ using Watch.Interfaces;
 namespace Watch.Grains.Watching;
 
 /// <summary>
-/// A client's place in the cluster. Its watches are subscriptions of the silo it lives on; it only carries their batches to the client:
+/// A watching client's place in the cluster, one for each of its watches. They are subscriptions of the silo it lives on; it only carries their batches to the client:
 /// those that are pulled by answering, those that are pushed by one call at a time. It ends what its client does not keep alive: a
 /// pulled watch with its enumeration, a pushed one when the observer does not answer or the lease runs out.
 /// </summary>
 [GrainType("watch.session")]
 [PreferLocalPlacement]
 [Reentrant]
-internal sealed class WatchSessionGrain(WatchDispatcher dispatcher, TimeProvider time) : Grain, IWatchSessionGrain
+internal sealed partial class WatchSessionGrain(WatchDispatcher dispatcher, TimeProvider time, ILogger<WatchSessionGrain> logger) : Grain, IWatchSessionGrain
 {
+    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan s_lease = TimeSpan.FromSeconds(IWatchSessionGrain.LeaseSeconds);
 
     private readonly Dictionary<long, SubscriptionFeed> _pushed = [];
@@ -79,7 +81,7 @@ internal sealed class WatchSessionGrain(WatchDispatcher dispatcher, TimeProvider
 
     private Task EndIfLeaseRanOut()
     {
-        if (time.GetElapsedTime(_renewed) > s_lease)
+        if (LeaseRanOut)
             foreach (var feed in _pushed.Values)
                 feed.End(WatchEndReason.ClientLost);
         return Task.CompletedTask;
@@ -93,7 +95,7 @@ internal sealed class WatchSessionGrain(WatchDispatcher dispatcher, TimeProvider
             while (!last && await feed.NextAsync(_deactivating.Token) is { } batch)
             {
                 last = IsLast(batch);
-                await observer.OnBatch(batch);
+                await DeliverAsync(observer, batch);
             }
         }
         catch (OperationCanceledException) when (_deactivating.IsCancellationRequested)
@@ -102,9 +104,9 @@ internal sealed class WatchSessionGrain(WatchDispatcher dispatcher, TimeProvider
         }
         catch (Exception error)
         {
-            // A call that was lost may have arrived: what the client makes of that it decides by the chain. Any other failure is the
-            // observer's own, and its watch ends with that reason; there is nobody left to tell but the list of watches.
-            feed.End(error is TimeoutException or OrleansException ? WatchEndReason.ClientLost : WatchEndReason.CallbackFailed);
+            // The observer's own failure ends its watch. A client of this library tells its caller by itself and never lets this happen.
+            LogObserverFailed(logger, error, feed.Registration.SubscriptionId);
+            feed.End(WatchEndReason.CallbackFailed);
         }
         finally
         {
@@ -112,6 +114,31 @@ internal sealed class WatchSessionGrain(WatchDispatcher dispatcher, TimeProvider
             _pushed.Remove(feed.Registration.SubscriptionId);
         }
     }
+
+    /// <summary>
+    /// Delivers a batch, again and again while the client's lease lives: a call that was lost may have arrived, and the client knows a
+    /// repetition by the chain. Only the lease running out means that the client is gone.
+    /// </summary>
+    private async Task DeliverAsync(IWatchObserver observer, WatchBatch batch)
+    {
+        while (true)
+        {
+            try
+            {
+                await observer.OnBatch(batch);
+                return;
+            }
+            catch (Exception error) when (error is TimeoutException or OrleansException && !LeaseRanOut)
+            {
+                await Task.Delay(s_pause, time, _deactivating.Token);
+            }
+        }
+    }
+
+    private bool LeaseRanOut => time.GetElapsedTime(_renewed) > s_lease;
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "An observer failed, and its watch {Subscription} ended")]
+    private static partial void LogObserverFailed(ILogger logger, Exception error, long subscription);
 
     private static bool IsLast(WatchBatch batch) => batch.Events is [.., { Type: WatchEventType.Canceled }];
 }

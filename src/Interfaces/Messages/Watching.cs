@@ -208,4 +208,17 @@ public sealed record WatchBatch(
     [property: Id(1)] Revision Previous,
     [property: Id(2)] Revision Revision,
     [property: Id(3)] ImmutableArray<WatchEvent> Events,
-    [property: Id(4)] WatchRegistration? Registration = null);
+    [property: Id(4)] WatchRegistration? Registration = null)
+{
+    /// <summary>
+    /// The part of the batch that lies behind a cursor: itself, less what is at or below it; null where nothing is. A last event is
+    /// never below.
+    /// </summary>
+    public WatchBatch? Behind(Revision cursor)
+    {
+        if (Previous >= cursor)
+            return Revision > cursor || Events.Length > 0 ? this : null;
+        var news = Events.RemoveAll(each => each.Type != WatchEventType.Canceled && each.Revision <= cursor);
+        return news.Length > 0 || Revision > cursor ? this with { Previous = cursor, Revision = Revision.Max(Revision, cursor), Events = news } : null;
+    }
+}

@@ -128,6 +128,7 @@ public sealed class NodeTests
                 }
                 catch (Exception e) when (IsPowerLoss(e))
                 {
+                    // What the disk then holds is what the rest of the test is about.
                 }
                 var again = new NodeShell(fs.Crash(new Random(HashCode.Combine(at, variant))));
                 Assert.Equal(again.Node.Incarnation is null ? 0 : 2, again.Node.Groups.Count);

@@ -112,6 +112,7 @@ public sealed class DataFolderTests
                 }
                 catch (PowerLostException)
                 {
+                    // What the disk then holds is what the rest of the test is about.
                 }
                 var after = fs.Crash(new Random(variant));
                 var opened = Record.Exception(() => Open(after, seed: 6).Dispose());

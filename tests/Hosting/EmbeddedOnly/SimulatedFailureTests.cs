@@ -30,9 +30,9 @@ public sealed class SimulatedFailureTests
             await silo.StartAsync();
             var grain = world.Client.GetGrain<ICallGrain>("sim-idle");
             await grain.WhoAmI();
-            await Task.Delay(TimeSpan.FromMinutes(14), world.TimeProvider);
+            await world.Pass(TimeSpan.FromMinutes(14));
             Assert.Equal(["activated"], Journal.Read("sim-idle"));
-            await Task.Delay(TimeSpan.FromMinutes(3), world.TimeProvider);
+            await world.Pass(TimeSpan.FromMinutes(3));
             Assert.Equal(["activated", "deactivated: ActivationIdle"], Journal.Read("sim-idle"));
         });
     }

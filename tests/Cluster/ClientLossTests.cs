@@ -1,0 +1,136 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Watch.Core;
+using Watch.Interfaces;
+
+namespace Watch.Cluster.Tests;
+
+/// <summary>Clients and silos that go: no watch stays registered for nobody, and none waits for ever for a server that is gone.</summary>
+public sealed class ClientLossTests
+{
+    private static readonly TimeSpan s_lease = TimeSpan.FromSeconds(IWatchSessionGrain.LeaseSeconds);
+
+    [Fact]
+    public async Task A_pushed_watch_whose_session_nobody_renews_ends_after_its_lease_and_not_before()
+    {
+        var time = new JumpingTime();
+        await using var cluster = await StartAsync(time);
+        var observer = new RecordingObserver();
+        var grains = cluster.Host.Client;
+        var reference = grains.CreateObjectReference<IWatchObserver>(observer);
+        var session = grains.GetGrain<IWatchSessionGrain>("00000000000000000000000000000001");
+        var registration = await session.Subscribe(new WatchRequest { Target = WatchTarget.Key("/k") }, reference, CancellationToken.None);
+        Assert.Equal(1, await cluster.CountWatchersAsync());
+
+        time.Jump(s_lease * 0.8);
+        Assert.Equal(registration.SubscriptionId, Assert.Single(await session.KeepAlive()));
+        time.Jump(s_lease * 0.8);
+        await cluster.Client.PutAsync("/k", "renewed");
+        Assert.Equal("renewed", (await observer.WaitForAsync(1))[0].Value.Text());
+        time.Jump(s_lease * 1.5);
+
+        await cluster.WatchersComeToAsync(0);
+        Assert.Equal(WatchEndReason.ClientLost, (await observer.WaitForAsync(2))[1].Reason);
+        // The session forgets the watch when the observer's answer to its last batch is back.
+        using var patience = new CancellationTokenSource(WatchCluster.Patience);
+        while ((await session.KeepAlive()).Length > 0)
+            Assert.False(patience.IsCancellationRequested, "the session still has the watch that ended");
+        GC.KeepAlive(observer);
+    }
+
+    [Fact]
+    public async Task A_client_that_lives_gets_its_pushed_watch_back_by_itself_when_the_lease_ran_out_and_misses_nothing()
+    {
+        var time = new JumpingTime();
+        await using var cluster = await StartAsync(time);
+        var resuming = new RecordingObserver();
+        await using var resumed = await cluster.Client.SubscribeAsync(WatchTarget.Prefix("/k/"), resuming);
+        var once = new RecordingObserver();
+        await using var notResumed = await cluster.Client.SubscribeAsync(WatchTarget.Prefix("/k/"), once, new WatchOptions { Resume = false });
+        await cluster.Client.PutAsync("/k/1", "1");
+        await resuming.WaitForAsync(1);
+
+        time.Jump(s_lease * 2);
+
+        Assert.Equal(WatchEndReason.ClientLost, await notResumed.Completion.WaitAsync(WatchCluster.Patience));
+        for (var at = 2; at <= 20; at++)
+            await cluster.Client.PutAsync($"/k/{at}", $"{at}");
+        Assert.Equal(Enumerable.Range(1, 20).Select(at => $"{at}"), (await resuming.WaitForAsync(20)).Select(each => each.Value.Text()));
+        Assert.False(resumed.Completion.IsCompleted);
+        await cluster.WatchersComeToAsync(1);
+    }
+
+    [Fact]
+    public async Task A_client_that_is_shut_down_leaves_no_watch_behind_that_it_had_disposed_of_or_not()
+    {
+        var time = new JumpingTime();
+        await using var cluster = await StartAsync(time);
+        await cluster.Client.PutAsync("/k", "1");
+        var pulled = await cluster.Client.WatchAsync(WatchTarget.Key("/k"), new WatchOptions { StartAt = new Revision(1) });
+        var reader = pulled.Reader();
+        await reader.NextAsync();
+        await using var unread = await cluster.Client.WatchAsync(WatchTarget.Prefix("/"));
+        await using var pushed = await cluster.Client.SubscribeAsync(WatchTarget.Prefix("/"), new RecordingObserver());
+        Assert.Equal(3, await cluster.CountWatchersAsync());
+        await reader.DisposeAsync();
+
+        await cluster.Host.StopClusterClientAsync();
+        // The sweeps of what nobody pulls or renews look at their clocks now and then.
+        using var patience = new CancellationTokenSource(WatchCluster.Patience);
+        while (await cluster.CountWatchersAsync() > 0)
+        {
+            Assert.False(patience.IsCancellationRequested, $"{await cluster.CountWatchersAsync()} watches are still registered for a client that is gone");
+            time.Jump(TimeSpan.FromSeconds(1));
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    [Trait("DE", "E04")]
+    public async Task A_hosted_reader_that_waits_when_its_silo_stops_is_told_so_and_ends(bool pushed)
+    {
+        await using var cluster = await WatchCluster.StartAsync();
+        await using var stream = await cluster.HostedIn(2).WatchAsync(WatchTarget.Key("/k"));
+        await using var reader = stream.Reader();
+        var observer = new RecordingObserver();
+        await using var subscription = await cluster.HostedIn(2).SubscribeAsync(WatchTarget.Key("/k"), observer);
+        await cluster.Client.PutAsync("/k", "1");
+        await reader.NextAsync();
+        await observer.WaitForAsync(1);
+
+        await cluster.Host.StopSiloAsync(cluster.Silos[2]);
+
+        if (pushed)
+        {
+            Assert.Equal(WatchEndReason.ServerStopping, await subscription.Completion.WaitAsync(WatchCluster.Patience));
+            return;
+        }
+
+        Assert.Equal(WatchEndReason.ServerStopping, (await reader.NextAsync()).Reason);
+        Assert.True(await reader.EndsAsync());
+    }
+
+    [Fact]
+    [Trait("DE", "E04")]
+    public async Task A_remote_reader_that_asked_not_to_resume_ends_when_the_server_crashes()
+    {
+        await using var cluster = await WatchCluster.StartAsync(silos: 1);
+        await using var stream = await cluster.Client.WatchAsync(WatchTarget.Key("/k"), new WatchOptions { Resume = false });
+        await using var reader = stream.GetAsyncEnumerator();
+        await cluster.Client.PutAsync("/k", "1");
+        Assert.True(await reader.MoveNextAsync());
+        var waiting = reader.MoveNextAsync().AsTask();
+
+        await cluster.Host.KillSiloAsync(cluster.Silos[0]);
+
+        // Orleans tells a client of its only gateway's end by the timeout of its calls, half a minute.
+        Assert.True(await waiting.WaitAsync(2 * WatchCluster.Patience));
+        Assert.Equal(WatchEventType.Canceled, reader.Current.Type);
+        Assert.True(reader.Current.Reason is WatchEndReason.ClientLost or WatchEndReason.ServerStopping, $"the watch ended with {reader.Current.Reason}");
+        Assert.False(await reader.MoveNextAsync());
+    }
+
+    private static Task<WatchCluster> StartAsync(JumpingTime time) =>
+        WatchCluster.StartAsync(silos: 1, services: services => services.Replace(ServiceDescriptor.Singleton<TimeProvider>(time)));
+}

@@ -1,0 +1,129 @@
+using System.Text.Json;
+
+namespace Watch.Programs.Tests;
+
+/// <summary>One server for all tests of this class, which use keys of their own.</summary>
+public sealed class RunningServer : IAsyncLifetime
+{
+    public Server Server { get; } = new();
+
+    public string ReadyLine { get; private set; } = "";
+
+    public async Task InitializeAsync() => ReadyLine = await Server.StartAsync();
+
+    public async Task DisposeAsync() => await Server.DisposeAsync();
+}
+
+public sealed class CommandLineTests(RunningServer running) : IClassFixture<RunningServer>
+{
+    private const int Sigint = 2;
+    private readonly Server _server = running.Server;
+
+    [Fact]
+    public void The_ready_line_names_node_data_ports_and_engine()
+    {
+        Assert.Contains("node=node1", running.ReadyLine, StringComparison.Ordinal);
+        Assert.Contains($"gateway=127.0.0.1:{_server.GatewayPort}", running.ReadyLine, StringComparison.Ordinal);
+        Assert.Contains($"data={_server.Data}", running.ReadyLine, StringComparison.Ordinal);
+        Assert.Matches("engine=(Orleans|Embedded)", running.ReadyLine);
+    }
+
+    [Fact]
+    public async Task Json_objects_have_just_the_promised_fields()
+    {
+        var put = Assert.Single(await _server.JsonAsync("put", "/json/a", "one"));
+        Assert.Equal(["revision"], Names(put));
+        var get = Assert.Single(await _server.JsonAsync("get", "/json/a"));
+        Assert.Equal(["key", "value", "createRevision", "modRevision", "version"], Names(get));
+        Assert.Equal("one", get.GetProperty("value").GetString());
+        var scan = Assert.Single(await _server.JsonAsync("scan", "/json/"));
+        Assert.Equal(["key", "value", "createRevision", "modRevision", "version", "revision"], Names(scan));
+
+        await using var bytes = _server.Begin("put", "/json/bytes", "-");
+        Assert.Equal(0, (await bytes.EndAsync([0xFF, 0x00])).ExitCode);
+        get = Assert.Single(await _server.JsonAsync("get", "/json/bytes"));
+        Assert.Equal([0xFF, 0x00], get.GetProperty("valueBase64").GetBytesFromBase64());
+        Assert.False(get.TryGetProperty("value", out _));
+    }
+
+    [Fact]
+    public async Task A_watch_prints_its_registration_then_events_and_ends_with_Ctrl_C()
+    {
+        await using var watch = _server.Begin("watch", "--prefix", "/watched/", "--prev", "--output", "json");
+        var registered = JsonDocument.Parse(await watch.LineAsync("{")).RootElement;
+        Assert.Equal("registered", registered.GetProperty("type").GetString());
+        await _server.JsonAsync("put", "/watched/a", "one");
+        await _server.JsonAsync("put", "/watched/a", "two");
+        await _server.JsonAsync("delete", "/watched/a");
+
+        var first = JsonDocument.Parse(await watch.LineAsync("{")).RootElement;
+        Assert.Equal(["type", "key", "value", "prevValue", "revision"], Names(first));
+        Assert.Equal(JsonValueKind.Null, first.GetProperty("prevValue").ValueKind);
+        var second = JsonDocument.Parse(await watch.LineAsync("{")).RootElement;
+        Assert.Equal("one", second.GetProperty("prevValue").GetString());
+        var third = JsonDocument.Parse(await watch.LineAsync("{")).RootElement;
+        Assert.Equal(("delete", "two"), (third.GetProperty("type").GetString(), third.GetProperty("prevValue").GetString()));
+        watch.Signal(Sigint);
+        Assert.Equal(0, (await watch.EndAsync()).ExitCode);
+    }
+
+    [Fact]
+    public async Task Conditions_that_do_not_hold_and_keys_that_are_not_there_exit_with_1()
+    {
+        var revision = (await _server.JsonAsync("put", "/if/a", "one"))[0].GetProperty("revision").GetInt64();
+        var refused = await _server.RunAsync("put", "/if/a", "two", "--if-absent");
+        Assert.Equal((1, ""), (refused.ExitCode, refused.Output));
+        Assert.Contains("condition refused", refused.Error, StringComparison.Ordinal);
+        Assert.Equal(1, (await _server.RunAsync("delete", "/if/a", "--if-value", "zero")).ExitCode);
+        Assert.Equal(0, (await _server.RunAsync("put", "/if/a", "two", "--if-revision", $"{revision}")).ExitCode);
+        Assert.Equal(1, (await _server.RunAsync("get", "/if/none")).ExitCode);
+        Assert.Equal(1, (await _server.RunAsync("delete", "/if/none")).ExitCode);
+    }
+
+    public static TheoryData<string[], string> BadInput => new()
+    {
+        { ["put", "", "x"], "1 to 4096" },
+        { ["put", new string('k', 4097), "x"], "1 to 4096" },
+        { ["watch", "--prefix", "config"], "begin and end with '/'" },
+        { ["watch"], "KEY" },
+        { ["get", "--frobnicate"], "--frobnicate" },
+        { ["put", "a", "b", "--frobnicate"], "--frobnicate" },
+        { ["put", "a", "b", "--if-revision", "0"], "from 1 to" },
+        { ["put", "a", "b", "--if-absent", "--if-value", "c"], "at most one" },
+        { ["get", "a", "--output", "xml"], "text and json" },
+        { ["get", "a", "--connect", "127.0.0.1:1"], "--connect" },
+        { ["frobnicate"], "frobnicate" },
+    };
+
+    [Theory]
+    [MemberData(nameof(BadInput))]
+    public async Task Bad_input_exits_with_2_and_says_what_is_allowed(string[] arguments, string said)
+    {
+        ArgumentNullException.ThrowIfNull(arguments);
+        var ended = await _server.RunAsync(arguments);
+        Assert.Equal((2, ""), (ended.ExitCode, ended.Output));
+        Assert.Contains(said, ended.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", ended.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_value_over_the_limit_is_refused_and_changes_nothing()
+    {
+        await using var put = _server.Begin("put", "/large", "-");
+        var ended = await put.EndAsync(new byte[(1 << 20) + 1]);
+        Assert.Equal(2, ended.ExitCode);
+        Assert.Contains("1048576", ended.Error, StringComparison.Ordinal);
+        Assert.Equal(1, (await _server.RunAsync("get", "/large")).ExitCode);
+    }
+
+    [Fact]
+    public async Task A_server_that_is_not_there_is_told_in_one_line()
+    {
+        await using var elsewhere = new Server();
+        var ended = await elsewhere.RunAsync("get", "a");
+        Assert.Equal(1, ended.ExitCode);
+        Assert.Equal($"watch: no Watch server answers at 127.0.0.1:{elsewhere.GatewayPort}", ended.Error.Trim());
+    }
+
+    private static IEnumerable<string> Names(JsonElement element) => element.EnumerateObject().Select(each => each.Name);
+}
