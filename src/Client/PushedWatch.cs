@@ -35,7 +35,7 @@ internal sealed class PushedWatch : IWatchSubscription
     private readonly Backoff _backoff;
     private readonly CancellationTokenSource _ended = new();
 
-    // Waited for without a token: with one, the hand-over would leave the caller's scheduler. It is never held for long.
+    // Waited for without a token: with one, the hand-over would leave the caller's scheduler. It is held for as long as a call takes.
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly TaskCompletionSource<WatchEndReason> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -105,6 +105,9 @@ internal sealed class PushedWatch : IWatchSubscription
             _incarnation = registration.Incarnation;
             _relay = relay;
             relay.Registered(registration.SubscriptionId);
+            // The watch may have ended meanwhile, and then whoever ended it saw only the relay before this one.
+            if (_completion.Task.IsCompleted)
+                relay.Release(_options.CallTimeout, _time);
         }
         catch
         {
@@ -137,14 +140,19 @@ internal sealed class PushedWatch : IWatchSubscription
     {
         try
         {
-            await _observer.OnBatch(batch).WaitAsync(TimeSpan.FromSeconds(IWatchObserver.CallbackSeconds), _time);
+            var call = _observer.OnBatch(batch);
+            var ended = call.WaitAsync(TimeSpan.FromSeconds(IWatchObserver.CallbackSeconds), _time);
+            await ended.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+            if (!call.IsCompleted)
+            {
+                End(WatchEndReason.CallbackTimedOut);
+                return;
+            }
+
+            await call;
             Volatile.Write(ref _cursor, Math.Max(Cursor.Value, batch.Revision.Value));
             if (end != WatchEndReason.None)
                 End(end);                                                   // W4
-        }
-        catch (TimeoutException)
-        {
-            End(WatchEndReason.CallbackTimedOut);
         }
         catch (Exception)
         {

@@ -41,7 +41,9 @@ internal sealed class RemoteWatchClient(IClusterClient cluster, IOptions<WatchCl
     {
         private readonly CancellationTokenSource _ended = new();
         private readonly IAsyncEnumerator<WatchBatch> _batches;
+        private readonly Lock _gate = new();
         private Task<bool>? _pending;
+        private bool _closing;
 
         public PulledFeed(IWatchSessionGrain session, WatchRequest request) =>
             _batches = session.Watch(request, _ended.Token).WithBatchSize(1).GetAsyncEnumerator(_ended.Token);
@@ -58,38 +60,45 @@ internal sealed class RemoteWatchClient(IClusterClient cluster, IOptions<WatchCl
         public async ValueTask<WatchBatch?> NextAsync(CancellationToken cancellationToken)
         {
             // A reader that gives up waiting leaves the call under way behind; disposing of the feed ends it.
-            _pending ??= _batches.MoveNextAsync().AsTask();
-            var more = await _pending.WaitAsync(cancellationToken);
-            _pending = null;
+            Task<bool> pending;
+            lock (_gate)
+            {
+                if (_closing)
+                    return null;
+                pending = _pending ??= _batches.MoveNextAsync().AsTask();
+            }
+
+            var more = await pending.WaitAsync(cancellationToken);
+            lock (_gate)
+                _pending = _closing ? pending : null;
             return more ? _batches.Current : null;
         }
 
         public ValueTask DisposeAsync()
         {
+            lock (_gate)
+            {
+                if (_closing)
+                    return default;
+                _closing = true;
+            }
+
             _ended.Cancel();
             // Not awaited: on the way to a silo that does not answer this can take as long as a call may, and whoever leaves a watch,
             // or resumes it elsewhere, has nothing to gain from that. It handles its own failures.
-            _ = CloseAsync();
+            _ = CloseAsync(_pending ?? Task.CompletedTask);
             return default;
         }
 
-        private async Task CloseAsync()
+        private async Task CloseAsync(Task pending)
         {
-            try
-            {
-                if (_pending is { } pending)
-                    await pending;
-            }
-            catch (Exception error) when (TransportErrors.IsLost(error, default))
-            {
-                // What the call came to does not matter any more.
-            }
-
+            // A sequence must not be disposed of while it moves. What the move comes to was, or is, its reader's affair.
+            await pending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
             try
             {
                 await _batches.DisposeAsync();
             }
-            catch (Exception error) when (TransportErrors.IsLost(error, default))
+            catch (Exception error) when (error is WatchException || TransportErrors.IsLost(error, default))
             {
                 // The silo is gone, and the watch with it; where it is not, it ends the watch for want of a reader.
             }

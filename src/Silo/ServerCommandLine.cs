@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Net;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Watch.Grains;
 
 namespace Watch.Silo;
 
@@ -68,13 +69,22 @@ internal static class ServerCommandLine
         }
         catch (Exception) when (stopping.IsCancellationRequested)
         {
-            // It was told to stop while it was starting: that is no failure.
-            return Ok;
+            // It was told to stop while it was starting: that is no failure, unless its node was what failed.
+            return Told(host);
         }
 
         await Console.Out.WriteLineAsync(ServerHost.ReadyLine(settings));
         await host.WaitForShutdownAsync();
-        return Environment.ExitCode == 0 ? Ok : Failed;
+        return Told(host);
+    }
+
+    /// <summary>How the server ended: a node that failed is told in one line, and to whoever restarts failed services by the exit code.</summary>
+    private static int Told(IHost host)
+    {
+        if (host.Services.GetRequiredService<NodeHealth>().Failure is not { } failure)
+            return Ok;
+        Console.Error.WriteLine($"watch: {StartupFailure.Describe(failure)}");
+        return Failed;
     }
 
     private static Dictionary<string, string?> Overrides(ParseResult parsed) =>

@@ -126,8 +126,9 @@ internal sealed class GatewayClient : ClientConnection
             await ConnectOnceAsync(_closed.Token);
             return true;
         }
-        catch (OrleansException e)
+        catch (Exception e) when (e is not OperationCanceledException || !_closed.IsCancellationRequested)
         {
+            // Whatever it was: a client that stopped trying would be cut off for ever, without a word.
             Log.ConnectingFailed(_node.Logger, e);
             return false;
         }

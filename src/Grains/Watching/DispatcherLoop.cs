@@ -68,9 +68,9 @@ internal sealed partial class DispatcherLoop(WatchDispatcher dispatcher, LeaderL
         }
         catch (Exception error)
         {
-            // Without this loop nothing is repaired any more: every watch is told, and goes on at another silo.
+            // Without this loop nothing is repaired any more.
             LogFailed(logger, error);
-            dispatcher.Stop();
+            dispatcher.Fail(error);
         }
     }
 
@@ -258,7 +258,7 @@ internal sealed partial class DispatcherLoop(WatchDispatcher dispatcher, LeaderL
         return true;
     }
 
-    [LoggerMessage(Level = LogLevel.Critical, Message = "This silo's watching failed: every watch on it ends, and none begins until it is restarted")]
+    [LoggerMessage(Level = LogLevel.Critical, Message = "This silo's watching failed: the silo stops, and its watches go on elsewhere")]
     private static partial void LogFailed(ILogger logger, Exception error);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} watches, the first of {Scope}, could not be registered with the leader")]

@@ -49,12 +49,20 @@ internal sealed partial class HostedWatchClient(IGrainFactory grains, WatchDispa
             try
             {
                 await foreach (var batch in stream.ReadBatchesAsync())
-                    await observer.OnBatch(batch).WaitAsync(TimeSpan.FromSeconds(IWatchObserver.CallbackSeconds), time);
+                {
+                    var call = observer.OnBatch(batch);
+                    var ended = call.WaitAsync(TimeSpan.FromSeconds(IWatchObserver.CallbackSeconds), time);
+                    await ended.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+                    if (!call.IsCompleted)
+                    {
+                        _completion.TrySetResult(WatchEndReason.CallbackTimedOut);
+                        return;
+                    }
+
+                    await call;
+                }
+
                 _completion.TrySetResult(await stream.Completion);
-            }
-            catch (TimeoutException)
-            {
-                _completion.TrySetResult(WatchEndReason.CallbackTimedOut);
             }
             catch (Exception error)
             {

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Orleans.Runtime;
@@ -26,8 +27,21 @@ internal sealed class WatchDispatcher
     private readonly TimeProvider _time;
     private readonly WatchSiloOptions _options;
 
-    public WatchDispatcher(LeaderLocator leaders, ILocalSiloDetails silo, IOptions<WatchSiloOptions> options, TimeProvider time, IWatchRandom random, ILogger<WatchDispatcher> logger)
+    private readonly NodeHealth _health;
+    private readonly IHostApplicationLifetime? _host;
+
+    public WatchDispatcher(
+        LeaderLocator leaders,
+        ILocalSiloDetails silo,
+        NodeHealth health,
+        IOptions<WatchSiloOptions> options,
+        TimeProvider time,
+        IWatchRandom random,
+        ILogger<WatchDispatcher> logger,
+        IHostApplicationLifetime? host = null)
     {
+        _health = health;
+        _host = host;
         _time = time;
         _options = options.Value;
         _loop = new DispatcherLoop(this, leaders, silo.SiloAddress.ToParsableString(), options.Value, time, logger);
@@ -103,6 +117,24 @@ internal sealed class WatchDispatcher
 
     /// <summary>Performs the table's effects until every watch is told that the server stops.</summary>
     public Task RunAsync() => _loop.RunAsync();
+
+    /// <summary>
+    /// This silo's watching is broken: its silo stops, which tells every client to go elsewhere, and whoever waits here is told at once.
+    /// </summary>
+    public void Fail(Exception error)
+    {
+        List<TaskCompletionSource<WatchRegistration>> waiting;
+        lock (_gate)
+        {
+            waiting = [.. _registering.Values];
+            _registering.Clear();
+        }
+
+        foreach (var each in waiting)
+            each.TrySetException(new WatchException(WatchErrorCode.ShuttingDown, "This silo's watching failed; the silo stops."));
+        _health.Fail(error);
+        _host?.StopApplication();
+    }
 
     /// <summary>The server stops: every watch ends with that reason, and no new one begins.</summary>
     public void Stop()

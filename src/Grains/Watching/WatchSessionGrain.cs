@@ -104,9 +104,11 @@ internal sealed partial class WatchSessionGrain(WatchDispatcher dispatcher, Time
         }
         catch (Exception error)
         {
-            // The observer's own failure ends its watch. A client of this library tells its caller by itself and never lets this happen.
-            LogObserverFailed(logger, error, feed.Registration.SubscriptionId);
-            feed.End(WatchEndReason.CallbackFailed);
+            // The client is gone; or the observer failed, which one of this library's never lets happen: it tells its caller by itself.
+            var isGone = error is TimeoutException or OrleansException;
+            if (!isGone)
+                LogObserverFailed(logger, error, feed.Registration.SubscriptionId);
+            feed.End(isGone ? WatchEndReason.ClientLost : WatchEndReason.CallbackFailed);
         }
         finally
         {
