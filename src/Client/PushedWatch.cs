@@ -140,16 +140,12 @@ internal sealed class PushedWatch : IWatchSubscription
     {
         try
         {
-            var call = _observer.OnBatch(batch);
-            var ended = call.WaitAsync(TimeSpan.FromSeconds(IWatchObserver.CallbackSeconds), _time);
-            await ended.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
-            if (!call.IsCompleted)
+            if (!await ObserverCall.ReturnsInTimeAsync(_observer, batch, _time))
             {
                 End(WatchEndReason.CallbackTimedOut);
                 return;
             }
 
-            await call;
             Volatile.Write(ref _cursor, Math.Max(Cursor.Value, batch.Revision.Value));
             if (end != WatchEndReason.None)
                 End(end);                                                   // W4

@@ -50,16 +50,10 @@ internal sealed partial class HostedWatchClient(IGrainFactory grains, WatchDispa
             {
                 await foreach (var batch in stream.ReadBatchesAsync())
                 {
-                    var call = observer.OnBatch(batch);
-                    var ended = call.WaitAsync(TimeSpan.FromSeconds(IWatchObserver.CallbackSeconds), time);
-                    await ended.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
-                    if (!call.IsCompleted)
-                    {
-                        _completion.TrySetResult(WatchEndReason.CallbackTimedOut);
-                        return;
-                    }
-
-                    await call;
+                    if (await ObserverCall.ReturnsInTimeAsync(observer, batch, time))
+                        continue;
+                    _completion.TrySetResult(WatchEndReason.CallbackTimedOut);
+                    return;
                 }
 
                 _completion.TrySetResult(await stream.Completion);

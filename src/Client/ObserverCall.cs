@@ -1,0 +1,22 @@
+namespace Watch.Client;
+
+/// <summary>A call of a caller's observer.</summary>
+internal static class ObserverCall
+{
+    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(IWatchObserver.CallbackSeconds);
+
+    /// <summary>
+    /// Hands a batch on. False when the observer took longer than it may, and is left to itself; what it throws within that time is
+    /// thrown here, a <see cref="TimeoutException"/> of its own included.
+    /// </summary>
+    public static async Task<bool> ReturnsInTimeAsync(IWatchObserver observer, WatchBatch batch, TimeProvider time)
+    {
+        var call = observer.OnBatch(batch);
+        var limited = call.WaitAsync(s_limit, time);
+        await limited.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        if (!call.IsCompleted)
+            return false;
+        await call;
+        return true;
+    }
+}
