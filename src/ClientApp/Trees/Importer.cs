@@ -34,6 +34,7 @@ internal sealed class Importer(TreePaths paths, TreeWriter writer, IImportReport
     private const long FileBytesMax = 16L << 20;
 
     private readonly ConcurrentDictionary<string, string> _known = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, (long Length, DateTime Written)> _looks = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim _clearing = new(1);
 
     /// <summary>The files that there are now; what stays out is reported.</summary>
@@ -66,6 +67,20 @@ internal sealed class Importer(TreePaths paths, TreeWriter writer, IImportReport
         else if (kind == PathKind.Special)
             report.Failed(path, "it is a pipe, a socket or a device");
     }
+
+    /// <summary>Looks for changes that no notice told: files that have gone, and those whose length or time is another.</summary>
+    public async Task LookAroundAsync(CancellationToken cancellationToken)
+    {
+        var files = FileTree.Files(paths.Root, enter).Where(HasNewLook).ToList();
+        foreach (var known in _known.Keys.Where(HasGone))
+            await DeleteAsync(known, cancellationToken);
+        await PutAllAsync(files, cancellationToken);
+    }
+
+    private bool HasNewLook(string full) =>
+        !_looks.TryGetValue(paths.RelativePath(full), out var look) || look != LookOf(new FileInfo(full));
+
+    private static (long, DateTime) LookOf(FileInfo file) => file.Exists ? (file.Length, file.LastWriteTimeUtc) : default;
 
     private List<string> Below(string directory)
     {
@@ -153,6 +168,8 @@ internal sealed class Importer(TreePaths paths, TreeWriter writer, IImportReport
         var file = new FileInfo(paths.FullPath(path));
         if (FileTree.KindOf(file.FullName) != PathKind.File)
             return null;
+        // Before it is read: what is written meanwhile gives it another look.
+        _looks[path] = LookOf(file);
         if (file.Length > FileBytesMax)
         {
             report.Failed(path, $"it has {file.Length} bytes, and no value has more than {FileBytesMax}");
@@ -179,6 +196,7 @@ internal sealed class Importer(TreePaths paths, TreeWriter writer, IImportReport
             var key = paths.KeyOf(path);
             var result = await writer.Delete(key, cancellationToken);
             _known.TryRemove(path, out _);
+            _looks.TryRemove(path, out _);
             report.Deleted(key, result.Revision);
         }
         catch (WatchException error)
