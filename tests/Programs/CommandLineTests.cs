@@ -93,6 +93,13 @@ public sealed class CommandLineTests(RunningServer running) : IClassFixture<Runn
         { ["get", "a", "--output", "xml"], "text and json" },
         { ["get", "a", "--connect", "127.0.0.1:1"], "--connect" },
         { ["frobnicate"], "frobnicate" },
+        { ["put", "a\uFFFD", "b"], "UTF-8" },
+        { ["put", "a", "b\uFFFD"], "'watch put KEY -'" },
+        { ["put", "a", "b", "--if-value", "c\uFFFD"], "--if-value" },
+        { ["get", "a", "b\uFFFD"], "UTF-8" },
+        { ["delete", "a\uFFFD"], "UTF-8" },
+        { ["scan", "/a\uFFFD/"], "PREFIX" },
+        { ["watch", "--prefix", "/a\uFFFD/"], "--prefix" },
     };
 
     [Theory]

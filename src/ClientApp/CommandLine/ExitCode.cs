@@ -24,4 +24,4 @@ internal static class ExitCode
 internal sealed class UsageException(string message) : Exception(message);
 
 /// <summary>A command cannot go on; the message says why in words for its user.</summary>
-internal sealed class CommandFailedException(string message) : Exception(message);
+internal class CommandFailedException(string message) : Exception(message);

@@ -21,7 +21,7 @@ internal static class WatchCommandLine
         var parsed = Root().Parse(args, settings);
         if (parsed.Action is HelpAction)
             return await InvokeAsync(parsed);
-        List<string> errors = [.. parsed.Errors.Select(each => each.Message), .. UnknownOptions(parsed)];
+        List<string> errors = [.. parsed.Errors.Select(each => each.Message), .. UnknownOptions(parsed), .. Unreadable(parsed)];
         return errors.Count > 0 ? BadUsage(parsed, errors) : await InvokeAsync(parsed);
     }
 
@@ -63,6 +63,24 @@ internal static class WatchCommandLine
                from token in argument.Tokens
                where token.Value is ['-', '-', _, ..] or ['-', (>= 'a' and <= 'z') or (>= 'A' and <= 'Z'), ..] && beforeDashes.Contains(token)
                select $"unknown option '{token.Value}'; a KEY or VALUE that begins with - goes behind --";
+    }
+
+    /// <summary>
+    /// Keys, prefixes and values that hold U+FFFD. The runtime puts it in the place of bytes that are not UTF-8, so that what is meant
+    /// cannot be known, and several keys would become one. Paths are not concerned: a wrong one names nothing.
+    /// </summary>
+    private static IEnumerable<string> Unreadable(ParseResult parsed)
+    {
+        var arguments = from argument in parsed.CommandResult.Children.OfType<ArgumentResult>()
+                        where argument.Argument.Name is "KEY" or "PREFIX" or "VALUE"
+                        from token in argument.Tokens
+                        select (argument.Argument.Name, token.Value);
+        var options = from option in parsed.CommandResult.Children.OfType<OptionResult>()
+                      from token in option.Tokens
+                      select (option.Option.Name, token.Value);
+        return from each in arguments.Concat(options)
+               where each.Value.Contains('\uFFFD', StringComparison.Ordinal)
+               select $"{each.Name}: '{each.Value}' is not UTF-8, or holds U+FFFD, which is not told apart from it; 'watch put KEY -' reads a VALUE of any bytes from standard input.";
     }
 
     private static int BadUsage(ParseResult parsed, List<string> errors)

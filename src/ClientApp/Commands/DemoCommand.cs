@@ -77,7 +77,7 @@ internal static class DemoCommand
             table.AddRow(Markup.Escape(name), $"{latency.P50:F2}", $"{latency.P90:F2}", $"{latency.P99:F2}", $"{latency.Max:F2}");
         AnsiConsole.Write(table);
         context.Output.Line(_ => { }, () => result.Failures.Count == 0
-            ? "verified: both trees are identical, and every watcher saw exactly the committed changes of its target, in order"
+            ? "verified: both trees are identical, the server holds what it acknowledged, and every watcher saw exactly the committed changes of its target, in order"
             : $"FAILED: {result.Failures.Count} differences, told on standard error");
     }
 }

@@ -36,8 +36,14 @@ internal static class ImportCommand
         report.Summarize();
         report.Quiet = false;
         while (follower is not null)
-            foreach (var path in await follower.NextAsync(cancellationToken))
+        {
+            var changed = await follower.NextAsync(cancellationToken);
+            foreach (var path in changed)
                 await importer.ReconcileAsync(path, cancellationToken);
+            if (changed.Count == 0)
+                await importer.LookAroundAsync(cancellationToken);
+        }
+
         return report.FailedCount == 0 ? ExitCode.Ok : ExitCode.Failed;
     }
 

@@ -34,6 +34,7 @@ internal sealed class Demonstration(DemoView view, TimeProvider time, string sou
     private readonly DemoTree _tree = new(Path.Combine(folder, "source"), new Random(seed));
     private readonly string _mirrored = Path.Combine(folder, "mirror");
     private readonly List<Task> _lookersOn = [];
+    private int _pendingAtKill;
 
     public async Task<DemoResult> RunAsync(CancellationToken cancellationToken)
     {
@@ -101,7 +102,10 @@ internal sealed class Demonstration(DemoView view, TimeProvider time, string sou
         await ChangeAsync(importer, favourite, token);
 
         view.Begin("waiting for the mirror and the watchers");
-        return await VerifyAsync(writing, writer, failed, mirror, [exact, previous, slow], token);
+        // What the server itself still has, after the restart: all of history, and below all keys.
+        var history = new Witness("all from revision 1", WatchTarget.Prefix(Prefix), new WatchOptions { StartAt = new Revision(1), QueueEventsMax = 100_000 }, time);
+        await JoinAsync(watching, history, null, token);
+        return await VerifyAsync(writing, writer, failed, mirror, [exact, previous, slow, history], token);
     }
 
     private async Task JoinAsync(IWatchClient client, Witness witness, Func<Task>? readAfter, CancellationToken cancellationToken)
@@ -123,13 +127,14 @@ internal sealed class Demonstration(DemoView view, TimeProvider time, string sou
     /// <summary>Kills the server while several puts are under way: what was acknowledged must be there afterwards, what was not is read back.</summary>
     private async Task KillAndRestartAsync(DemoSilo silo, Importer importer, string favourite, CancellationToken cancellationToken)
     {
-        view.Begin($"killing the server with {PutsAtKill} puts under way");
+        view.Begin("killing the server while it is written to");
         var edited = _tree.Paths().Where(each => each != favourite).Take(PutsAtKill).Append(favourite).Select(_tree.Edit).ToList();
         var enough = _ledger.WhenCountAsync(_ledger.Count + 2, cancellationToken);
         var puts = edited.Select(path => importer.ReconcileAsync(path, cancellationToken)).ToList();
         await Task.WhenAny(enough, Task.WhenAll(puts));
+        _pendingAtKill = puts.Count(each => !each.IsCompleted);
         await silo.KillAsync(cancellationToken);
-        view.Begin("starting it again on the same data");
+        view.Begin($"killed with {_pendingAtKill} of {puts.Count} puts under way; starting it again on the same data");
         await silo.StartAsync(cancellationToken);
         await Task.WhenAll(puts);
     }
@@ -147,7 +152,9 @@ internal sealed class Demonstration(DemoView view, TimeProvider time, string sou
         await CatchUpAsync("the mirror", mirror.WhenAppliedAsync(ledger[^1].Revision, cancellationToken), failures);
         view.Begin("verifying");
         var status = await client.StatusAsync(cancellationToken);
+        failures.AddRange(_ledger.Duplicates);
         failures.AddRange(Verifier.CheckLedger(ledger, status.Revision));
+        failures.AddRange(Verifier.CheckState((await client.ScanAllAsync(Key.Of(Prefix), cancellationToken: cancellationToken)).Keys, ledger));
         foreach (var witness in witnesses)
             failures.AddRange(Verifier.CheckWitness(witness, ledger));
         failures.AddRange(Verifier.CompareTrees(_tree.Root, _mirrored));
@@ -172,17 +179,20 @@ internal sealed class Demonstration(DemoView view, TimeProvider time, string sou
 
     private static IEnumerable<string> CheckEnd(Witness witness)
     {
+        if (witness.IsHistory && witness.Start != Revision.None)
+            yield return $"{witness.Name}: it began after revision {witness.Start}";
         var expected = witness.Name.StartsWith("slow", StringComparison.Ordinal) ? WatchEndReason.Slow : WatchEndReason.None;
         var actual = witness.End?.Reason ?? WatchEndReason.None;
         if (actual != expected)
             yield return $"{witness.Name}: it should have ended with {expected}, but ended with {actual} {witness.End?.Message}";
     }
 
-    private static List<(string, long)> Counts(IReadOnlyList<Acknowledged> ledger, LedgerWriter writer, MirrorProgress mirror, IReadOnlyList<Witness> witnesses) =>
+    private List<(string, long)> Counts(IReadOnlyList<Acknowledged> ledger, LedgerWriter writer, MirrorProgress mirror, IReadOnlyList<Witness> witnesses) =>
     [
         ("puts acknowledged", ledger.Count(each => each.IsPut)),
         ("deletes acknowledged", ledger.Count(each => !each.IsPut)),
         ("bytes put", ledger.Sum(each => (long)(each.Value?.Length ?? 0))),
+        ("puts under way when the server was killed", _pendingAtKill),
         ("writes of unknown outcome, read back", writer.UnknownCount),
         ("changes applied by the mirror", mirror.Count),
         .. witnesses.Select(each => ($"events: {each.Name}", (long)each.Count)),
@@ -195,7 +205,7 @@ internal sealed class Demonstration(DemoView view, TimeProvider time, string sou
         {
             ("write, sent to acknowledged", Percentiles.Of(ledger.Select(each => time.GetElapsedTime(each.SentAt, each.AcknowledgedAt).TotalMilliseconds))),
         };
-        foreach (var witness in witnesses.Where(each => each.End is null))
+        foreach (var witness in witnesses.Where(each => each.End is null && !each.IsHistory))
         {
             var delays = witness.Seen.Where(each => sent.ContainsKey(each.Event.Revision)).Select(each => time.GetElapsedTime(sent[each.Event.Revision], each.At).TotalMilliseconds);
             latencies.Add(($"write sent to event: {witness.Name}", Percentiles.Of(delays)));

@@ -16,6 +16,7 @@ internal sealed class Ledger
 {
     private readonly Lock _gate = new();
     private readonly SortedDictionary<long, Acknowledged> _changes = [];
+    private readonly List<string> _duplicates = [];
     private readonly List<(int Count, TaskCompletionSource Reached)> _waiting = [];
 
     public int Count
@@ -27,11 +28,22 @@ internal sealed class Ledger
         }
     }
 
+    /// <summary>Which revisions were acknowledged more than once, which must not be.</summary>
+    public IReadOnlyList<string> Duplicates
+    {
+        get
+        {
+            lock (_gate)
+                return [.. _duplicates];
+        }
+    }
+
     public void Add(Acknowledged change)
     {
         lock (_gate)
         {
-            _changes.Add(change.Revision.Value, change);
+            if (!_changes.TryAdd(change.Revision.Value, change))
+                _duplicates.Add($"revision {change.Revision} was acknowledged twice, for {_changes[change.Revision.Value].Key} and for {change.Key}");
             foreach (var (_, reached) in _waiting.Where(each => each.Count <= _changes.Count))
                 reached.TrySetResult();
             _waiting.RemoveAll(each => each.Count <= _changes.Count);

@@ -27,6 +27,21 @@ internal static class Verifier
             yield return $"{ledger.Count} changes were acknowledged, the last as revision {(ledger.Count == 0 ? 0 : ledger[^1].Revision.Value)}, but the server is at revision {last}";
     }
 
+    /// <summary>What the server holds that was not the last acknowledged, or does not hold that was.</summary>
+    public static IEnumerable<string> CheckState(IReadOnlyCollection<KeyValue> entries, IReadOnlyList<Acknowledged> ledger)
+    {
+        var expected = new Dictionary<Key, Acknowledged>();
+        foreach (var each in ledger)
+            expected[each.Key] = each;
+        foreach (var entry in entries)
+            if (!expected.Remove(entry.Key, out var last) || !last.IsPut)
+                yield return $"the server holds {entry.Key}, which was deleted or never written";
+            else if (entry.ModRevision != last.Revision || !entry.Value.Span.SequenceEqual(last.Value!.Value.Span))
+                yield return $"the server holds {entry.Key} of revision {entry.ModRevision}, but {Text(last)} was its last acknowledged change, or has another value";
+        foreach (var missing in expected.Values.Where(each => each.IsPut))
+            yield return $"the server lost {Text(missing)}";
+    }
+
     /// <summary>What a watcher saw that was not so, or did not see that was: in order, once, nothing left out, from its start to its end.</summary>
     public static IEnumerable<string> CheckWitness(Witness witness, IReadOnlyList<Acknowledged> ledger)
     {

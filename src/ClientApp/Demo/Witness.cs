@@ -18,6 +18,9 @@ internal sealed class Witness(string name, WatchTarget target, WatchOptions opti
 
     public bool PreviousValues { get; } = options.PreviousValues;
 
+    /// <summary>Whether it was told what was long ago, so that it says nothing of how fast events come.</summary>
+    public bool IsHistory { get; } = options.StartAt is not null;
+
     public Revision Start { get; private set; }
 
     /// <summary>Done when everything after <see cref="Start"/> is sure to arrive.</summary>

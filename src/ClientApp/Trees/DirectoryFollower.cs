@@ -12,6 +12,8 @@ internal sealed class DirectoryFollower : IDisposable
 {
     private const int BufferBytes = 64 << 10;
 
+    private static readonly TimeSpan s_quiet = TimeSpan.FromSeconds(5);
+
     private readonly FileSystemWatcher _watcher;
     private readonly TreePaths _paths;
     private readonly ConcurrentDictionary<string, byte> _changed = new(StringComparer.Ordinal);
@@ -39,10 +41,23 @@ internal sealed class DirectoryFollower : IDisposable
         _watcher.EnableRaisingEvents = true;
     }
 
-    /// <summary>Waits for changes; answers with the paths, relative to the directory.</summary>
+    /// <summary>
+    /// Waits for changes; answers with the paths, relative to the directory. None after a while of quiet: notices can stop for good
+    /// without a word, for example after a directory was moved away, so whoever follows has to look around then.
+    /// </summary>
     public async Task<IReadOnlyList<string>> NextAsync(CancellationToken cancellationToken)
     {
-        await _wakeUp.Reader.ReadAsync(cancellationToken);
+        using var quiet = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        quiet.CancelAfter(s_quiet);
+        try
+        {
+            await _wakeUp.Reader.ReadAsync(quiet.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return [];
+        }
+
         var taken = new List<string>();
         foreach (var path in _changed.Keys)
             if (_changed.TryRemove(path, out _))

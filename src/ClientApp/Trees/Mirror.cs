@@ -26,7 +26,7 @@ internal interface IMirrorReport
 /// Scan at revision S, make the directory equal to that, then follow the events from S + 1: nothing can fall between. After every batch
 /// the revision is remembered beside the directory, once its files are on the disk; so a mirror that was stopped or killed goes on where
 /// it was, and repeats at most changes that it has made already, which does no harm. A watch that was lost on the way resumes by itself,
-/// inside the client library. Was the mirror away for longer than history reaches back, or is the cluster another one, it scans again.
+/// inside the client library. Where two keys exclude each other as files, what there is now decides, by a scan. Was the mirror away for longer than history reaches back, or is the cluster another one, it scans again.
 /// </remarks>
 internal sealed class Mirror(IWatchClient client, TreePaths paths, IMirrorReport report)
 {
@@ -104,6 +104,11 @@ internal sealed class Mirror(IWatchClient client, TreePaths paths, IMirrorReport
         catch (WatchException error) when (error.Code is WatchErrorCode.Compacted or WatchErrorCode.FutureRevision or WatchErrorCode.IncarnationChanged)
         {
             return error.Message;
+        }
+        catch (MirrorConflictException conflict)
+        {
+            // Keys that exclude each other may have been there only for a moment: the scan tells, and ends the mirror where they still are.
+            return conflict.Message;
         }
 
         cancellationToken.ThrowIfCancellationRequested();

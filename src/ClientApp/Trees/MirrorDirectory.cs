@@ -22,7 +22,10 @@ internal sealed class MirrorDirectory(TreePaths paths)
         // All names are checked before the first file is touched.
         var wanted = entries.ToDictionary(each => paths.PathOf(each.Key), StringComparer.Ordinal);
         CheckConflicts(wanted);
-        foreach (var file in FileTree.Files(paths.Root).Select(paths.RelativePath).ToList())
+        // A pipe or a socket that somebody put there goes, too.
+        var others = new List<string>();
+        var files = FileTree.Files(paths.Root, stayedOut: (path, _) => others.Add(path)).ToList();
+        foreach (var file in files.Concat(others).Select(paths.RelativePath))
             if (!wanted.ContainsKey(file))
                 Remove(file);
         foreach (var (path, entry) in wanted)
@@ -47,7 +50,12 @@ internal sealed class MirrorDirectory(TreePaths paths)
         MakeParents(path, key);
         var full = paths.FullPath(path);
         if (Directory.Exists(full))
-            throw Conflict(key, full);
+        {
+            if (FileTree.IsLink(full) || Directory.EnumerateFileSystemEntries(full).Any())
+                throw Conflict(key, full);
+            Directory.Delete(full);
+        }
+
         AtomicFile.Write(full, Path.Combine(paths.Root, TreePaths.TemporaryPrefix + Environment.ProcessId), value);
     }
 
@@ -90,9 +98,12 @@ internal sealed class MirrorDirectory(TreePaths paths)
     private bool HasContent(string path, ReadOnlySpan<byte> value)
     {
         var file = new FileInfo(paths.FullPath(path));
-        return file.Exists && !FileTree.IsLink(file.FullName) && file.Length == value.Length && File.ReadAllBytes(file.FullName).AsSpan().SequenceEqual(value);
+        return FileTree.KindOf(file.FullName) == PathKind.File && file.Length == value.Length && File.ReadAllBytes(file.FullName).AsSpan().SequenceEqual(value);
     }
 
-    private static CommandFailedException Conflict(Key key, string other) =>
+    private static MirrorConflictException Conflict(Key key, string other) =>
         new($"key {key} and '{other}' cannot both be in the mirror: a name is either a file or a directory");
 }
+
+/// <summary>Two keys that no directory can hold at once: a name is either a file or a directory.</summary>
+internal sealed class MirrorConflictException(string message) : CommandFailedException(message);
