@@ -11,33 +11,28 @@ namespace Watch.Client;
 /// </summary>
 public abstract class GrainWatchClient : IWatchClient
 {
-    private readonly IGrainFactory _grains;
-    private readonly WatchClientOptions _options;
-    private readonly TimeProvider _time;
-    private readonly IWatchRandom _random;
-
     /// <summary>Makes a client over a way to the grains.</summary>
     protected GrainWatchClient(IGrainFactory grains, WatchClientOptions options, TimeProvider time, IWatchRandom random)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
-        _grains = grains;
-        _options = options;
-        _time = time;
-        _random = random;
+        Grains = grains;
+        Options = options;
+        Time = time;
+        Random = random;
     }
 
     /// <summary>The way to the grains.</summary>
-    private protected IGrainFactory Grains => _grains;
+    private protected IGrainFactory Grains { get; }
 
     /// <summary>The client's settings.</summary>
-    private protected WatchClientOptions Options => _options;
+    private protected WatchClientOptions Options { get; }
 
     /// <summary>The clock that timeouts and pauses go by.</summary>
-    private protected TimeProvider Time => _time;
+    private protected TimeProvider Time { get; }
 
     /// <summary>Where session ids come from.</summary>
-    private protected IWatchRandom Random => _random;
+    private protected IWatchRandom Random { get; }
 
     /// <inheritdoc/>
     public Task<WriteResult> PutAsync(Key key, ReadOnlyMemory<byte> value, WriteCondition? condition = null, CancellationToken cancellationToken = default) =>
@@ -76,7 +71,7 @@ public abstract class GrainWatchClient : IWatchClient
         ArgumentNullException.ThrowIfNull(target);
         var request = Request(target, options);
         var feed = await OpenAsync(request, cancellationToken);
-        return new ResumingWatchStream(this, request, feed, new Backoff(_options, _time, _random), (options ?? new WatchOptions()).Resume);
+        return new ResumingWatchStream(this, request, feed, new Backoff(Options, Time, Random), (options ?? new WatchOptions()).Resume);
     }
 
     /// <inheritdoc/>
@@ -86,7 +81,7 @@ public abstract class GrainWatchClient : IWatchClient
     internal async Task<IWatchFeed> OpenAsync(WatchRequest request, CancellationToken cancellationToken)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        using var timer = _time.CreateTimer(static state => ((CancellationTokenSource)state!).Cancel(), limit, _options.CallTimeout, Timeout.InfiniteTimeSpan);
+        using var timer = Time.CreateTimer(static state => ((CancellationTokenSource)state!).Cancel(), limit, Options.CallTimeout, Timeout.InfiniteTimeSpan);
         try
         {
             return await OpenFeedAsync(request, limit.Token);
@@ -112,9 +107,9 @@ public abstract class GrainWatchClient : IWatchClient
         QueueEventsMax = options?.QueueEventsMax,
     };
 
-    private IKvGrain KeyGrain(Key key) => _grains.GetGrain<IKvGrain>(GrainKeys.OfKey(BucketId.Default, key));
+    private IKvGrain KeyGrain(Key key) => Grains.GetGrain<IKvGrain>(GrainKeys.OfKey(BucketId.Default, key));
 
-    private IBucketGrain BucketGrain() => _grains.GetGrain<IBucketGrain>(GrainKeys.OfBucket(BucketId.Default));
+    private IBucketGrain BucketGrain() => Grains.GetGrain<IBucketGrain>(GrainKeys.OfBucket(BucketId.Default));
 
     private Task<T> ReadAsync<T>(Func<CancellationToken, Task<T>> call, CancellationToken cancellationToken) =>
         CallAsync(call, TransportErrors.OfRead, cancellationToken);
@@ -127,7 +122,7 @@ public abstract class GrainWatchClient : IWatchClient
         try
         {
             // The wait is bounded here, on this side: whatever happens to the call, its caller goes on.
-            return await call(cancellationToken).WaitAsync(_options.CallTimeout, _time, cancellationToken);
+            return await call(cancellationToken).WaitAsync(Options.CallTimeout, Time, cancellationToken);
         }
         catch (Exception error) when (error is not WatchException && TransportErrors.IsLost(error, cancellationToken))
         {

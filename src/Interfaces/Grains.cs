@@ -88,6 +88,9 @@ public static class GrainKeys
     /// <summary>The grain key of a bucket.</summary>
     public static string OfBucket(BucketId bucket) => bucket.ToString();
 
+    /// <summary>The bucket of a grain key made by <see cref="OfBucket"/>.</summary>
+    public static BucketId ParseBucket(string text) => new(int.Parse(text, System.Globalization.CultureInfo.InvariantCulture));
+
     /// <summary>The grain key of a key: the bucket's id and the key's text, one to one.</summary>
     public static string OfKey(BucketId bucket, Key key) => $"{bucket}:{KeyText.Encode(key.Span)}";
 

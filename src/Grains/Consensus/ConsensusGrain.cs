@@ -40,7 +40,7 @@ internal sealed class ConsensusGrain(LeaderLocator leaders, IOptions<WatchSiloOp
 
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
-        _bucket = new BucketId(int.Parse(this.GetPrimaryKeyString(), System.Globalization.CultureInfo.InvariantCulture));
+        _bucket = GrainKeys.ParseBucket(this.GetPrimaryKeyString());
         return Task.CompletedTask;
     }
 

@@ -66,7 +66,7 @@ internal sealed partial class Replica
     }
 
     /// <summary>The node's state machine.</summary>
-    public Node Node => _node ??= new Node(_storage.Folder.Identity, _storage.Recovered, s_raft, () => _random.NextBits() / (ulong.MaxValue + 1.0));
+    public Node Node => _node ??= new Node(_storage.Folder.Identity, _storage.Recovered, s_raft, _random.NextFraction);
 
     /// <summary>Why it accepts nothing; null while it does.</summary>
     public Refusal? Unavailable => this switch
@@ -106,7 +106,7 @@ internal sealed partial class Replica
     {
         Node.Start(Now);
         _running = true;
-        // Owned by this object: it ends in StopAsync, and its failures end in _failure.
+        // Owned by this object: it ends in StopAsync, and its failures end in the node's health.
         _ = RunAsync();
     }
 

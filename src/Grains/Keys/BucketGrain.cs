@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Globalization;
 using Microsoft.Extensions.Options;
 using Orleans;
 using Orleans.Concurrency;
@@ -22,7 +21,7 @@ internal sealed class BucketGrain(LeaderLocator leaders, WatchDispatcher dispatc
 
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
-        _bucket = new BucketId(int.Parse(this.GetPrimaryKeyString(), CultureInfo.InvariantCulture));
+        _bucket = GrainKeys.ParseBucket(this.GetPrimaryKeyString());
         return Task.CompletedTask;
     }
 

@@ -61,16 +61,6 @@ internal sealed class WatchDispatcher
         }
     }
 
-    /// <summary>What this silo's watching holds and has done.</summary>
-    public WatchStats Stats
-    {
-        get
-        {
-            lock (_gate)
-                return _table.Stats;
-        }
-    }
-
     private long NowMs => (long)_time.GetElapsedTime(0).TotalMilliseconds;
 
     /// <summary>Starts a watch; done when it is effective.</summary>
