@@ -60,7 +60,7 @@ internal sealed class RaftTranscript
                 _pass.Clear();
                 return "ok";
             case "crash":
-                Of(words[1]).Crash(unsyncedSurvives: false);
+                Of(words[1]).Crash(new NothingSurvives());
                 return "ok";
             case "restart":
                 Of(words[1]).Start(Now);
@@ -176,14 +176,16 @@ internal sealed class RaftTranscript
             worked = true;
             Ship(parcel);
         }
-        if (!machine.Disk.IsBusy && machine.Node.TryCollect(machine.Batch))
-            machine.Disk.Write(machine.Batch);
+        machine.WriteBatch();
         if (machine.Disk.IsBusy && !_stuck.Contains(machine))
         {
             worked = true;
-            machine.Disk.Sync();
-            machine.Batch.Clear();
-            machine.Node.Persisted(Now);
+            machine.SyncBatch(Now);
+        }
+        while (!_stuck.Contains(machine) && machine.Node.TryTakeSnapshotWork(out var work))
+        {
+            worked = true;
+            machine.Do(work, Now);
         }
         machine.Apply(Now, _ => worked = true);
         while (machine.Node.TryTakeReadAnswer(Now, out var answer))

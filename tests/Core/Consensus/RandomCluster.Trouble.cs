@@ -60,8 +60,16 @@ internal sealed partial class RandomCluster
     {
         if (machine.Node is null)
             return;
+        if (_random.Next(2) == 0)
+            machine.Disk.FailSoon(_random.Next(1, 8));                   // in the middle of some work at the disk
+        else
+            GoDown(machine);
+    }
+
+    private void GoDown(Machine machine)
+    {
         Crashes++;
-        machine.Crash(_random.Next(2) == 0);
+        machine.Crash(_random);
         At(_random.Next(300_000), () =>
         {
             if (machine.Node is null)
@@ -148,7 +156,11 @@ internal sealed partial class RandomCluster
         _calm = true;
         _cut.Clear();
         _slow.Clear();
-        foreach (var machine in _machines.Where(machine => machine.Node is null))
-            Start(machine);
+        foreach (var machine in _machines)
+        {
+            machine.Disk.FailSoon(int.MaxValue / 2);
+            if (machine.Node is null)
+                Start(machine);
+        }
     }
 }
