@@ -49,7 +49,9 @@ internal sealed class GroupRecovery(GroupId group)
             _behind.Clear();
         if (!start.Keeps || start.Index == From)
             _termAtSnapshot = start.Index == From ? start.Term : null;
-        _last = start.Keeps && _last is { } last ? LogIndex.Max(last, start.Index) : start.Index;
+        // Where it keeps what follows, how far that goes may stand in a segment that was retired.
+        if (!start.Keeps)
+            _last = start.Index;
     }
 
     internal RecoveredGroup Complete()

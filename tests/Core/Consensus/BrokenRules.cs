@@ -8,7 +8,7 @@ internal abstract class BrokenRules(string name) : SafetyRules
     internal static readonly BrokenRules[] All =
     [
         new AcknowledgeBeforeSync(), new SkipTermCheck(), new WrongQuorum(), new CommitOldTermByCounting(), new LeaseFromAnswer(), new NoLeaseProtection(),
-        new VoteWithoutComparingLogs(), new VoteTwice(), new ReadWithoutAsking(), new InstallOlder(), new TruncateBeforeSync(), new RetireUnwritten(),
+        new VoteWithoutComparingLogs(), new VoteTwice(), new ReadWithoutAsking(), new TruncateBeforeSync(), new RetireUnwritten(),
     ];
 
     internal string Name { get; } = name;
@@ -59,7 +59,7 @@ internal abstract class BrokenRules(string name) : SafetyRules
         internal override bool MayVoteAgain => true;
     }
 
-    private sealed class InstallOlder() : BrokenRules("a snapshot replaces a log that is ahead of it")
+    internal sealed class InstallOlder() : BrokenRules("a snapshot replaces a log that is ahead of it")
     {
         internal override bool BringsForward(LogIndex snapshot, LogIndex committed) => true;
 
