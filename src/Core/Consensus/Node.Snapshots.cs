@@ -157,7 +157,8 @@ public sealed partial class Node
     {
         Catalogue = CatalogueSnapshot.Decode(content);
         _catalogueApplied = upTo;
-        Incarnation ??= Catalogue.Incarnation;
+        foreach (var born in Catalogue.AsCommands().OfType<CatalogueCommand.ClusterBorn>())
+            Learn(born);
     }
 
     /// <summary>N3, of groups whose creation a snapshot stands for.</summary>
