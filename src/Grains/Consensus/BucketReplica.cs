@@ -51,7 +51,7 @@ internal sealed class BucketReplica(BucketId bucket, GroupId group, WatchSiloOpt
 
         var pending = _pending.TryPeek(out var next) && next.Covers(entry.Index) ? next : null;
         var command = pending?.CommandAt(entry.Index) ?? CommandCodec.Decode(entry.Payload.Span);
-        var outcome = State.Apply(command, entry.WallTimeMs, Watched);
+        var outcome = State.Apply(command, AppliedAt.Of(entry), Watched);
         if (command is CompactCommand)
             _compactionUnderWay = false;
         if (pending is not null && pending.Add(ToOutcome(outcome)))
@@ -84,7 +84,7 @@ internal sealed class BucketReplica(BucketId bucket, GroupId group, WatchSiloOpt
 
     private CommandOutcome ToOutcome(Outcome outcome)
     {
-        var result = new WriteResult((WriteStatus)(int)outcome.Status, outcome.Revision, outcome.Previous);
+        var result = new WriteResult((WriteStatus)(int)outcome.Status, outcome.Revision, outcome.Previous) { Index = outcome.Index };
         if (outcome.Links.Count == 0)
             return new CommandOutcome(result, [], []);
 
