@@ -30,7 +30,8 @@ namespace Watch.Core.Keyspace;
 /// (<see cref="ResultTable"/>).</item>
 /// </list>
 /// <para>
-/// After a crash the state is rebuilt by feeding the log again; nothing here is durable by itself. Compaction takes time in
+/// After a crash the state is rebuilt by feeding the log again, from the beginning or behind a snapshot (<see cref="BucketSnapshot"/>);
+/// nothing here is durable by itself. Compaction takes time in
 /// proportion to what it drops; a leader that compacts often compacts briefly.
 /// </para>
 /// </remarks>
@@ -38,8 +39,8 @@ public sealed partial class BucketState
 {
     private readonly ScopeTable _scopes = new();
     private readonly ChangeLog _log = new();
-
     private readonly ResultTable _results;
+    private readonly KeyspaceRules _rules;
 
     // Scopes of which a compaction left only the head, by the revision of that head.
     private readonly Queue<(ScopeEntry Scope, Revision Head)> _forgettable = new();
@@ -50,7 +51,11 @@ public sealed partial class BucketState
     {
     }
 
-    internal BucketState(ResultLimits limits, KeyspaceRules rules) => _results = new ResultTable(limits, rules);
+    internal BucketState(ResultLimits limits, KeyspaceRules rules)
+    {
+        _rules = rules;
+        _results = new ResultTable(limits, rules);
+    }
 
     /// <summary>The index of the last entry that was applied.</summary>
     public LogIndex Applied { get; private set; }
@@ -184,7 +189,7 @@ public sealed partial class BucketState
         if (write.Kind == ChangeKind.Delete && current is null)
             return new Outcome(ApplyStatus.Unchanged, Revision, null, null, []) { Index = at.Index };
 
-        entry ??= _scopes.AddKey(write.Key, ForgottenThrough);
+        entry ??= AddKey(write.Key);
         var change = ChangeOf(write, entry.Text, current, at.WallTimeMs);
         var links = watched.Any ? LinksOf(entry, watched) : [];       // before the heads move (K2)
         Record(entry, change, liveKeys: (write.Kind == ChangeKind.Put ? 1 : 0) - (current is null ? 0 : 1));
@@ -221,6 +226,7 @@ public sealed partial class BucketState
 
     private void Record(KeyEntry entry, Change change, int liveKeys)
     {
+        _saving?.BeforeChange(entry);
         Revision = change.Revision;
         entry.Append(change);
         entry.Head = change.Revision;
@@ -250,6 +256,7 @@ public sealed partial class BucketState
     {
         var entry = _scopes.FindKey(change.Key);
         Invariant.That(entry is not null, "K6: the key of a change in history is remembered");
+        _saving?.BeforeCompaction(entry);
         entry.Compact(Compacted);
         NoteIfEmpty(entry, change);
         for (var segment = entry.Parent; segment!.Parent is not null; segment = segment.Parent)
@@ -273,8 +280,22 @@ public sealed partial class BucketState
         {
             _forgettable.Dequeue();
             if (oldest.Scope.IsEmpty && oldest.Scope.Head == oldest.Head)        // else it has changed since, and lives
-                _scopes.Forget(oldest.Scope);
+                ForgetScope(oldest.Scope);
         }
+    }
+
+    private KeyEntry AddKey(Key key)
+    {
+        var entry = _scopes.AddKey(key, ForgottenThrough);
+        _saving?.LeaveOut(entry);
+        return entry;
+    }
+
+    private void ForgetScope(ScopeEntry scope)
+    {
+        if (scope is KeyEntry key)
+            _saving?.BeforeCompaction(key);
+        _scopes.Forget(scope);
     }
 
     private Revision RevisionThatFrees(long bytes)

@@ -98,6 +98,28 @@ internal sealed class ResultTable(ResultLimits limits, KeyspaceRules rules)
         }
     }
 
+    /// <summary>What is here now, for a snapshot: results never change, and of the clients what can change is copied.</summary>
+    public SharedResults Share()
+    {
+        var clients = new List<SharedClient>(ClientCount);
+        var records = new ResultRecord[Count];
+        var at = 0;
+        foreach (var client in _clients.Values)
+            client.SnapshotPlace = -1;
+        for (var each = Oldest; each is not null; each = each.Newer)
+        {
+            if (each.Client.SnapshotPlace < 0)
+            {
+                each.Client.SnapshotPlace = clients.Count;
+                clients.Add(new SharedClient(each.Client.Id, each.Client.AnsweredBelow, each.Client.Horizon));
+            }
+
+            records[at++] = each;
+        }
+
+        return new SharedResults(Horizon, clients, records);
+    }
+
     /// <summary>Takes over what a snapshot holds; the results have to follow in their order.</summary>
     internal void Restore(LogIndex horizon) => Horizon = horizon;
 
@@ -172,6 +194,16 @@ internal sealed class ResultTable(ResultLimits limits, KeyspaceRules rules)
 
         client.AnsweredBelow = oldestOpen;
     }
+}
+
+/// <summary>A client's marks at one moment.</summary>
+internal readonly record struct SharedClient(ClientId Id, long AnsweredBelow, LogIndex Horizon);
+
+/// <summary>The table at one moment: clients in the order of their oldest results, and the results in order.</summary>
+/// <remarks>A result finds its client by <see cref="ResultClient.SnapshotPlace"/>, which stands until the next snapshot begins.</remarks>
+internal sealed record SharedResults(LogIndex Horizon, IReadOnlyList<SharedClient> Clients, IReadOnlyList<ResultRecord> Records)
+{
+    public static readonly SharedResults None = new(LogIndex.None, [], []);
 }
 
 /// <summary>What is remembered of a client; it has at least one result.</summary>
