@@ -6,8 +6,8 @@ namespace Watch.Core.Storage;
 /// </summary>
 public sealed class SnapshotWriter : IDisposable
 {
-    /// <summary>The content of one chunk, at most.</summary>
-    public const int ChunkBytesMax = 1 << 20;
+    /// <summary>The content of one chunk, at most: some of a state, and one value of the longest kind.</summary>
+    public const int ChunkBytesMax = 2 << 20;
 
     private readonly SnapshotStore _store;
     private readonly IFile _file;
