@@ -27,6 +27,9 @@ public sealed partial class Node
     /// <summary>The last entry of the system group that the catalogue has in it.</summary>
     public LogIndex CatalogueApplied => _catalogueApplied;
 
+    /// <summary>Whether the disk has something to do for snapshots: one is due, or a transfer waits.</summary>
+    public bool HasSnapshotWork => _due.Count > 0 || _snapshotWork.Count > 0;
+
     /// <summary>Takes the next group of which a snapshot is due. It is named again when it still is due after more entries.</summary>
     public bool TryTakeDue(out GroupId group)
     {
@@ -37,8 +40,11 @@ public sealed partial class Node
     /// <summary>What a snapshot stands for that is taken of a group's state now; null where the last one stands for the same.</summary>
     /// <param name="id">The group.</param>
     /// <param name="applied">The last entry that its state has in it.</param>
-    public SnapshotInfo? BeginSnapshot(GroupId id, LogIndex applied) =>
-        _groups.TryGetValue(id, out var group) && applied > group.SnapshotIndex ? group.BeginSnapshot(applied) : null;
+    public SnapshotInfo? BeginSnapshot(GroupId id, LogIndex applied)
+    {
+        _due.Remove(id);
+        return _groups.TryGetValue(id, out var group) && applied > group.SnapshotIndex ? group.BeginSnapshot(applied) : null;
+    }
 
     /// <summary>A snapshot that was begun here is durable and has its name.</summary>
     public void SnapshotTaken(SnapshotInfo taken)
@@ -46,6 +52,13 @@ public sealed partial class Node
         ArgumentNullException.ThrowIfNull(taken);
         _groups[taken.Group].SnapshotTaken(taken);
         Note(_groups[taken.Group]);
+    }
+
+    /// <summary>A snapshot that was begun here was not kept: a newer one was received meanwhile.</summary>
+    public void SnapshotGivenUp(SnapshotInfo begun)
+    {
+        ArgumentNullException.ThrowIfNull(begun);
+        _groups[begun.Group].SnapshotGivenUp();
     }
 
     /// <summary>Takes the next thing that a transfer wants of the disk.</summary>

@@ -22,6 +22,7 @@ public sealed partial class RaftGroup
     private InstalledSnapshot? _installed;
     private long _bytesBehind;
     private long _bytesBegun;
+    private bool _isTaking;
 
     /// <summary>Its newest durable snapshot; null where there is none.</summary>
     public SnapshotInfo? Snapshot { get; private set; }
@@ -40,6 +41,8 @@ public sealed partial class RaftGroup
         get
         {
             // A transfer would begin anew: it gets a while, but not for ever.
+            if (_isTaking)
+                return false;
             var patience = Leading is { IsTransferring: true } ? Options.SnapshotPatience : 1;
             return EntriesBehindSnapshot >= Options.SnapshotEntries * patience || _bytesBehind >= Options.SnapshotBytes * patience;
         }
@@ -49,13 +52,14 @@ public sealed partial class RaftGroup
     internal SnapshotInfo BeginSnapshot(LogIndex applied)
     {
         Invariant.That(applied <= _handedOut && applied > SnapshotIndex, $"R12: a snapshot stands for what was handed out (group {Id}: {applied} of {_handedOut}, after {SnapshotIndex})");
-        _bytesBegun = _bytesBehind;
+        (_bytesBegun, _isTaking) = (_bytesBehind, true);
         return new SnapshotInfo(Id, applied, _log.TermAt(applied)!.Value, _log.StampAt(applied), _members.At(applied).Encode());
     }
 
     /// <summary>A snapshot that was begun here is durable.</summary>
     internal void SnapshotTaken(SnapshotInfo taken)
     {
+        _isTaking = false;
         if (taken.Index <= SnapshotIndex)
             return;
         Invariant.That(taken.Index <= Committed, "R12: a snapshot stands for committed entries");
@@ -63,6 +67,9 @@ public sealed partial class RaftGroup
         _bytesBehind -= _bytesBegun;
         Forget();
     }
+
+    /// <summary>The snapshot that was begun here came to nothing: a newer one arrived meanwhile.</summary>
+    internal void SnapshotGivenUp() => _isTaking = false;
 
     /// <summary>Takes the next piece of work for the disk.</summary>
     internal bool TryTakeWork(out SnapshotWork work) => _work.TryDequeue(out work!);

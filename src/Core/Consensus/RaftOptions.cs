@@ -54,7 +54,7 @@ public sealed record RaftOptions
     /// <summary>Bytes of entries that stay in memory though a snapshot stands for them, at most. Default 8 MiB.</summary>
     public long SnapshotTailBytes { get; init; } = 8 << 20;
 
-    /// <summary>Snapshots that a node sends at a time, at most; each takes a chunk (up to 2 MiB) of memory. Default 4.</summary>
+    /// <summary>Snapshots that a node sends at a time, at most; each takes a chunk of memory. Default 4.</summary>
     public int SnapshotTransfersMax { get; init; } = 4;
 
     /// <summary>How long a leader waits before it sends a chunk again that was not answered, in heartbeat intervals. Default 3.</summary>

@@ -6,8 +6,8 @@ namespace Watch.Core.Storage;
 /// </summary>
 public sealed class SnapshotWriter : IDisposable
 {
-    /// <summary>The content of one chunk, at most: some of a state, and one value of the longest kind.</summary>
-    public const int ChunkBytesMax = 2 << 20;
+    /// <summary>The content of one chunk, at most: a piece of a state that ends with a value of the longest kind. Most have 256 KiB.</summary>
+    public const int ChunkBytesMax = 48 << 20;
 
     private readonly SnapshotStore _store;
     private readonly IFile _file;

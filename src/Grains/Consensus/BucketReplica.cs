@@ -10,7 +10,7 @@ namespace Watch.Grains.Consensus;
 /// One bucket on this node: its state, who watches what of it, and the proposals that wait for their entries to be applied. Used in the
 /// replica's turns only.
 /// </summary>
-internal sealed class BucketReplica(GroupId group, WatchSiloOptions options)
+internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, BucketState? state = null, LogIndex applied = default)
 {
     /// <summary>
     /// How long a scope's last change is remembered behind the compaction that dropped it: twice the longest interval between two
@@ -29,7 +29,10 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options)
 
     public GroupId Group { get; } = group;
 
-    public BucketState State { get; } = new();
+    public BucketState State { get; private set; } = state ?? new();
+
+    /// <summary>The last entry that was applied, of whichever kind.</summary>
+    public LogIndex Applied { get; private set; } = applied;
 
     /// <summary>Who watches what, as far as they told this leader; empty on a follower.</summary>
     public WatchedScopes Watched { get; private set; } = new();
@@ -42,12 +45,16 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options)
         return pending.Reply.Task;
     }
 
+    /// <summary>A snapshot that a leader sent takes the place of the state.</summary>
+    public void Install(BucketState state, LogIndex upTo) => (State, Applied) = (state, upTo);
+
     /// <summary>Applies a committed entry, and answers whoever proposed it here.</summary>
     public void Apply(Entry entry)
     {
         // What commits at an index in another term is not what was proposed there.
         while (_pending.TryPeek(out var overtaken) && overtaken.IsOvertakenBy(entry))
             _pending.Dequeue().Lose("another leader's write stands in its place, or in that of one proposed with it");
+        Applied = entry.Index;
         if (entry.Kind != EntryKind.Command)
             return;
 

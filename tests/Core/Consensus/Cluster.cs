@@ -125,8 +125,11 @@ internal sealed class Machine(int number, RaftOptions options, Func<double> jitt
         }
         var done = Writer;
         Writer = null;
-        if (done.Complete() && BrokenRules.SyncsBeforeTruncation(rules))
+        var kept = done.Complete();
+        if (kept && BrokenRules.SyncsBeforeTruncation(rules))
             Node!.SnapshotTaken(done.Info);
+        else if (!kept)
+            Node!.SnapshotGivenUp(done.Info);
         Snapshots++;
         return true;
     }
