@@ -76,7 +76,13 @@ internal sealed partial class Replica
         _random = random;
         _options = options.Value;
         _logger = logger;
-        _raft = new RaftOptions { SnapshotEntries = _options.SnapshotEntries, SnapshotBytes = _options.SnapshotBytes };
+        var standard = new RaftOptions();
+        _raft = standard with
+        {
+            SnapshotEntries = _options.SnapshotEntries,
+            SnapshotBytes = _options.SnapshotBytes,
+            SnapshotTailEntries = Math.Min(standard.SnapshotTailEntries, _options.SnapshotEntries / 10),
+        };
         storage.CloseAfter(StopAsync);
     }
 
