@@ -5,8 +5,16 @@ namespace Watch.Core.Consensus.Messages;
 /// <summary>Pieces of snapshots as bytes.</summary>
 public static partial class ParcelCodec
 {
-    private static void WriteSnapshot(ref ByteWriter writer, InstallSnapshot part)
+    private static void WriteOfSnapshot(ref ByteWriter writer, GroupMessage message)
     {
+        if (message is SnapshotAnswer answer)
+        {
+            WriteRound(ref writer, answer.Round);
+            writer.Long(answer.Index.Value);
+            writer.Int(answer.Next);
+            return;
+        }
+        var part = (InstallSnapshot)message;
         WriteRound(ref writer, part.Round);
         writer.Long(part.Snapshot.Index.Value);
         writer.Long(part.Snapshot.Term.Value);

@@ -167,13 +167,8 @@ public static partial class ParcelCodec
             case ReleaseLease release:
                 writer.Long(release.RoundNumber);
                 break;
-            case InstallSnapshot part:
-                WriteSnapshot(ref writer, part);
-                break;
-            case SnapshotAnswer answer:
-                WriteRound(ref writer, answer.Round);
-                writer.Long(answer.Index.Value);
-                writer.Int(answer.Next);
+            case InstallSnapshot or SnapshotAnswer:
+                WriteOfSnapshot(ref writer, message);
                 break;
         }
     }
