@@ -71,15 +71,13 @@ internal static class SnapshotFormat
                 new LogTime(BinaryPrimitives.ReadInt64LittleEndian(header[56..])),
                 header[HeaderBytes..].ToArray()));
 
-    /// <summary>A chunk with its header.</summary>
-    internal static byte[] Chunk(int number, ReadOnlySpan<byte> content, ref uint checksum)
+    /// <summary>Writes a chunk with its header.</summary>
+    internal static void WriteChunk(Span<byte> bytes, int number, ReadOnlySpan<byte> content, ref uint checksum)
     {
-        var bytes = new byte[ChunkHeaderBytes + content.Length];
         BinaryPrimitives.WriteInt32LittleEndian(bytes, content.Length);
-        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(4), number);
-        content.CopyTo(bytes.AsSpan(ChunkHeaderBytes));
+        BinaryPrimitives.WriteInt32LittleEndian(bytes[4..], number);
+        content.CopyTo(bytes[ChunkHeaderBytes..]);
         checksum = LogFormat.WriteChecksum(bytes, checksum);
-        return bytes;
     }
 
     /// <summary>The trailer: a chunk header without content, and how many bytes all chunks hold.</summary>

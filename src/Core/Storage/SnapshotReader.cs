@@ -67,26 +67,31 @@ public sealed class SnapshotReader : IDisposable
 
     private byte[]? ReadAt(int chunk, long offset, uint before, out uint checksum)
     {
-        var (length, number) = SnapshotFormat.ReadChunkHeader(ReadBytes(offset, SnapshotFormat.ChunkHeaderBytes));
+        var header = ReadBytes(offset, SnapshotFormat.ChunkHeaderBytes);
+        var (length, number) = SnapshotFormat.ReadChunkHeader(header);
         if (number != chunk || length is < 0 or > SnapshotWriter.ChunkBytesMax)
             throw Damage(offset, "no chunk begins there.");
-        var bytes = ReadBytes(offset, length == 0 ? SnapshotFormat.TrailerBytes : SnapshotFormat.ChunkHeaderBytes + length);
-        checksum = LogFormat.Checksum(before, bytes);
-        if (checksum != LogFormat.ChecksumOf(bytes))
+        // Of the trailer, what follows its header is how much content there is.
+        var content = ReadBytes(offset, SnapshotFormat.ChunkHeaderBytes, length == 0 ? SnapshotFormat.TrailerBytes - SnapshotFormat.ChunkHeaderBytes : length);
+        checksum = Crc32C.Append(LogFormat.Checksum(before, header), content);
+        if (checksum != LogFormat.ChecksumOf(header))
             throw Damage(offset, "what stands there is not what was written.");
         if (length > 0)
-            return bytes[SnapshotFormat.ChunkHeaderBytes..];
+            return content;
         if (offset + SnapshotFormat.TrailerBytes != _file.Length)
             throw Damage(offset + SnapshotFormat.TrailerBytes, "something follows the trailer.");
         return null;
     }
 
-    private byte[] ReadBytes(long offset, int count)
+    /// <summary>Reads a part of what begins at an offset.</summary>
+    private byte[] ReadBytes(long offset, int count) => ReadBytes(offset, 0, count);
+
+    private byte[] ReadBytes(long offset, int skip, int count)
     {
-        if (offset + count > _file.Length)
+        if (offset + skip + count > _file.Length)
             throw Damage(offset, "the file ends too early.");
         var bytes = new byte[count];
-        if (_file.Read(offset, bytes) != count)
+        if (_file.Read(offset + skip, bytes) != count)
             throw Damage(offset, "the file ends too early.");
         return bytes;
     }

@@ -11,6 +11,7 @@ public sealed class SnapshotWriter : IDisposable
 
     private readonly SnapshotStore _store;
     private readonly IFile _file;
+    private byte[] _buffer = [];
     private long _length;
     private long _content;
     private uint _checksum;
@@ -35,7 +36,11 @@ public sealed class SnapshotWriter : IDisposable
     public void Write(ReadOnlySpan<byte> content)
     {
         Invariant.That(!_closed && content.Length is > 0 and <= ChunkBytesMax, "S1: a chunk has content, and not too much");
-        Put(SnapshotFormat.Chunk(Chunks, content, ref _checksum));
+        if (_buffer.Length < SnapshotFormat.ChunkHeaderBytes + content.Length)
+            _buffer = new byte[SnapshotFormat.ChunkHeaderBytes + content.Length];
+        var bytes = _buffer.AsSpan(0, SnapshotFormat.ChunkHeaderBytes + content.Length);
+        SnapshotFormat.WriteChunk(bytes, Chunks, content, ref _checksum);
+        Put(bytes);
         Chunks++;
         _content += content.Length;
         _file.Sync();
