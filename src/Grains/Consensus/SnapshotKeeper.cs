@@ -29,7 +29,8 @@ internal sealed partial class SnapshotKeeper(
     private SnapshotWriter? _writer;
     private BucketSnapshot? _state;
     private ReadOnlyMemory<byte> _catalogue;
-    private long _begunMs;
+    private TimeSpan _begun;
+    private TimeSpan _longest;
     private (long Segment, int Snapshots) _tried;
     private int _snapshots;
 
@@ -38,7 +39,10 @@ internal sealed partial class SnapshotKeeper(
     public async ValueTask<bool> StepAsync(Action settle)
     {
         var worked = await TransferAsync(settle);
+        var from = clock().Monotonic;
         worked |= _writer is null ? await BeginAsync() : await WriteAsync();
+        var took = clock().Monotonic - from;
+        _longest = took > _longest ? took : _longest;
         return await RetireAsync() || worked;
     }
 
@@ -102,7 +106,7 @@ internal sealed partial class SnapshotKeeper(
         var applied = group == GroupId.System ? node.CatalogueApplied : bucketOf(group).Applied;
         if (node.BeginSnapshot(group, applied) is not { } info)
             return true;
-        _begunMs = (long)clock().Monotonic.TotalMilliseconds;
+        (_begun, _longest) = (clock().Monotonic, TimeSpan.Zero);
         if (group == GroupId.System)
             _catalogue = CatalogueSnapshot.Encode(node.Catalogue);
         else
@@ -128,7 +132,7 @@ internal sealed partial class SnapshotKeeper(
         else
             node.SnapshotGivenUp(writer.Info);
         _snapshots++;
-        LogTaken(logger, writer.Info, writer.Chunks, (long)clock().Monotonic.TotalMilliseconds - _begunMs);
+        LogTaken(logger, writer.Info, writer.Chunks, (clock().Monotonic - _begun).TotalMilliseconds, _longest.TotalMilliseconds);
         return true;
     }
 
@@ -165,8 +169,8 @@ internal sealed partial class SnapshotKeeper(
         return true;
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Took {Snapshot}: {Chunks} chunks in {Ms} ms")]
-    private static partial void LogTaken(ILogger logger, SnapshotInfo snapshot, int chunks, long ms);
+    [LoggerMessage(Level = LogLevel.Information, Message = "Took {Snapshot}: {Chunks} chunks in {Ms:F0} ms; the log waited for one of them {LongestMs:F0} ms at most")]
+    private static partial void LogTaken(ILogger logger, SnapshotInfo snapshot, int chunks, double ms, double longestMs);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Received {Snapshot}; it is the newest here: {Kept}")]
     private static partial void LogReceived(ILogger logger, SnapshotInfo snapshot, bool kept);
