@@ -17,7 +17,7 @@ public class SnapshotFigures(ITestOutputHelper output)
         var commands = new List<byte[]>(Changes);
         var client = new ClientId(7);
         for (var each = 0; each < Changes; each++)
-            commands.Add(CommandCodec.Encode(WriteCommand.Put(Key.Of($"/app{each % 50}/svc{each % 997}/k{each % Keys}"), new byte[256], null, new WriteId(client, each + 1, new LogIndex(each), Math.Max(1, each - 63)))));
+            commands.Add(CommandCodec.Encode(WriteCommand.Put(Name(each % Keys), new byte[256], null, new WriteId(client, each + 1, new LogIndex(each), Math.Max(1, each - 63)))));
         var state = new BucketState();
         var clock = Stopwatch.StartNew();
         for (var each = 0; each < Changes; each++)
@@ -50,4 +50,6 @@ public class SnapshotFigures(ITestOutputHelper output)
         Assert.Equal((state.Revision, state.LiveKeys, state.HistoryBytes, state.ResultCount), (loaded.Revision, loaded.LiveKeys, loaded.HistoryBytes, loaded.ResultCount));
         GC.KeepAlive(state);
     }
+
+    private static Key Name(int each) => Key.Of($"/app{each % 50}/svc{each % 1000}/k{each}");
 }
