@@ -12,6 +12,7 @@ internal sealed class RepeatedWrite(WatchClientOptions options, TimeProvider tim
     private readonly Backoff _pauses = new(options.WriteBackoffFirst, options.WriteBackoffMax, time, random);
     private readonly long _started = time.GetTimestamp();
     private WatchException? _unknown;
+    private WatchException? _refused;
 
     /// <summary>Gets the id and sends the write with it, again and again; both are given how long they may take.</summary>
     public async Task<WriteResult> RunAsync(
@@ -28,6 +29,8 @@ internal sealed class RepeatedWrite(WatchClientOptions options, TimeProvider tim
             {
                 if (error.Code == WatchErrorCode.OutcomeUnknown)
                     _unknown = error;
+                else if (error.Code != WatchErrorCode.Unavailable)
+                    _refused = error;
                 if (!IsWorthRepeating(error) || time.GetElapsedTime(_started) >= options.WriteTimeout)
                     throw Told(error);
             }
@@ -58,7 +61,12 @@ internal sealed class RepeatedWrite(WatchClientOptions options, TimeProvider tim
         _ => false,
     };
 
-    private WatchException Told(WatchException last) => _unknown is null || last.Code == WatchErrorCode.OutcomeUnknown
-        ? last
-        : new WatchException(WatchErrorCode.OutcomeUnknown, $"{_unknown.Message} Sending it again brought no answer: {last.Message}", last);
+    // What a server said says more than that the last one, which had little time left, said nothing.
+    private WatchException Told(WatchException last) => this switch
+    {
+        { _unknown: { } unknown } when last.Code != WatchErrorCode.OutcomeUnknown =>
+            new WatchException(WatchErrorCode.OutcomeUnknown, $"{unknown.Message} Sending it again brought no answer: {last.Message}", last),
+        { _refused: { } refused } when last.Code == WatchErrorCode.Unavailable => refused,
+        _ => last,
+    };
 }

@@ -57,6 +57,9 @@ public static class CommandCodec
         return command;
     }
 
+    /// <summary>Whether these are the bytes of a write with an id, which may be proposed again where its outcome is not known.</summary>
+    public static bool IsNumbered(ReadOnlySpan<byte> bytes) => bytes.Length > 1 && bytes[1] == NumberedKind;
+
     private static byte[] EncodeWrite(WriteCommand write)
     {
         var condition = write.Condition;

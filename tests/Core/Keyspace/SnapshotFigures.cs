@@ -17,12 +17,13 @@ public class SnapshotFigures(ITestOutputHelper output)
         var commands = new List<byte[]>(Changes);
         var client = new ClientId(7);
         for (var each = 0; each < Changes; each++)
-            commands.Add(CommandCodec.Encode(WriteCommand.Put(Key.Of($"/app{each % 50}/svc{each % 997}/k{each % Keys}"), new byte[256], null, new WriteId(client, each + 1, new LogIndex(each), Math.Max(1, each - 63)))));
+            commands.Add(CommandCodec.Encode(WriteCommand.Put(Name(each % Keys), new byte[256], null, new WriteId(client, each + 1, new LogIndex(each), Math.Max(1, each - 63)))));
         var state = new BucketState();
+        var cpu = Environment.CpuUsage.TotalTime;
         var clock = Stopwatch.StartNew();
         for (var each = 0; each < Changes; each++)
             state.Apply(CommandCodec.Decode(commands[each]), new AppliedAt(state.Applied.Next, new LogTime(each / 40), each), NothingWatched.Instance);
-        output.WriteLine($"replay: {clock.Elapsed.TotalSeconds:F2} s, {state.ResultCount} results");
+        output.WriteLine($"replay: {clock.Elapsed.TotalSeconds:F2} s, {Cpu(ref cpu):F2} s of processor time, {state.ResultCount} results");
 
         clock.Restart();
         var snapshot = state.BeginSnapshot();
@@ -44,10 +45,21 @@ public class SnapshotFigures(ITestOutputHelper output)
 
         output.WriteLine($"snapshot: begun in {begun.TotalMilliseconds:F2} ms, {pieces.Count} pieces of {pieces.Sum(piece => (long)piece.Length) >> 20} MiB in {total.TotalSeconds:F2} s, the slowest in {longest.TotalMilliseconds:F2} ms");
         snapshot.Dispose();
+        Cpu(ref cpu);
         clock.Restart();
         var loaded = BucketState.Load(pieces);
-        output.WriteLine($"load: {clock.Elapsed.TotalSeconds:F2} s, memory {GC.GetTotalMemory(forceFullCollection: true) >> 20} MiB with both states and the bytes");
+        output.WriteLine($"load: {clock.Elapsed.TotalSeconds:F2} s, {Cpu(ref cpu):F2} s of processor time, memory {GC.GetTotalMemory(forceFullCollection: true) >> 20} MiB with both states and the bytes");
         Assert.Equal((state.Revision, state.LiveKeys, state.HistoryBytes, state.ResultCount), (loaded.Revision, loaded.LiveKeys, loaded.HistoryBytes, loaded.ResultCount));
         GC.KeepAlive(state);
     }
+
+    private static double Cpu(ref TimeSpan since)
+    {
+        var now = Environment.CpuUsage.TotalTime;
+        var used = now - since;
+        since = now;
+        return used.TotalSeconds;
+    }
+
+    private static Key Name(int each) => Key.Of($"/app{each % 50}/svc{each % 1000}/k{each}");
 }
