@@ -34,6 +34,7 @@ public sealed class SimulatedNetwork
 
     private readonly SimulationLoop _loop;
     private readonly Dictionary<string, SimulatedProcess> _processes = [];
+    private readonly Dictionary<(string From, string To), TimeSpan> _latest = [];
 
     internal SimulatedNetwork(SimulationLoop loop) => _loop = loop;
 
@@ -42,6 +43,9 @@ public sealed class SimulatedNetwork
 
     /// <summary>How many messages were sent between two nodes.</summary>
     public long Messages { get; private set; }
+
+    /// <summary>How many messages arrived, or were to arrive, before one that had been sent earlier on the same way.</summary>
+    public long Overtakings { get; private set; }
 
     internal void Connect(SimulatedProcess process) => _processes[process.Name] = process;
 
@@ -65,13 +69,20 @@ public sealed class SimulatedNetwork
         }
     }
 
-    private void Send(string from, string to, INodeMessage message, TimeSpan delay) =>
+    private void Send(string from, string to, INodeMessage message, TimeSpan delay)
+    {
+        var arrives = _loop.Time.Elapsed + delay;
+        if (_latest.TryGetValue((from, to), out var latest) && arrives < latest)
+            Overtakings++;
+        else
+            _latest[(from, to)] = arrives;
         _loop.Time.CreateTimer(_ =>
         {
             if (_loop.IsTracing)
                 _loop.Note("deliver", $"{from} -> {to}: {message}");
             Arrive(to, message);
         }, null, delay, Timeout.InfiniteTimeSpan);
+    }
 
     private void Arrive(string to, INodeMessage message)
     {

@@ -45,6 +45,7 @@ internal sealed partial class Replica
     private bool _stopping;
     private readonly NodeHealth _health;
     private readonly IHostApplicationLifetime? _host;
+    private readonly ReplicaSeams _seams;
 
     public Replica(
         NodeStorage storage,
@@ -53,8 +54,10 @@ internal sealed partial class Replica
         NodeHealth health,
         IOptions<WatchSiloOptions> options,
         ILogger<Replica> logger,
-        IHostApplicationLifetime? host = null)
+        IHostApplicationLifetime? host = null,
+        ReplicaSeams? seams = null)
     {
+        _seams = seams ?? ReplicaSeams.None;
         _health = health;
         _host = host;
         _storage = storage;
@@ -66,7 +69,7 @@ internal sealed partial class Replica
     }
 
     /// <summary>The node's state machine.</summary>
-    public Node Node => _node ??= new Node(_storage.Folder.Identity, _storage.Recovered, s_raft, _random.NextFraction);
+    public Node Node => _node ??= new Node(_storage.Folder.Identity, _storage.Recovered, s_raft, _random.NextFraction, _seams.Rules);
 
     /// <summary>Why it accepts nothing; null while it does.</summary>
     public Refusal? Unavailable => this switch
@@ -139,6 +142,7 @@ internal sealed partial class Replica
 
     private void Apply(CommittedEntries committed)
     {
+        _seams.Applying(Node.Self, committed);
         if (committed.Group == GroupId.System)
             return;
         var bucket = Of(committed.Group, BucketOf(committed.Group));
