@@ -118,7 +118,7 @@ internal sealed class NodeUnderTest
             Silo.Thaw();
         if (IsUp && (Failure is not null || Silo!.IsDead))
             Crash(powerFails: false);
-        if (!IsUp && Refusal is null)
+        if (!IsUp)
             await StartAsync();
     }
 

@@ -9,15 +9,17 @@ internal sealed partial class Nemesis
             return;
         var crashed = new TaskCompletionSource();
         var powerFails = Random.Next(2) == 0;
+        var isOff = false;
         silo.AfterSteps(1 + Random.Next(1000), () =>
         {
-            if (silo.HasEnded || !ReferenceEquals(node.Silo, silo))
+            if (isOff || silo.HasEnded || !ReferenceEquals(node.Silo, silo))
                 return;
             cluster.Counts.Add(FaultKind.Crash);
             node.Crash(powerFails);
             crashed.TrySetResult();
         });
         await Task.WhenAny(crashed.Task, silo.Ended, cluster.PassAsync(TimeSpan.FromSeconds(5)));
+        isOff = true;
         await ComeBackAsync(node);
     }
 

@@ -6,6 +6,8 @@ namespace Watch.Simulation.Tests.Faults;
 /// </summary>
 internal sealed partial class Nemesis(ClusterUnderTest cluster)
 {
+    private const int MoreTries = 6;
+
     private readonly FaultPlan _plan = cluster.Plan;
     private bool _over;
 
@@ -15,7 +17,7 @@ internal sealed partial class Nemesis(ClusterUnderTest cluster)
     public async Task RunAsync()
     {
         BeginMessageFaults();
-        var acts = _plan.Named.Order().Select(ActOf).OfType<Func<Task>>().Select(RepeatAsync).ToList();
+        var acts = _plan.Named.Order().Select(kind => RepeatAsync(kind, ActOf(kind))).ToList();
         await cluster.PassAsync(_plan.Storm);
         _over = true;
         foreach (var act in acts)
@@ -51,14 +53,15 @@ internal sealed partial class Nemesis(ClusterUnderTest cluster)
         _ => null,
     };
 
-    /// <summary>Again and again until the storm is over.</summary>
-    private async Task RepeatAsync(Func<Task> act)
+    /// <summary>Again and again until the storm is over, and some times more where it has not happened yet.</summary>
+    private async Task RepeatAsync(FaultKind kind, Func<Task>? act)
     {
-        while (!_over)
+        for (var more = MoreTries; act is not null && more > 0;)
         {
             await PauseAsync(0, 4);
-            if (!_over)
-                await act();
+            if (_over && (cluster.Counts[kind] > 0 || more-- == 0))
+                return;
+            await act();
         }
     }
 
