@@ -9,6 +9,7 @@ namespace Watch.Grains.Consensus;
 /// <summary>
 /// Finds the leader of a bucket's group and calls it. The answer is remembered until the leader denies it, does not answer, or is
 /// no longer an active member; a wrong memory costs a call, never correctness, since the leader itself decides what it may answer.
+/// Who denies it and knows better says so, and is followed at once.
 /// </summary>
 /// <remarks>
 /// What must be known of a lost call differs. A read is asked again, of whoever leads then, until the deadline. A write whose answer
@@ -24,6 +25,8 @@ internal sealed class LeaderLocator(
 {
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(20);
     private readonly ConcurrentDictionary<BucketId, SiloAddress> _leaders = new();
+    private readonly LeaderSearch _search = new(replicas, membership, local, time);
+    private readonly SiloPulse _pulse = new(replicas, time);
 
     /// <summary>Asks the leader for something that may be asked twice.</summary>
     public Task<TReply> ReadAsync<TReply>(BucketId bucket, Func<IReplicaService, Task<TReply>> call, CancellationToken cancellationToken = default)
@@ -39,18 +42,26 @@ internal sealed class LeaderLocator(
         where TReply : LeaderReply
     {
         var started = time.GetTimestamp();
+        SiloAddress? sentBy = null;
         while (true)
         {
             if (await FindAsync(bucket) is { } leader)
             {
                 try
                 {
-                    var reply = await call(replicas.At(leader));
+                    var reply = await CallAsync(leader, call);
                     if (reply.Refusal is not { } refusal)
                         return reply;
                     if (refusal.Kind != RefusalKind.NotLeader)
                         throw Refused(refusal);
                     Forget(bucket, leader);
+                    // Two that name each other know nothing: after one redirect everybody is asked.
+                    if (sentBy is null && refusal.LeaderSilo is { } better && !better.Equals(leader) && IsActive(better))
+                    {
+                        sentBy = leader;
+                        Remember(bucket, better);
+                        continue;
+                    }
                 }
                 catch (Exception error) when (IsLost(error))
                 {
@@ -60,44 +71,27 @@ internal sealed class LeaderLocator(
                 }
             }
 
+            sentBy = null;
             if (time.GetElapsedTime(started) >= options.Value.LeaderTimeout)
                 throw new WatchException(WatchErrorCode.NoQuorum, $"No leader of bucket {bucket} answered within {options.Value.LeaderTimeout}.");
             await Task.Delay(s_pause, time, cancellationToken);
         }
     }
 
+    /// <summary>The own silo lives as long as this code runs; any other is felt for.</summary>
+    private Task<TReply> CallAsync<TReply>(SiloAddress leader, Func<IReplicaService, Task<TReply>> call)
+        where TReply : LeaderReply =>
+        leader.Equals(local.SiloAddress) ? call(replicas.At(leader)) : _pulse.WhileAliveAsync(leader, call(replicas.At(leader)));
+
     /// <summary>The leader, as far as anybody says so now; null where nobody does.</summary>
     private async ValueTask<SiloAddress?> FindAsync(BucketId bucket)
     {
-        if (_leaders.TryGetValue(bucket, out var known) && membership.CurrentSnapshot.GetSiloStatus(known) == SiloStatus.Active)
+        if (_leaders.TryGetValue(bucket, out var known) && IsActive(known))
             return known;
-
-        // The own silo first and alone: with one voter, or when this silo leads, nobody else is disturbed.
-        if (await LeadsAsync(local.SiloAddress, bucket))
-            return Remember(bucket, local.SiloAddress);
-
-        var others = membership.CurrentSnapshot.Members.Values
-            .Where(each => each.Status == SiloStatus.Active && !each.SiloAddress.Equals(local.SiloAddress))
-            .Select(each => each.SiloAddress)
-            .Order()
-            .ToList();
-        var asked = others.Select(each => LeadsAsync(each, bucket)).ToList();
-        var answers = await Task.WhenAll(asked);
-        var at = Array.IndexOf(answers, true);
-        return at < 0 ? null : Remember(bucket, others[at]);
+        return await _search.FindAsync(bucket) is { } found ? Remember(bucket, found) : null;
     }
 
-    private async Task<bool> LeadsAsync(SiloAddress silo, BucketId bucket)
-    {
-        try
-        {
-            return (await replicas.At(silo).Describe(bucket)).Leads;
-        }
-        catch (Exception error) when (IsLost(error))
-        {
-            return false;
-        }
-    }
+    private bool IsActive(SiloAddress silo) => membership.CurrentSnapshot.GetSiloStatus(silo) == SiloStatus.Active;
 
     private SiloAddress Remember(BucketId bucket, SiloAddress leader)
     {
