@@ -17,6 +17,8 @@ namespace Watch.Simulation.Tests;
 /// </summary>
 internal sealed class ClusterUnderTest
 {
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
+
     private readonly List<NodeUnderTest> _nodes = [];
 
     public ClusterUnderTest(FaultPlan plan, ReplicaSeams seams)
@@ -26,6 +28,7 @@ internal sealed class ClusterUnderTest
         World = new SimulatedWorld(plan.Seed) { StepLimit = 30_000_000 };
         Network = new NetworkTrouble(World, Counts);
         Chance = new SeededRandom(World.Random);
+        Members = new MemberChanges(this);
         for (var at = 0; at < plan.Nodes; at++)
             _nodes.Add(new NodeUnderTest(this, $"n{at}"));
     }
@@ -39,6 +42,8 @@ internal sealed class ClusterUnderTest
     public NetworkTrouble Network { get; }
 
     public IWatchRandom Chance { get; }
+
+    public MemberChanges Members { get; }
 
     public ReplicaSeams Seams { get; }
 
@@ -66,6 +71,8 @@ internal sealed class ClusterUnderTest
     {
         foreach (var node in _nodes)
             await node.StartAsync();
+        if (!await Members.ReachAsync(_nodes, s_patience))
+            throw new ViolationException($"Not all {_nodes.Count} nodes vote {s_patience.TotalSeconds} s after they were started, and nothing was wrong.");
     }
 
     /// <summary>Ends all that goes wrong, and starts again what does not run.</summary>
@@ -74,6 +81,8 @@ internal sealed class ClusterUnderTest
         Network.Heal();
         foreach (var node in _nodes)
             await node.HealAsync();
+        if (!await Members.ReachAsync(_nodes, s_patience))
+            throw new ViolationException($"Not all {_nodes.Count} nodes vote {s_patience.TotalSeconds} s after everything was healed: {string.Join(", ", _nodes.Select(node => $"{node.Name} {node.Refusal ?? node.Failure?.Message ?? (node.Leads ? "leads" : "is up")}"))}");
     }
 }
 

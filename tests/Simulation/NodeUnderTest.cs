@@ -51,6 +51,9 @@ internal sealed class NodeUnderTest
     /// <summary>Whether it says that it leads the default bucket's group.</summary>
     public bool Leads => IsUp && Silo!.Services.GetRequiredService<Replica>().LeadingOf(BucketId.Default) is not null;
 
+    /// <summary>Its number, drawn with its folder; null where it does not run.</summary>
+    public NodeId? Id => IsUp ? Silo!.Services.GetRequiredService<Replica>().Node.Self.Id : null;
+
     /// <summary>Done when the node has next come up.</summary>
     public Task Came => IsUp ? Task.CompletedTask : _came.Task;
 

@@ -15,7 +15,7 @@ internal sealed record FaultPlan
 
     private static readonly FaultKind[] s_amongSeveral =
     [
-        FaultKind.Partition, FaultKind.OneWayPartition, FaultKind.LeaderIsolated,
+        FaultKind.Partition, FaultKind.OneWayPartition, FaultKind.LeaderIsolated, FaultKind.BitFlip, FaultKind.Wipe, FaultKind.MembershipChange,
     ];
 
     /// <summary>The seed that it was drawn from, and from which everything else of the run is drawn.</summary>
@@ -50,10 +50,21 @@ internal sealed record FaultPlan
         {
             Seed = seed,
             Nodes = nodes,
-            Named = kinds.Take(1 + random.Next(5)).ToHashSet(),
+            Named = Fitting(kinds.Take(1 + random.Next(5))),
             MessageFaults = 0.005 + (random.NextDouble() * 0.06),
             Storm = TimeSpan.FromSeconds(4 + random.Next(16)),
         };
+    }
+
+    /// <summary>Without what cannot go together: while the voters change on purpose, no node loses its folder.</summary>
+    private static HashSet<FaultKind> Fitting(IEnumerable<FaultKind> kinds)
+    {
+        var set = kinds.ToHashSet();
+        if (set.Contains(FaultKind.MembershipChange))
+            set.ExceptWith([FaultKind.Wipe, FaultKind.BitFlip]);
+        else if (set.Contains(FaultKind.BitFlip))
+            set.Remove(FaultKind.Wipe);
+        return set;
     }
 
     /// <summary>Whether the run names a kind of fault.</summary>

@@ -68,7 +68,7 @@ internal sealed partial class Nemesis
 
     private async Task FlipAsync()
     {
-        if (cluster.Losses >= cluster.Minority || AnyUp() is not { Silo: { } silo } node)
+        if (!MayLose || AnyUp() is not { Silo: { } silo } node)
             return;
         if (Random.Next(2) == 0)
             await node.StopAsync();
@@ -92,17 +92,22 @@ internal sealed partial class Nemesis
         node.Wipe();
         await PauseAsync(0, 3);
         await node.StartAsync();
+        await cluster.Members.ReachAsync(cluster.Nodes, s_patience);
     }
 
     private async Task WipeAsync()
     {
-        if (cluster.Losses >= cluster.Minority || AnyUp() is not { } node)
+        if (!MayLose || AnyUp() is not { } node)
             return;
         node.Crash(powerFails: false);
         node.Wipe();
         cluster.Counts.Add(FaultKind.Wipe);
         await ComeBackAsync(node);
+        await cluster.Members.ReachAsync(cluster.Nodes, s_patience);
     }
+
+    /// <summary>Whether a node may lose what it has synced: only a minority ever does, and none while somebody else leaves or joins.</summary>
+    private bool MayLose => cluster.Losses < cluster.Minority && !cluster.Members.IsBusy && !_plan.Has(FaultKind.MembershipChange);
 
     /// <summary>After a crash: membership hears of it sooner or later, and the node is started again before or after that.</summary>
     private async Task ComeBackAsync(NodeUnderTest node)

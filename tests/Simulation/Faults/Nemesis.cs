@@ -8,6 +8,8 @@ internal sealed partial class Nemesis(ClusterUnderTest cluster)
 {
     private const int MoreTries = 6;
 
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
+
     private readonly FaultPlan _plan = cluster.Plan;
     private bool _over;
 
@@ -132,9 +134,13 @@ internal sealed partial class Nemesis(ClusterUnderTest cluster)
 
     private async Task ChangeMembersAsync()
     {
-        if (await MemberChanges.TryAsync(cluster))
+        var leaves = Any();
+        if (cluster.Losses > 0 || !await cluster.Members.ReachAsync([.. cluster.Nodes.Where(node => node != leaves)], s_patience))
+            return;
+        cluster.Counts.Add(FaultKind.MembershipChange);
+        await PauseAsync(0, 4);
+        if (await cluster.Members.ReachAsync(cluster.Nodes, s_patience))
             cluster.Counts.Add(FaultKind.MembershipChange);
-        await PauseAsync(0, 2);
     }
 
     private NodeUnderTest Any() => cluster.Nodes[Random.Next(cluster.Nodes.Count)];
