@@ -21,11 +21,11 @@ internal sealed class ClusterUnderTest
 
     private readonly List<NodeUnderTest> _nodes = [];
 
-    public ClusterUnderTest(FaultPlan plan, ReplicaSeams seams)
+    public ClusterUnderTest(FaultPlan plan, ReplicaSeams seams, bool trace)
     {
         Plan = plan;
         Seams = seams;
-        World = new SimulatedWorld(plan.Seed) { StepLimit = 30_000_000 };
+        World = new SimulatedWorld(plan.Seed) { StepLimit = 30_000_000, IsTracing = trace };
         Network = new NetworkTrouble(World, Counts);
         Chance = new SeededRandom(World.Random);
         Members = new MemberChanges(this);
@@ -75,6 +75,9 @@ internal sealed class ClusterUnderTest
             throw new ViolationException($"Not all {_nodes.Count} nodes vote {s_patience.TotalSeconds} s after they were started, and nothing was wrong.");
     }
 
+    /// <summary>How the nodes are, for whoever reads a violation.</summary>
+    public string Describe() => string.Join(Environment.NewLine, _nodes.Select(node => node.Describe()));
+
     /// <summary>Ends all that goes wrong, and starts again what does not run.</summary>
     public async Task HealAsync()
     {
@@ -82,7 +85,7 @@ internal sealed class ClusterUnderTest
         foreach (var node in _nodes)
             await node.HealAsync();
         if (!await Members.ReachAsync(_nodes, s_patience))
-            throw new ViolationException($"Not all {_nodes.Count} nodes vote {s_patience.TotalSeconds} s after everything was healed: {string.Join(", ", _nodes.Select(node => $"{node.Name} {node.Refusal ?? node.Failure?.Message ?? (node.Leads ? "leads" : "is up")}"))}");
+            throw new ViolationException($"Not all {_nodes.Count} nodes vote {s_patience.TotalSeconds} s after everything was healed.{Environment.NewLine}{Describe()}");
     }
 }
 

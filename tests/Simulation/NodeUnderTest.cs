@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Orleans.Hosting;
 using Watch.Client;
@@ -9,6 +10,7 @@ using Watch.Grains;
 using Watch.Grains.Consensus;
 using Watch.Grains.Storage;
 using Watch.Simulation.Tests.Faults;
+using Watch.Simulation.Tests.Running;
 
 namespace Watch.Simulation.Tests;
 
@@ -125,6 +127,17 @@ internal sealed class NodeUnderTest
             await StartAsync();
     }
 
+    /// <summary>How it is, for whoever reads a violation.</summary>
+    public string Describe()
+    {
+        if (!IsUp)
+            return $"{Name} is down{(Refusal is null ? "" : $": {Refusal}")}";
+        var replica = Silo!.Services.GetRequiredService<Replica>();
+        var groups = replica.Node.Groups.Values.Select(group =>
+            $"group {group.Id}: {group.Role} of term {group.Term}, leader {group.Leader}, log {group.Last}, committed {group.Committed}, members {group.Members}{(group.MembersCommitted ? "" : " (not committed)")}");
+        return $"{Name} ({Id}){(Failure is null ? "" : $" failed: {Failure.Message}")}{(Silo.IsDead ? " is declared gone" : "")}, buckets {string.Join(' ', replica.Node.Catalogue.Buckets.Keys)}; {string.Join("; ", groups)}";
+    }
+
     private SimulatedSilo Add()
     {
         var drift = _cluster.Plan.Has(FaultKind.ClockDrift) ? (_cluster.Random.NextDouble() - 0.5) * 0.08 : 0;
@@ -135,7 +148,11 @@ internal sealed class NodeUnderTest
 
     private void Configure(ISiloBuilder silo)
     {
-        silo.Services.AddLogging();
+        silo.Services.AddLogging(logs =>
+        {
+            if (_cluster.World.IsTracing)
+                logs.AddProvider(new TraceLogs(_cluster.World, Name));
+        });
         silo.Services.AddSingleton(_cluster.Chance);
         silo.Services.AddSingleton(_cluster.Seams);
         silo.Services.AddSingleton<IFileSystem>(Disk.Files);

@@ -35,8 +35,7 @@ internal sealed class SeedRun
     private SeedRun(FaultPlan plan, bool trace)
     {
         _recorder = Variants.Variants.SeamsOf(plan.Variant);
-        _cluster = new ClusterUnderTest(plan, _recorder);
-        _cluster.World.IsTracing = trace;
+        _cluster = new ClusterUnderTest(plan, _recorder, trace);
         _population = new Population(_cluster, _history);
     }
 
@@ -95,7 +94,7 @@ internal sealed class SeedRun
             if (read.Effect == Effect.Done)
                 return;
             if (_cluster.World.TimeProvider.GetElapsedTime(started) > s_recovery)
-                throw new ViolationException($"Nobody could read {key} for {s_recovery.TotalSeconds} s though nothing was wrong any more: {read.Error}");
+                throw new ViolationException($"Nobody could read {key} for {s_recovery.TotalSeconds} s though nothing was wrong any more: {read.Error}{Environment.NewLine}{_cluster.Describe()}");
             await _cluster.PassAsync(TimeSpan.FromMilliseconds(100));
         }
     }

@@ -48,7 +48,7 @@ internal sealed class Population(ClusterUnderTest cluster, History history)
         while (_watchers.Where(each => each.IsRunning).Select(each => each.Record).FirstOrDefault(each => CursorOf(each) < lastChange(each.Target)) is { } behind)
         {
             if (cluster.World.TimeProvider.GetElapsedTime(started) > limit)
-                throw new ViolationException($"The {behind} stands at {CursorOf(behind)} {limit.TotalSeconds} s after everything was healed, and its target last changed in {lastChange(behind.Target)}.");
+                throw new ViolationException($"The {behind} stands at {CursorOf(behind)} {limit.TotalSeconds} s after everything was healed, and its target last changed in {lastChange(behind.Target)}.{Environment.NewLine}{cluster.Describe()}");
             await cluster.PassAsync(TimeSpan.FromMilliseconds(200));
         }
 
