@@ -8,6 +8,7 @@ using Watch.Grains;
 using Watch.Grains.Consensus;
 using Watch.Grains.Storage;
 using Watch.Simulation.Tests.Faults;
+using Watch.Simulation.Tests.Variants;
 
 namespace Watch.Simulation.Tests;
 
@@ -24,6 +25,7 @@ internal sealed class ClusterUnderTest
     public ClusterUnderTest(FaultPlan plan, ReplicaSeams seams, bool trace)
     {
         Plan = plan;
+        Variant = plan.Variant is { } name ? Variants.Defects.Of(name) : null;
         Seams = seams;
         World = new SimulatedWorld(plan.Seed) { StepLimit = 30_000_000, IsTracing = trace };
         Network = new NetworkTrouble(World, Counts);
@@ -34,6 +36,9 @@ internal sealed class ClusterUnderTest
     }
 
     public FaultPlan Plan { get; }
+
+    /// <summary>The deliberate defect; null where there is none.</summary>
+    public Variant? Variant { get; }
 
     public SimulatedWorld World { get; }
 

@@ -25,7 +25,7 @@ internal sealed class NodeUnderTest
     {
         _cluster = cluster;
         Name = name;
-        Disk = new FaultyDisk(cluster.World, cluster.Counts);
+        Disk = new FaultyDisk(cluster.World, cluster.Counts, cluster.Variant is { SyncsNothing: true });
     }
 
     public string Name { get; }
@@ -52,6 +52,9 @@ internal sealed class NodeUnderTest
 
     /// <summary>Whether it says that it leads the default bucket's group.</summary>
     public bool Leads => IsUp && Silo!.Services.GetRequiredService<Replica>().LeadingOf(BucketId.Default) is not null;
+
+    /// <summary>That it stopped itself because a rule did not hold; null where none was broken.</summary>
+    public string? BrokenRule { get; private set; }
 
     /// <summary>Its number, drawn with its folder; null where it does not run.</summary>
     public NodeId? Id => IsUp ? Silo!.Services.GetRequiredService<Replica>().Node.Self.Id : null;
@@ -91,6 +94,7 @@ internal sealed class NodeUnderTest
     /// <summary>Its process ends; membership hears of it when somebody tells.</summary>
     public void Crash(bool powerFails)
     {
+        NoteBrokenRule();
         _cluster.World.Note("crash", $"{Name}{(powerFails ? ", power fails" : "")}");
         IsUp = false;
         Silo!.Halt();
@@ -112,12 +116,20 @@ internal sealed class NodeUnderTest
     {
         _cluster.World.Note("wipe", Name);
         Losses++;
-        Disk.Files.Wipe();
+        Disk.Files.Wipe(keepsIdentity: _cluster.Variant is { WipedNodeKeepsItsNumber: true });
         Refusal = null;
+    }
+
+    /// <summary>A node that stops because its disk failed does as it should; one that finds a rule broken does not.</summary>
+    public void NoteBrokenRule()
+    {
+        if (IsUp && Failure is { } failure and not StorageException)
+            BrokenRule ??= $"Node {Name} stopped itself: {failure}";
     }
 
     public async Task HealAsync()
     {
+        NoteBrokenRule();
         Disk.Heal();
         if (Silo is { IsFrozen: true })
             Silo.Thaw();

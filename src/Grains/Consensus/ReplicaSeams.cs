@@ -14,6 +14,9 @@ internal class ReplicaSeams
     /// <summary>The rules that Raft's safety rests on.</summary>
     internal virtual SafetyRules Rules => SafetyRules.Raft;
 
+    /// <summary>What a node goes on from, given what its log holds.</summary>
+    internal virtual RecoveredLog Recovered(RecoveredLog found) => found;
+
     /// <summary>A node is about to apply entries that have become committed.</summary>
     internal virtual void Applying(NodeIdentity node, CommittedEntries committed)
     {

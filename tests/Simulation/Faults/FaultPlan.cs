@@ -8,14 +8,14 @@ internal sealed record FaultPlan
 {
     private static readonly FaultKind[] s_everywhere =
     [
-        FaultKind.MessageLost, FaultKind.MessageDuplicated, FaultKind.MessageDelayed, FaultKind.Crash, FaultKind.CrashAtDisk,
+        FaultKind.MessageLost, FaultKind.MessageDelayed, FaultKind.Crash, FaultKind.CrashAtDisk,
         FaultKind.DiskFull, FaultKind.SyncError, FaultKind.SlowDisk, FaultKind.WallClockJump, FaultKind.ClockDrift, FaultKind.Freeze,
         FaultKind.WronglyDeclaredDead,
     ];
 
     private static readonly FaultKind[] s_amongSeveral =
     [
-        FaultKind.Partition, FaultKind.OneWayPartition, FaultKind.LeaderIsolated, FaultKind.BitFlip, FaultKind.Wipe, FaultKind.MembershipChange,
+        FaultKind.MessageDuplicated, FaultKind.Partition, FaultKind.OneWayPartition, FaultKind.LeaderIsolated, FaultKind.BitFlip, FaultKind.Wipe, FaultKind.MembershipChange,
     ];
 
     /// <summary>The seed that it was drawn from, and from which everything else of the run is drawn.</summary>

@@ -14,11 +14,11 @@ internal sealed class FaultyDisk
     private long _powerFailsIn;
     private DiskVerdict _powerFailure;
 
-    public FaultyDisk(SimulatedWorld world, FaultCounts counts)
+    public FaultyDisk(SimulatedWorld world, FaultCounts counts, bool syncsNothing)
     {
         _world = world;
         _counts = counts;
-        Files = new SimulatedFileSystem(Judge);
+        Files = new SimulatedFileSystem(Judge, syncsNothing);
     }
 
     public SimulatedFileSystem Files { get; }

@@ -36,7 +36,9 @@ internal sealed class PowerFailureException() : Exception("The simulated machine
 /// last sync a beginning is there. A sync that failed leaves its pages clean in the cache and never written: a later sync that succeeds
 /// says nothing about them.
 /// </summary>
-internal sealed class SimulatedFileSystem(Func<DiskOperation, string, DiskVerdict> judge) : IFileSystem
+/// <param name="judge">Decides about every operation that changes something.</param>
+/// <param name="syncsNothing">A deliberate defect: a file's sync writes nothing.</param>
+internal sealed class SimulatedFileSystem(Func<DiskOperation, string, DiskVerdict> judge, bool syncsNothing) : IFileSystem
 {
     private readonly SortedDictionary<string, SimulatedFolder> _folders = new(StringComparer.Ordinal);
 
@@ -64,7 +66,23 @@ internal sealed class SimulatedFileSystem(Func<DiskOperation, string, DiskVerdic
     }
 
     /// <summary>Empties the disk.</summary>
-    public void Wipe() => _folders.Clear();
+    /// <param name="keepsIdentity">A deliberate defect: who the node is stays, beside a log without a record.</param>
+    public void Wipe(bool keepsIdentity)
+    {
+        var identity = keepsIdentity && _folders.TryGetValue("data", out var data) ? data.Names.GetValueOrDefault("identity") : null;
+        _folders.Clear();
+        if (identity is null)
+            return;
+        _folders.Add("data", new SimulatedFolder());
+        _folders.Add("data/log", new SimulatedFolder());
+        _folders["data"].Alter(names => names["identity"] = identity);
+        _folders["data"].Sync();
+        var bytes = new byte[identity.Length];
+        identity.Read(0, bytes);
+        WriteAheadLog.Create(this, "data/log", NodeIdentity.Decode("identity", bytes).Id, new LogOptions()).Dispose();
+    }
+
+    private Action SyncOf(SimulatedFile file) => syncsNothing ? () => { } : file.Sync;
 
     /// <summary>
     /// Turns one bit over among those of which the product's own format records that they were durable: below the place up to which a
@@ -192,7 +210,7 @@ internal sealed class SimulatedFileSystem(Func<DiskOperation, string, DiskVerdic
                 disk.Change(DiskOperation.Preallocate, path, () => file.Resize(length));
         }
 
-        public void Sync() => disk.Change(DiskOperation.Sync, path, file.Sync, () => { }, file.FailSync);
+        public void Sync() => disk.Change(DiskOperation.Sync, path, disk.SyncOf(file), () => { }, file.FailSync);
 
         public void Dispose()
         {

@@ -15,7 +15,7 @@ internal static class CommandLine
           --minutes M      stop after so many minutes
           --seed N         one seed only; says everything about it
           --trace          with --seed: print what happened, step by step
-          --variant NAME   with a deliberate defect
+          --variant NAME   with a deliberate defect; 'all' tries each until it is caught
 
         Ends with 0 if nothing was found, with 1 at a violation, with 2 if the arguments make no sense.
         """;
@@ -37,9 +37,25 @@ internal static class CommandLine
         }
 
         var variant = options.GetValueOrDefault("--variant");
+        if (variant == "all")
+            return CatchAll();
         return options.TryGetValue("--seed", out var seed)
-            ? RunOne(FaultPlan.Draw(Parse(seed)) with { Variant = variant }, options.ContainsKey("--trace"))
+            ? RunOne(Runner.PlanOf(Parse(seed), variant), options.ContainsKey("--trace"))
             : RunMany(options, variant);
+    }
+
+    private static int CatchAll()
+    {
+        var missed = 0;
+        foreach (var variant in Variants.Defects.All)
+        {
+            var summary = new Runner { From = 1, Seeds = variant.SeedsMax, Variant = variant.Name, StopsAtViolation = true }.Run();
+            var caught = summary.Violations.FirstOrDefault();
+            missed += caught is null ? 1 : 0;
+            Console.WriteLine($"{variant.Name}: {(caught is null ? "NOT CAUGHT" : "caught")} within {summary.Runs} seeds, {summary.Took.TotalSeconds:F1} s; {caught?.Violation?.Split(Environment.NewLine)[0] ?? summary.ToString()}");
+        }
+
+        return missed == 0 ? 0 : 1;
     }
 
     private static int RunOne(FaultPlan plan, bool trace)

@@ -44,11 +44,14 @@ internal sealed class Runner
     {
         while (TakeSeed() is { } seed)
         {
-            var result = SeedRun.Run(FaultPlan.Draw(seed) with { Variant = Variant });
+            var result = SeedRun.Run(PlanOf(seed, Variant));
             lock (_gate)
                 Note(result);
         }
     }
+
+    /// <summary>The plan of a seed, with a deliberate defect or without.</summary>
+    public static FaultPlan PlanOf(int seed, string? variant) => variant is null ? FaultPlan.Draw(seed) : Variants.Defects.Of(variant).Plan(seed);
 
     private int? TakeSeed()
     {
@@ -114,7 +117,7 @@ internal static class Report
 {
     public static string Of(RunResult result) => result switch
     {
-        { Violation: { } violation } => $"VIOLATION in {result.Plan}{Environment.NewLine}{violation}{Environment.NewLine}faults: {result.Counts}{Environment.NewLine}again: dotnet run --project tests/Simulation -- --seed {result.Plan.Seed} --trace{(result.Plan.Variant is null ? "" : $" --variant {result.Plan.Variant}")}",
+        { Violation: { } violation } => $"VIOLATION in {result.Plan}{Environment.NewLine}{violation}{Environment.NewLine}faults: {result.Counts}{Environment.NewLine}again: dotnet run --project tests/Simulation -- --seed {result.Plan.Seed} --trace{(result.Plan.Variant is null ? "" : $" --variant \"{result.Plan.Variant}\"")}",
         { IsUndecided: true } => $"INVALID: {result.Plan}: a checker gave up",
         { Missing.Count: > 0 } => $"INVALID: {result.Plan}: there was no {string.Join(", ", result.Missing)}",
         _ => $"passed: {result.Plan}; faults: {result.Counts}",

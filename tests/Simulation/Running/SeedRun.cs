@@ -34,7 +34,7 @@ internal sealed class SeedRun
 
     private SeedRun(FaultPlan plan, bool trace)
     {
-        _recorder = Variants.Variants.SeamsOf(plan.Variant);
+        _recorder = plan.Variant is { } name ? Variants.Defects.Of(name).Seams() : new Recorder();
         _cluster = new ClusterUnderTest(plan, _recorder, trace);
         _population = new Population(_cluster, _history);
     }
@@ -51,7 +51,7 @@ internal sealed class SeedRun
         }
         catch (SimulationException error)
         {
-            violation = error.InnerException is ViolationException found ? found.Message : $"The run did not end well: {error.InnerException}";
+            violation = error.InnerException is ViolationException found ? found.Message : $"The run did not end well: {error.InnerException}{Environment.NewLine}{run._cluster.Describe()}";
             violation = run.JudgeSafely() ?? violation;
         }
 
@@ -116,6 +116,8 @@ internal sealed class SeedRun
     {
         if (_recorder.Violation is { } disagreement)
             return disagreement;
+        if (_cluster.Nodes.Select(node => node.BrokenRule).FirstOrDefault(broken => broken is not null) is { } broken)
+            return broken;
         var committed = new CommittedHistory(_recorder.Entries);
         return OnceChecker.Check(_history.Operations, committed)
             ?? RevisionChecker.Check(_history.Operations)
