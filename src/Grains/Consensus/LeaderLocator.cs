@@ -33,6 +33,22 @@ internal sealed class LeaderLocator(
         where TReply : LeaderReply
         => CallAsync(bucket, call, isWrite: false, cancellationToken);
 
+    /// <summary>
+    /// Asks for what a policy allows any replica to answer: the own silo's first, without looking for anybody. Where that cannot, the leader
+    /// answers, or for an eventual read whoever can.
+    /// </summary>
+    public async Task<TReply> ReadAsync<TReply>(BucketId bucket, ReadPolicy policy, Func<IReplicaService, Task<TReply>> call, CancellationToken cancellationToken)
+        where TReply : LeaderReply
+    {
+        if (policy.Kind is ReadKind.Linearizable or ReadKind.Lease)
+            return await CallAsync(bucket, call, isWrite: false, cancellationToken);
+        if (await call(replicas.At(local.SiloAddress)) is { Refusal: null } own)
+            return own;
+        if (policy.Kind == ReadKind.Eventual && await NearestAsync(call) is { } near)
+            return near;
+        return await CallAsync(bucket, call, isWrite: false, cancellationToken);
+    }
+
     /// <summary>Has the leader do something that must not be done twice.</summary>
     public Task<TReply> WriteAsync<TReply>(BucketId bucket, Func<IReplicaService, Task<TReply>> call, CancellationToken cancellationToken = default)
         where TReply : LeaderReply
@@ -76,6 +92,31 @@ internal sealed class LeaderLocator(
                 throw new WatchException(WatchErrorCode.NoQuorum, $"No leader of bucket {bucket} answered within {options.Value.LeaderTimeout}.");
             await Task.Delay(s_pause, time, cancellationToken);
         }
+    }
+
+    /// <summary>Asks the other silos one after the other until one answers; null where none does.</summary>
+    private async Task<TReply?> NearestAsync<TReply>(Func<IReplicaService, Task<TReply>> call)
+        where TReply : LeaderReply
+    {
+        var others = membership.CurrentSnapshot.Members.Values
+            .Where(each => each.Status == SiloStatus.Active && !each.SiloAddress.Equals(local.SiloAddress))
+            .Select(each => each.SiloAddress)
+            .Order();
+        foreach (var silo in others.ToList())
+        {
+            try
+            {
+                if (await CallAsync(silo, call) is { Refusal: null } reply)
+                    return reply;
+            }
+            catch (Exception error) when (IsLost(error))
+            {
+                // The next silo is as good as this one.
+                continue;
+            }
+        }
+
+        return null;
     }
 
     /// <summary>The own silo lives as long as this code runs; any other is felt for.</summary>

@@ -10,5 +10,5 @@ namespace Watch.Grains.Consensus;
 internal sealed class ReplicaStart(IReplicaServiceClient replicas, ILocalSiloDetails silo) : ILifecycleParticipant<ISiloLifecycle>
 {
     public void Participate(ISiloLifecycle observer) =>
-        observer.Subscribe(nameof(ReplicaStart), ServiceLifecycleStage.Active + 1, _ => replicas.At(silo.SiloAddress).Begin(), _ => replicas.At(silo.SiloAddress).End());
+        observer.Subscribe(nameof(ReplicaStart), ServiceLifecycleStage.Active + 1, _ => replicas.At(silo.SiloAddress).Begin(), hurried => hurried.IsCancellationRequested ? Task.CompletedTask : replicas.At(silo.SiloAddress).End());
 }
