@@ -19,6 +19,7 @@ internal sealed class CommittedHistory
     private readonly Dictionary<string, string> _state = new(StringComparer.Ordinal);
     private readonly Dictionary<string, long> _modified = new(StringComparer.Ordinal);
     private readonly List<CommittedChange> _changes = [];
+    private readonly Dictionary<string, List<CommittedChange>> _byKey = new(StringComparer.Ordinal);
 
     public CommittedHistory(IEnumerable<Entry> entries)
     {
@@ -34,6 +35,9 @@ internal sealed class CommittedHistory
 
     /// <summary>Every change, in order.</summary>
     public IReadOnlyList<CommittedChange> Changes => _changes;
+
+    /// <summary>A key's value as of a revision; null where it did not exist.</summary>
+    public string? ValueAt(string key, long revision) => _byKey.TryGetValue(key, out var changes) ? changes.FindLast(each => each.Revision <= revision)?.Value : null;
 
     /// <summary>The last change of a watch's target.</summary>
     public Revision LastChangeOf(WatchTarget target) => new(Of(target).LastOrDefault()?.Revision ?? 0);
@@ -57,7 +61,11 @@ internal sealed class CommittedHistory
         else
             _state[key] = value;
         _modified[key] = ++Revision;
-        _changes.Add(new CommittedChange(Revision, key, value));
+        var change = new CommittedChange(Revision, key, value);
+        _changes.Add(change);
+        if (!_byKey.TryGetValue(key, out var changes))
+            _byKey.Add(key, changes = []);
+        changes.Add(change);
     }
 
     private bool Holds(Condition? condition, string key, string? present) => condition switch

@@ -51,7 +51,7 @@ internal sealed class LinearizabilityChecker
     {
         Effect.NotDone => false,
         Effect.Unknown => operation.IsWrite,
-        _ => true,
+        _ => operation.IsFresh,
     };
 
     /// <summary>True: there is such an order. Null: the search was given up.</summary>

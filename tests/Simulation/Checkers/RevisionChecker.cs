@@ -13,7 +13,7 @@ internal static class RevisionChecker
         var ended = operations.Where(IsKnown).OrderBy(each => each.Returned).ToList();
         Operation? newest = null;
         var at = 0;
-        foreach (var operation in operations.Where(IsKnown).OrderBy(each => each.Invoked))
+        foreach (var operation in operations.Where(each => IsKnown(each) && each.IsFresh).OrderBy(each => each.Invoked))
         {
             for (; at < ended.Count && ended[at].Returned < operation.Invoked; at++)
                 newest = newest is null || ended[at].Revision > newest.Revision ? ended[at] : newest;

@@ -15,6 +15,7 @@ internal static class CommandLine
           --minutes M      stop after so many minutes
           --seed N         one seed only; says everything about it
           --trace          with --seed: print what happened, step by step
+          --hash           with --seed: print a number that two equal traces have in common
           --variant NAME   with a deliberate defect; 'all' tries each until it is caught
 
         Ends with 0 if nothing was found, with 1 at a violation, with 2 if the arguments make no sense.
@@ -25,8 +26,8 @@ internal static class CommandLine
         var options = new Dictionary<string, string>(StringComparer.Ordinal);
         for (var at = 0; at < args.Length; at++)
         {
-            if (args[at] == "--trace")
-                options["--trace"] = "";
+            if (args[at] is "--trace" or "--hash")
+                options[args[at]] = "";
             else if (at + 1 < args.Length && args[at] is "--seeds" or "--from" or "--workers" or "--minutes" or "--seed" or "--variant")
                 options[args[at]] = args[++at];
             else
@@ -40,7 +41,7 @@ internal static class CommandLine
         if (variant == "all")
             return CatchAll();
         return options.TryGetValue("--seed", out var seed)
-            ? RunOne(Runner.PlanOf(Parse(seed), variant), options.ContainsKey("--trace"))
+            ? RunOne(Runner.PlanOf(Parse(seed), variant), options.ContainsKey("--trace"), options.ContainsKey("--hash"))
             : RunMany(options, variant);
     }
 
@@ -58,13 +59,15 @@ internal static class CommandLine
         return missed == 0 ? 0 : 1;
     }
 
-    private static int RunOne(FaultPlan plan, bool trace)
+    private static int RunOne(FaultPlan plan, bool trace, bool hash)
     {
         Console.WriteLine(plan);
         var started = Environment.TickCount64;
-        var result = SeedRun.Run(plan, trace);
-        foreach (var line in result.Trace)
+        var result = SeedRun.Run(plan, trace || hash);
+        foreach (var line in trace ? result.Trace : [])
             Console.WriteLine(line);
+        if (hash)
+            Console.WriteLine($"trace {result.Trace.Count} {Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(string.Join('\n', result.Trace))))}");
         Console.WriteLine(Report.Of(result));
         Console.WriteLine($"{Environment.TickCount64 - started} ms, {result.Steps} steps, {result.Operations} operations, of which {result.Known} with a known end");
         return result.Violation is null ? 0 : 1;

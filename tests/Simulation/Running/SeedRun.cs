@@ -120,6 +120,7 @@ internal sealed class SeedRun
             return broken;
         var committed = new CommittedHistory(_recorder.Entries);
         return OnceChecker.Check(_history.Operations, committed)
+            ?? ReadChecker.Check(_history.Operations, committed)
             ?? RevisionChecker.Check(_history.Operations)
             ?? BankChecker.Check(committed)
             ?? _history.Watches.Select(watch => WatchChecker.Check(watch, committed)).FirstOrDefault(wrong => wrong is not null)

@@ -29,6 +29,7 @@ internal static class Defects
 {
     private static readonly FaultKind[] s_lostMachines = [FaultKind.CrashAtDisk, FaultKind.Crash, FaultKind.LeaderIsolated];
     private static readonly FaultKind[] s_splits = [FaultKind.LeaderIsolated, FaultKind.Partition, FaultKind.Freeze];
+    private static readonly FaultKind[] s_lostWords = [FaultKind.OneWayPartition, FaultKind.MessageDelayed, FaultKind.Freeze];
     private static readonly FaultKind[] s_elections = [FaultKind.LeaderIsolated, FaultKind.Partition, FaultKind.Crash, FaultKind.MessageDelayed];
 
     /// <summary>All of them.</summary>
@@ -37,11 +38,13 @@ internal static class Defects
         Rule("acknowledge before fsync", 3, s_lostMachines, 200),
         Rule("skip the term check", 3, s_elections, 200),
         Rule("wrong quorum", 3, s_splits, 100),
-        Rule("commit an old-term entry by counting", 5, s_elections, 400),
+        new("commit an old-term entry by counting", () => new Broken(RuleOf("commit an old-term entry by counting"), new RaftOptions { AppendEntriesMax = 1, InFlightEntriesMax = 1 }), 5, s_elections, 400),
         Rule("vote without comparing logs", 3, s_splits, 200),
         Rule("vote twice in a term", 3, s_elections, 300),
-        Rule("confirm a read without asking", 3, s_splits, 200),
-        new("apply what the leader has not committed", () => new Broken(new AppliesTooMuch()), 3, s_splits, 200),
+        Rule("confirm a read without asking", 3, s_lostWords, 300),
+        Rule("lease counted from the answer", 3, s_lostWords, 300),
+        Rule("no lease protection in votes", 3, s_lostWords, 300),
+        new("apply what the leader has not committed", () => new Broken(new AppliesTooMuch()), 5, s_splits, 200),
         new("forget acknowledged entries on restart", () => new Forgetful(), 3, [FaultKind.Crash, FaultKind.LeaderIsolated], 300),
         new("treat a wiped node as the old one", () => new Recorder(), 3, [FaultKind.Wipe, FaultKind.LeaderIsolated, FaultKind.Partition], 300) { WipedNodeKeepsItsNumber = true },
         new("a sync that writes nothing", () => new Recorder(), 3, s_lostMachines, 200) { SyncsNothing = true },
@@ -52,11 +55,15 @@ internal static class Defects
         ?? throw new ArgumentException($"There is no variant '{name}'; there are: {string.Join("; ", All.Select(each => each.Name))}.", nameof(name));
 
     private static Variant Rule(string name, int nodes, FaultKind[] faults, int seedsMax) =>
-        new(name, () => new Broken(BrokenRules.All.Single(each => each.Name == name)), nodes, faults, seedsMax);
+        new(name, () => new Broken(RuleOf(name)), nodes, faults, seedsMax);
 
-    /// <summary>A replica with one of Raft's rules broken.</summary>
-    private sealed class Broken(SafetyRules rules) : Recorder
+    private static BrokenRules RuleOf(string name) => BrokenRules.All.Single(each => each.Name == name);
+
+    /// <summary>A replica with one of Raft's rules broken, and with other limits where the defect shows with those only.</summary>
+    private sealed class Broken(SafetyRules rules, RaftOptions? options = null) : Recorder
     {
+        internal override RaftOptions Options(RaftOptions usual) => options ?? usual;
+
         internal override SafetyRules Rules => rules;
     }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Watch.Core;
 
 namespace Watch.Simulation.Tests.Workloads;
 
@@ -24,6 +25,7 @@ internal sealed class RegisterActor(string name, History history, Random random)
     public const int Keys = 4;
 
     private readonly Dictionary<string, string?> _known = [];
+    private Revision _seen;
 
     public override async Task StepAsync(IWatchClient client)
     {
@@ -31,15 +33,24 @@ internal sealed class RegisterActor(string name, History history, Random random)
         var value = History.NewValue(Name);
         var operation = Random.Next(10) switch
         {
-            < 4 => await History.GetAsync(Name, client, key),
+            < 5 => await ReadAsync(client, key),
             < 7 => await History.PutAsync(Name, client, key, value),
             < 9 => await History.SwapAsync(Name, client, key, _known.GetValueOrDefault(key), value),
             _ => await History.DeleteAsync(Name, client, key),
         };
         if (operation.Effect is Effect.Unknown or Effect.NotDone)
             return;
+        _seen = Revision.Max(_seen, operation.Revision);
         _known[key] = operation.IsWrite && operation.Effect == Effect.Done ? operation.Value : operation.Seen;
     }
+
+    private Task<Operation> ReadAsync(IWatchClient client, string key) => History.GetAsync(Name, client, key, Random.Next(10) switch
+    {
+        < 4 => ReadPolicy.Linearizable,
+        < 8 => ReadPolicy.Lease,
+        < 9 => ReadPolicy.Eventual,
+        _ => ReadPolicy.AtLeast(_seen),
+    });
 }
 
 /// <summary>

@@ -20,12 +20,12 @@ internal sealed class History
 
     public void Add(WatchRecord watch) => _watches.Add(watch);
 
-    public async Task<Operation> GetAsync(string client, IWatchClient by, string key)
+    public async Task<Operation> GetAsync(string client, IWatchClient by, string key, ReadPolicy policy = default)
     {
-        var operation = Begin(client, OperationKind.Get, key);
+        var operation = Begin(client, OperationKind.Get, key, policy: policy);
         await EndAsync(operation, async () =>
         {
-            var read = await by.GetAsync(Key.Of(key));
+            var read = await by.GetAsync(Key.Of(key), policy);
             (operation.Seen, operation.Revision) = (Text(read.Key), read.Revision);
             return Effect.Done;
         });
@@ -55,9 +55,9 @@ internal sealed class History
         return operation;
     }
 
-    private Operation Begin(string client, OperationKind kind, string key, string? value = null, string? expected = null)
+    private Operation Begin(string client, OperationKind kind, string key, string? value = null, string? expected = null, ReadPolicy policy = default)
     {
-        var operation = new Operation { Client = client, Kind = kind, Key = key, Value = value, Expected = expected, Invoked = ++_clock };
+        var operation = new Operation { Client = client, Kind = kind, Key = key, Value = value, Expected = expected, Policy = policy, Invoked = ++_clock };
         _operations.Add(operation);
         return operation;
     }

@@ -43,6 +43,9 @@ internal sealed record Operation
     /// <summary>Of a swap: the value asked for; null for none.</summary>
     public string? Expected { get; init; }
 
+    /// <summary>Of a read: how fresh it was to be.</summary>
+    public ReadPolicy Policy { get; init; }
+
     /// <summary>When it was begun, by the history's own count.</summary>
     public required long Invoked { get; init; }
 
@@ -62,7 +65,10 @@ internal sealed record Operation
 
     public bool IsWrite => Kind != OperationKind.Get;
 
+    /// <summary>Whether it has to show everything that was acknowledged before it began.</summary>
+    public bool IsFresh => IsWrite || Policy.Kind is ReadKind.Linearizable or ReadKind.Lease;
+
     public override string ToString() =>
-        $"{Client} {Kind} {Key}{(Value is null ? "" : $" = {Value}")}{(Kind == OperationKind.Swap ? $" if {Expected ?? "absent"}" : "")} [{Invoked}, {(Returned == long.MaxValue ? "…" : Returned)}] {Effect}"
+        $"{Client} {(IsWrite ? "" : $"{Policy.Kind} ")}{Kind} {Key}{(Value is null ? "" : $" = {Value}")}{(Kind == OperationKind.Swap ? $" if {Expected ?? "absent"}" : "")} [{Invoked}, {(Returned == long.MaxValue ? "…" : Returned)}] {Effect}"
         + $"{(Effect is Effect.Done or Effect.ConditionFailed ? $" saw {Seen ?? "nothing"} at {Revision}" : "")}{(Error is null ? "" : $" ({Error})")}";
 }
