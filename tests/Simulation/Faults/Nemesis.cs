@@ -76,10 +76,11 @@ internal sealed partial class Nemesis(ClusterUnderTest cluster)
                 return;
             cluster.Network.Cut(kind, [leader.Name], names, bothWays: true);
         }
-        else if (kind == FaultKind.OneWayPartition && cluster.Leader is { } speaker && Random.Next(2) == 0)
+        else if (cluster.Leader is { } speaker && Random.Next(2) == 0)
         {
             // One follower that the leader cannot reach, and that everybody else can.
-            cluster.Network.Cut(kind, [speaker.Name], [cluster.Nodes[Random.Next(cluster.Nodes.Count)].Name], bothWays: false);
+            var others = cluster.Nodes.Where(node => node != speaker).ToList();
+            cluster.Network.Cut(kind, [speaker.Name], [others[Random.Next(others.Count)].Name], bothWays: kind == FaultKind.Partition);
         }
         else
         {

@@ -15,6 +15,9 @@ internal abstract class Actor(string name, History history, Random random)
 
     protected Random Random => random;
 
+    /// <summary>How long it waits between two steps.</summary>
+    public virtual TimeSpan Pause => TimeSpan.FromMilliseconds(Random.Next(1, 300));
+
     /// <summary>One step: a few operations.</summary>
     public abstract Task StepAsync(IWatchClient client);
 }
@@ -51,6 +54,19 @@ internal sealed class RegisterActor(string name, History history, Random random)
         < 9 => ReadPolicy.Eventual,
         _ => ReadPolicy.AtLeast(_seen),
     });
+}
+
+/// <summary>
+/// Somebody who only reads, all with one freshness. A writer beside a leader that is cut off waits for its write; this one goes on reading,
+/// and a leader that takes itself for one for too long answers it.
+/// </summary>
+internal sealed class ReaderActor(string name, History history, Random random) : Actor(name, history, random)
+{
+    private readonly ReadPolicy _policy = random.Next(2) == 0 ? ReadPolicy.Lease : ReadPolicy.Linearizable;
+
+    public override TimeSpan Pause => TimeSpan.FromMilliseconds(Random.Next(10, 120));
+
+    public override Task StepAsync(IWatchClient client) => History.GetAsync(Name, client, $"/registers/{Random.Next(RegisterActor.Keys)}", _policy);
 }
 
 /// <summary>

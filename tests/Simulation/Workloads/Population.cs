@@ -83,10 +83,11 @@ internal sealed class Population(ClusterUnderTest cluster, History history)
             var clock = silo.Clock;
             var actor = NewActor(name);
             var client = node.Client;
+            var reading = silo.RunAsync(() => ActAsync(new ReaderActor($"{name}r", history, Random), client, clock));
             var watching = silo.RunAsync(() => WatchAsync(name, client, silo.Ended));
             await Task.WhenAny(silo.RunAsync(() => ActAsync(actor, client, clock)), silo.Ended);
-            if (watching.IsFaulted)
-                await watching;
+            foreach (var failed in new[] { watching, reading }.Where(each => each.IsFaulted))
+                await failed;
         }
     }
 
@@ -95,7 +96,7 @@ internal sealed class Population(ClusterUnderTest cluster, History history)
         while (!_stop.Task.IsCompleted)
         {
             await actor.StepAsync(client);
-            await Passing.On(clock, TimeSpan.FromMilliseconds(Random.Next(1, 300)));
+            await Passing.On(clock, actor.Pause);
         }
     }
 
