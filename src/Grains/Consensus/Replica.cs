@@ -82,7 +82,7 @@ internal sealed partial class Replica
     }
 
     /// <summary>The node's state machine.</summary>
-    public Node Node => _node ??= new Node(_storage.Folder.Identity, _seams.Recovered(_storage.Recovered), _seams.Options(s_raft), _random.NextFraction, _seams.Rules);
+    public Node Node => _node ??= new Node(_storage.Folder.Identity, _seams.Recovered(_storage.Recovered), s_raft, _random.NextFraction, _seams.Rules);
 
     /// <summary>Why it accepts nothing; null while it does.</summary>
     public Refusal? Unavailable => this switch

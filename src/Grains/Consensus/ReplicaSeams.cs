@@ -14,9 +14,6 @@ internal class ReplicaSeams
     /// <summary>The rules that Raft's safety rests on.</summary>
     internal virtual SafetyRules Rules => SafetyRules.Raft;
 
-    /// <summary>The times and limits that a node goes by.</summary>
-    internal virtual RaftOptions Options(RaftOptions usual) => usual;
-
     /// <summary>What a node goes on from, given what its log holds.</summary>
     internal virtual RecoveredLog Recovered(RecoveredLog found) => found;
 

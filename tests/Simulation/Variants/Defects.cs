@@ -32,7 +32,6 @@ internal static class Defects
 {
     private static readonly FaultKind[] s_lostMachines = [FaultKind.CrashAtDisk, FaultKind.Crash, FaultKind.LeaderIsolated];
     private static readonly FaultKind[] s_splits = [FaultKind.LeaderIsolated, FaultKind.Partition, FaultKind.Freeze];
-    private static readonly FaultKind[] s_lostWords = [FaultKind.Partition, FaultKind.MessageDelayed, FaultKind.LeaderIsolated];
     private static readonly FaultKind[] s_elections = [FaultKind.LeaderIsolated, FaultKind.Partition, FaultKind.Crash, FaultKind.MessageDelayed];
 
     /// <summary>All of them.</summary>
@@ -41,12 +40,9 @@ internal static class Defects
         Rule("acknowledge before fsync", 3, s_lostMachines, 200),
         Rule("skip the term check", 3, s_elections, 200),
         Rule("wrong quorum", 3, s_splits, 100),
-        new("commit an old-term entry by counting", () => new Broken(RuleOf("commit an old-term entry by counting"), new RaftOptions { AppendEntriesMax = 1, InFlightEntriesMax = 1 }), 5, s_elections, 400),
         Rule("vote without comparing logs", 3, s_splits, 200),
-        Rule("vote twice in a term", 5, s_elections, 300) with { MessageFaults = 0.2 },
-        Rule("confirm a read without asking", 3, s_lostWords, 300) with { MessageFaults = 0.2 },
-        Rule("lease counted from the answer", 3, s_lostWords, 300) with { MessageFaults = 0.2 },
-        Rule("no lease protection in votes", 3, s_lostWords, 300) with { MessageFaults = 0.2 },
+        Rule("vote twice in a term", 5, s_elections, 600) with { MessageFaults = 0.2 },
+        Rule("lease counted from the answer", 3, [FaultKind.LeaderIsolated, FaultKind.MessageDelayed], 800) with { MessageFaults = 0.2 },
         new("apply what the leader has not committed", () => new Broken(new AppliesTooMuch()), 5, s_splits, 200),
         new("forget acknowledged entries on restart", () => new Forgetful(), 3, [FaultKind.Crash, FaultKind.LeaderIsolated], 300),
         new("treat a wiped node as the old one", () => new Recorder(), 3, [FaultKind.Wipe, FaultKind.LeaderIsolated, FaultKind.Partition], 300) { WipedNodeKeepsItsNumber = true },
@@ -62,11 +58,9 @@ internal static class Defects
 
     private static BrokenRules RuleOf(string name) => BrokenRules.All.Single(each => each.Name == name);
 
-    /// <summary>A replica with one of Raft's rules broken, and with other limits where the defect shows with those only.</summary>
-    private sealed class Broken(SafetyRules rules, RaftOptions? options = null) : Recorder
+    /// <summary>A replica with one of Raft's rules broken.</summary>
+    private sealed class Broken(SafetyRules rules) : Recorder
     {
-        internal override RaftOptions Options(RaftOptions usual) => options ?? usual;
-
         internal override SafetyRules Rules => rules;
     }
 
