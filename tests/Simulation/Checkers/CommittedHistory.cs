@@ -18,6 +18,7 @@ internal sealed class CommittedHistory
 {
     private readonly Dictionary<string, string> _state = new(StringComparer.Ordinal);
     private readonly Dictionary<string, long> _modified = new(StringComparer.Ordinal);
+    private readonly HashSet<(ClientId Client, long Number)> _done = [];
     private readonly List<CommittedChange> _changes = [];
     private readonly Dictionary<string, List<CommittedChange>> _byKey = new(StringComparer.Ordinal);
 
@@ -25,7 +26,8 @@ internal sealed class CommittedHistory
     {
         foreach (var entry in entries.Where(each => each.Kind == EntryKind.Command))
         {
-            if (CommandCodec.Decode(entry.Payload.Span) is WriteCommand write)
+            // A write that was sent again stands in the log again, under its number, and takes effect once.
+            if (CommandCodec.Decode(entry.Payload.Span) is WriteCommand write && (write.Id is not { } id || _done.Add((id.Client, id.Number))))
                 Apply(write);
         }
     }
