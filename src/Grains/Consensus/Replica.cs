@@ -56,6 +56,7 @@ internal sealed partial class Replica
     private TimeSpan _sealAt;
     private readonly NodeHealth _health;
     private readonly IHostApplicationLifetime? _host;
+    private readonly ReplicaSeams _seams;
 
     public Replica(
         NodeStorage storage,
@@ -65,8 +66,10 @@ internal sealed partial class Replica
         Postman postman,
         IOptions<WatchSiloOptions> options,
         ILogger<Replica> logger,
-        IHostApplicationLifetime? host = null)
+        IHostApplicationLifetime? host = null,
+        ReplicaSeams? seams = null)
     {
+        _seams = seams ?? ReplicaSeams.None;
         _postman = postman;
         _timer = new WakeTimer(time, WakeAtOnce);
         _health = health;
@@ -87,7 +90,7 @@ internal sealed partial class Replica
     }
 
     /// <summary>The node's state machine.</summary>
-    public Node Node => _node ??= new Node(_storage.Folder.Identity, _storage.Recovered, _raft, _random.NextFraction);
+    public Node Node => _node ??= new Node(_storage.Folder.Identity, _seams.Recovered(_storage.Recovered), _raft, _random.NextFraction, _seams.Rules);
 
     /// <summary>Why it accepts nothing; null while it does.</summary>
     public Refusal? Unavailable => this switch
@@ -265,6 +268,7 @@ internal sealed partial class Replica
 
     private void Apply(CommittedEntries committed)
     {
+        _seams.Applying(Node.Self, committed);
         if (committed.Group == GroupId.System)
             return;
         var bucket = Of(committed.Group);
