@@ -61,10 +61,11 @@ public sealed partial class Node
         options.Validate();
         Self = self;
         _context = new GroupContext(options, new Rounds(), jitter) { Rules = rules };
+        // Before any group begins: it may have to stand by a promise that was made with the catalogue's lease (R8).
+        if (recovered.Groups.TryGetValue(GroupId.System, out var system) && BirthIn(system.Log) is { } born)
+            Learn(born);
         foreach (var (id, group) in recovered.Groups)
             _groups.Add(id, RaftGroup.Recovered(id, self.Id, group, _context));
-        if (recovered.Groups.TryGetValue(GroupId.System, out var system))
-            Incarnation = IncarnationIn(system.Log);
     }
 
     /// <summary>Who it is.</summary>
@@ -95,7 +96,7 @@ public sealed partial class Node
         Invariant.That(Incarnation is null && _groups.Count == 0, "B1: a folder that knows an incarnation takes part in no other birth");
         Invariant.That(incarnation != 0, "B1: an incarnation is not zero");
         var commands = Birth.FirstCommands(incarnation, leaseMs, marginMs, Self.Name, Self.Id);
-        Incarnation = incarnation;
+        Learn(commands.OfType<CatalogueCommand.ClusterBorn>().Single());
         Begin(GroupId.System, [Self.Id], [.. commands.Select(command => command.Encode())], now);
         foreach (var bucket in commands.OfType<CatalogueCommand.BucketCreated>())
             Begin(bucket.Group, bucket.FirstVoters, [], now);            // N2
@@ -238,10 +239,18 @@ public sealed partial class Node
             var command = CatalogueCommand.Decode(entry.Payload);
             Catalogue.Apply(command);
             if (command is CatalogueCommand.ClusterBorn born)
-                Incarnation ??= born.Incarnation;
+                Learn(born);
             if (command is CatalogueCommand.BucketCreated created && created.FirstVoters.Contains(Self.Id) && !_groups.ContainsKey(created.Group))
                 Begin(created.Group, created.FirstVoters, [], new Moment(now.Monotonic, entry.WallTimeMs));   // N3
         }
+    }
+
+    /// <summary>The cluster's incarnation, lease and margin: the same on all of its nodes, whatever this one's options said.</summary>
+    private void Learn(CatalogueCommand.ClusterBorn born)
+    {
+        Incarnation ??= born.Incarnation;
+        _context.Options = _context.Options with { Lease = TimeSpan.FromMilliseconds(born.LeaseMs), Margin = TimeSpan.FromMilliseconds(born.MarginMs) };
+        _context.Options.Validate();
     }
 
     private void Begin(GroupId id, IReadOnlyList<NodeId> voters, IReadOnlyList<byte[]> commands, in Moment now)
@@ -283,12 +292,12 @@ public sealed partial class Node
             batch.Add(group, entry);
     }
 
-    private static UInt128? IncarnationIn(RaftLog log)
+    private static CatalogueCommand.ClusterBorn? BirthIn(RaftLog log)
     {
         for (var index = log.First; index <= log.Last; index = index.Next)
         {
             if (log[index].Kind == EntryKind.Command)
-                return CatalogueCommand.Decode(log[index].Payload) is CatalogueCommand.ClusterBorn born ? born.Incarnation : null;
+                return CatalogueCommand.Decode(log[index].Payload) as CatalogueCommand.ClusterBorn;
         }
         return null;
     }

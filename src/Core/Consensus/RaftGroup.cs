@@ -103,6 +103,9 @@ public sealed partial class RaftGroup
     /// <summary>Who belongs to the group.</summary>
     public Membership Members => _members.Current;
 
+    /// <summary>Whether the entry that names its members has committed, as far as it knows.</summary>
+    public bool MembersCommitted => MembersIndex <= Committed;
+
     /// <summary>Whether it leads and an entry of its own term has committed: from then on its commit index is the group's.</summary>
     public bool LeadsWithOwnTermCommitted => Leading is { } leader && Committed >= leader.OwnTermFrom;
 

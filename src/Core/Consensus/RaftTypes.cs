@@ -113,6 +113,9 @@ public readonly record struct ReadAnswer(GroupId Group, long Ticket, bool Confir
 /// <param name="Jitter">A random number from 0 to below 1.</param>
 internal sealed record GroupContext(RaftOptions Options, Rounds Rounds, Func<double> Jitter)
 {
+    /// <summary>Times and limits; lease and margin are the catalogue's as soon as it is known.</summary>
+    internal RaftOptions Options { get; set; } = Options;
+
     /// <summary>The safety rules; a test may break one.</summary>
     internal SafetyRules Rules { get; init; } = SafetyRules.Raft;
 }

@@ -10,7 +10,7 @@ namespace Watch.Grains.Consensus;
 /// One bucket on this node: its state, who watches what of it, and the proposals that wait for their entries to be applied. Used in the
 /// replica's turns only.
 /// </summary>
-internal sealed class BucketReplica(BucketId bucket, GroupId group, WatchSiloOptions options)
+internal sealed class BucketReplica(GroupId group, WatchSiloOptions options)
 {
     /// <summary>
     /// How long a scope's last change is remembered behind the compaction that dropped it: twice the longest interval between two
@@ -27,18 +27,17 @@ internal sealed class BucketReplica(BucketId bucket, GroupId group, WatchSiloOpt
     private readonly HistoryLimits _limits = new() { RevisionsMax = options.HistoryRevisionsMax, BytesMax = options.HistoryBytesMax };
     private bool _compactionUnderWay;
 
-    public BucketId Bucket { get; } = bucket;
-
     public GroupId Group { get; } = group;
 
     public BucketState State { get; } = new();
 
-    public WatchedScopes Watched { get; } = new();
+    /// <summary>Who watches what, as far as they told this leader; empty on a follower.</summary>
+    public WatchedScopes Watched { get; private set; } = new();
 
-    /// <summary>Remembers who waits for the entries from <paramref name="first"/> on.</summary>
-    public Task<ProposeReply> WaitFor(LogIndex first, IReadOnlyList<Command> commands)
+    /// <summary>Remembers who waits for the entries from <paramref name="first"/> on, appended in <paramref name="term"/>.</summary>
+    public Task<ProposeReply> WaitFor(LogIndex first, Term term, IReadOnlyList<Command> commands)
     {
-        var pending = new PendingProposal(first, commands);
+        var pending = new PendingProposal(first, term, commands);
         _pending.Enqueue(pending);
         return pending.Reply.Task;
     }
@@ -46,6 +45,9 @@ internal sealed class BucketReplica(BucketId bucket, GroupId group, WatchSiloOpt
     /// <summary>Applies a committed entry, and answers whoever proposed it here.</summary>
     public void Apply(Entry entry)
     {
+        // What commits at an index in another term is not what was proposed there.
+        while (_pending.TryPeek(out var overtaken) && overtaken.IsOvertakenBy(entry))
+            _pending.Dequeue().Lose("another leader's write stands in its place, or in that of one proposed with it");
         if (entry.Kind != EntryKind.Command)
             return;
 
@@ -75,11 +77,24 @@ internal sealed class BucketReplica(BucketId bucket, GroupId group, WatchSiloOpt
         _compactions.Enqueue((compaction.Through, now));
     }
 
+    /// <summary>
+    /// This node no longer leads the group, or does so in a later term. Whoever waits is told that nobody can say yet; who watches what
+    /// may have changed elsewhere meanwhile, and every silo tells the leader again when it next asks for progress.
+    /// </summary>
+    public void LeadershipEnded(Term before)
+    {
+        while (_pending.TryPeek(out var pending) && pending.Term < before)
+            _pending.Dequeue().Lose("the node that took it no longer leads");
+        Watched = new WatchedScopes();
+        _compactions.Clear();
+        (_forgetThrough, _compactionUnderWay) = (default, false);
+    }
+
     /// <summary>The node stopped with these proposals in its hands: nobody can say whether they are on its disk.</summary>
     public void Fail(Exception error)
     {
         while (_pending.TryDequeue(out var pending))
-            pending.Reply.TrySetException(new WatchException(WatchErrorCode.OutcomeUnknown, $"The node stopped while the write was under way; it may have taken effect or not: {error.Message}"));
+            pending.Lose($"the node stopped: {error.Message}");
     }
 
     private CommandOutcome ToOutcome(Outcome outcome)
@@ -93,11 +108,20 @@ internal sealed class BucketReplica(BucketId bucket, GroupId group, WatchSiloOpt
     }
 
     /// <summary>A batch of writes whose entries are on their way.</summary>
-    private sealed class PendingProposal(LogIndex first, IReadOnlyList<Command> commands)
+    private sealed class PendingProposal(LogIndex first, Term term, IReadOnlyList<Command> commands)
     {
         private readonly ImmutableArray<CommandOutcome>.Builder _outcomes = ImmutableArray.CreateBuilder<CommandOutcome>(commands.Count);
 
         public TaskCompletionSource<ProposeReply> Reply { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Term Term => term;
+
+        /// <summary>Whether an entry that commits shows that what was proposed here never will, or not whole.</summary>
+        public bool IsOvertakenBy(Entry entry) => entry.Index >= first && entry.Term != term;
+
+        /// <summary>Answers that nobody knows.</summary>
+        public void Lose(string reason) =>
+            Reply.TrySetException(new WatchException(WatchErrorCode.OutcomeUnknown, $"It is not known whether the write took effect: {reason}."));
 
         public bool Covers(LogIndex index) => index >= first && index < first + commands.Count;
 

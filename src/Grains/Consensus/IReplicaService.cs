@@ -3,6 +3,7 @@ using Orleans;
 using Orleans.Runtime;
 using Orleans.Services;
 using Watch.Core;
+using Watch.Core.Consensus;
 
 namespace Watch.Grains.Consensus;
 
@@ -14,8 +15,26 @@ namespace Watch.Grains.Consensus;
 internal interface IReplicaService : IGrainService
 {
     /// <summary>Who this node is and what it knows; answered by every node at any time.</summary>
-    [Alias("Describe"), ResponseTimeout("00:00:02")]
+    [Alias("Describe"), ResponseTimeout("00:00:01")]
     Task<NodeDescription> Describe(BucketId bucket);
+
+    /// <summary>
+    /// Hears what another node says: parcels as <see cref="Core.Consensus.Messages.ParcelCodec"/> writes them. The answer says only that
+    /// they have arrived; what this node says to them comes as parcels of its own.
+    /// </summary>
+    [Alias("Deliver"), ResponseTimeout("00:00:01")]
+    Task Deliver(SiloAddress silo, ImmutableArray<ReadOnlyMemory<byte>> parcels);
+
+    /// <summary>
+    /// Changes the members of a group by one node. Answered when the change stands in the leader's log; it is certain when it has
+    /// committed, which <see cref="DescribeGroup"/> shows. Asking again is harmless.
+    /// </summary>
+    [Alias("ChangeMembers"), ResponseTimeout("00:00:05")]
+    Task<MembershipReply> ChangeMembers(GroupId group, MembershipChange change);
+
+    /// <summary>Who belongs to a group, and who leads it, as this node's own replica knows it; answered by every node at any time.</summary>
+    [Alias("DescribeGroup"), ResponseTimeout("00:00:01")]
+    Task<GroupDescription> DescribeGroup(GroupId group);
 
     /// <summary>
     /// Lets the node take part: decides about the cluster's birth, starts the replica, and is answered when that is decided. Called once,
@@ -23,6 +42,13 @@ internal interface IReplicaService : IGrainService
     /// </summary>
     [Alias("Begin"), ResponseTimeout("01:00:00")]
     Task Begin();
+
+    /// <summary>
+    /// The silo is about to stop: the node hands over what it leads with others, and is answered when the messages that say so have left or
+    /// were lost. Called once, by the silo itself.
+    /// </summary>
+    [Alias("End"), ResponseTimeout("00:00:10")]
+    Task End();
 
     /// <summary>Takes writes into the log; answered when all of them are committed and applied, or certainly will not be.</summary>
     [Alias("Propose"), ResponseTimeout("00:00:10")]

@@ -1,9 +1,12 @@
+using System.Collections.Immutable;
 using System.Threading.Channels;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using Orleans.Runtime;
 using Watch.Core;
 using Watch.Core.Consensus;
+using Watch.Core.Consensus.Messages;
 using Watch.Core.Keyspace;
 using Watch.Core.Storage;
 using Watch.Grains.Storage;
@@ -16,17 +19,17 @@ namespace Watch.Grains.Consensus;
 /// <remarks>
 /// Everything here runs in the turns of <see cref="ReplicaService"/>, one at a time, so between two awaits nothing changes: a read sees
 /// one revision, a registration falls between two commits. The one loop in <see cref="RunAsync"/> is the only writer of the log; while
-/// a batch is at the disk, what is proposed gathers in the node and goes into the next batch, whichever group it belongs to.
+/// a batch is at the disk, what is proposed gathers in the node and goes into the next batch, whichever group it belongs to. What must not
+/// wait for the disk (heartbeats, votes, questions of reads, time) is said by <see cref="TalkAsync"/> meanwhile.
 ///
 ///   P1  Persist, sync, then acknowledge and apply: in <see cref="GroupCommit"/>, and nowhere else.
-///   P2  Nothing is answered from this replica unless it leads with an entry of its own term committed.
+///   P2  Nothing is answered from this replica as the group's word unless it leads with an entry of its own term committed, and a majority
+///       has confirmed that after the question came (<see cref="ConfirmAsync"/>). A lone voter is that majority.
 ///   P3  After an error of the disk nothing is accepted or answered any more: what the disk holds is unknown.
 /// </remarks>
 internal sealed partial class Replica
 {
-    private const int LeaseMs = 5_000;
-    private const int MarginMs = 500;
-    private static readonly RaftOptions s_raft = new() { Lease = TimeSpan.FromMilliseconds(LeaseMs), Margin = TimeSpan.FromMilliseconds(MarginMs) };
+    private static readonly RaftOptions s_raft = new();
     private static readonly TimeSpan s_sealAfter = TimeSpan.FromMilliseconds(50);
 
     private readonly NodeStorage _storage;
@@ -36,13 +39,21 @@ internal sealed partial class Replica
     private readonly ILogger<Replica> _logger;
     private readonly Dictionary<GroupId, BucketReplica> _buckets = [];
 
-    // One token: "look again". Writing it never blocks and never piles up.
+    // One token each: "look again". Writing it never blocks and never piles up.
     private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
+    private readonly Channel<bool> _talk = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
+    private readonly Dictionary<(GroupId Group, long Ticket), TaskCompletionSource<bool>> _reads = [];
+    private readonly WakeTimer _timer;
+    private readonly Postman _postman;
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Node? _node;
     private GroupCommit? _commits;
+    private Exception? _broken;
     private bool _running;
     private bool _stopping;
+    private bool _waits;
+    private long _end;
+    private TimeSpan _sealAt;
     private readonly NodeHealth _health;
     private readonly IHostApplicationLifetime? _host;
 
@@ -51,10 +62,13 @@ internal sealed partial class Replica
         TimeProvider time,
         IWatchRandom random,
         NodeHealth health,
+        Postman postman,
         IOptions<WatchSiloOptions> options,
         ILogger<Replica> logger,
         IHostApplicationLifetime? host = null)
     {
+        _postman = postman;
+        _timer = new WakeTimer(time, WakeAtOnce);
         _health = health;
         _host = host;
         _storage = storage;
@@ -90,14 +104,14 @@ internal sealed partial class Replica
     {
         if (Unavailable is not null || !_running || !Node.Catalogue.Buckets.TryGetValue(bucket, out var info))
             return null;
-        return Node.Groups.TryGetValue(info.Group, out var group) && group.LeadsWithOwnTermCommitted ? Of(info.Group, bucket) : null;
+        return Node.Groups.TryGetValue(info.Group, out var group) && group.LeadsWithOwnTermCommitted ? Of(info.Group) : null;
     }
 
     /// <summary>Lets a cluster be born on this node's empty folder.</summary>
     public void BeBorn()
     {
         var incarnation = new UInt128(_random.NextBits(), _random.NextBits() | 1);
-        Node.BeBorn(incarnation, LeaseMs, MarginMs, Now);
+        Node.BeBorn(incarnation, (int)s_raft.Lease.TotalMilliseconds, (int)s_raft.Margin.TotalMilliseconds, Now);
         LogBorn(_logger, Incarnation, Node.Self.Name);
     }
 
@@ -113,16 +127,109 @@ internal sealed partial class Replica
     /// <summary>Something waits for the log.</summary>
     public void Wake() => _wake.Writer.TryWrite(true);
 
+    /// <summary>Something waits to be said that has nothing to do with the disk.</summary>
+    private void WakeAtOnce()
+    {
+        Wake();
+        _talk.Writer.TryWrite(true);
+    }
+
+    /// <summary>Hears what the node on a silo says.</summary>
+    public void Hear(SiloAddress silo, ImmutableArray<ReadOnlyMemory<byte>> parcels)
+    {
+        if (!_running || Unavailable is not null)
+            return;
+        try
+        {
+            foreach (var bytes in parcels)
+                Hear(silo, bytes);
+            TellRoles();
+        }
+        catch (Exception error)
+        {
+            Break(error);
+        }
+    }
+
+    private void Hear(SiloAddress silo, ReadOnlyMemory<byte> bytes)
+    {
+        Parcel parcel;
+        try
+        {
+            parcel = ParcelCodec.Decode(bytes);
+        }
+        catch (MalformedParcelException error)
+        {
+            LogMalformed(_logger, error, silo);
+            return;
+        }
+
+        if (parcel.Messages.IsEmpty)
+            return;
+        _postman.Learn(parcel.Messages[0].From, silo);
+        Node.Step(parcel, Now);
+        // Entries and their acknowledgements wait for the disk anyway; everything else is answered while it works.
+        if (parcel.Messages.All(message => message is AppendEntries or AppendAnswer))
+            Wake();
+        else
+            WakeAtOnce();
+    }
+
+    /// <summary>
+    /// Whether this node may answer, from its state as it is then, questions about a group that came before this call (P2). All that ask
+    /// before it next speaks to the others share one question.
+    /// </summary>
+    public ValueTask<bool> ConfirmAsync(GroupId group)
+    {
+        if (Node.Groups[group].Members.Voters is [var only] && only == Node.Self.Id)
+            return ValueTask.FromResult(true);
+        if (Node.RequestRead(group) is not { } ticket)
+            return ValueTask.FromResult(false);
+        if (!_reads.TryGetValue((group, ticket), out var read))
+            _reads.Add((group, ticket), read = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously));
+        WakeAtOnce();
+        return new ValueTask<bool>(read.Task);
+    }
+
+    /// <summary>What this node says instead of an answer for a group that it does not lead: where to look.</summary>
+    public Refusal NotLeading(GroupId group)
+    {
+        var leader = Node.Groups.TryGetValue(group, out var replica) ? replica.Leader : NodeId.None;
+        return new Refusal(RefusalKind.NotLeader, $"Node '{Node.Self.Name}' does not lead group {group}.", LeaderSilo: leader == Node.Self.Id ? null : _postman.SiloOf(leader));
+    }
+
+    /// <summary>Whether nobody else could take over what this node does not do any more.</summary>
+    public bool IsAlone(GroupId group) => !Node.Groups.TryGetValue(group, out var replica) || replica.Members.Voters is [var only] && only == Node.Self.Id;
+
+    /// <summary>Hands over what this node leads with others; done when the messages that say so have left, or were lost.</summary>
+    public async Task ResignAsync()
+    {
+        if (!_running || Unavailable is not null)
+            return;
+        Node.Resign(Now);
+        TellRoles();
+        WakeAtOnce();
+        // The release waits for no disk, so one turn of either loop sends it.
+        await Task.Yield();
+        _commits?.Talk(Apply);
+        await _postman.WhenIdle();
+    }
+
     private async Task RunAsync()
     {
         try
         {
-            _commits = new GroupCommit(Node, _storage.Folder.Log, _storage.Disk, () => Now);
+            _commits = new GroupCommit(Node, _storage.Folder.Log, _storage.Disk, () => Now, _postman.Send);
+            // Owned by this loop: it ends when its channel is completed below.
+            _ = TalkAsync();
             while (!_stopping || Node.HasToPersist)
             {
+                if (_broken is { } broken)
+                    throw broken;
+                Node.Tick(Now);
                 if (!await _commits.RoundAsync(Apply))
                     await WaitAsync();
-                TellRoles();
+                Settle();
             }
 
             await _commits.SealAsync();
@@ -133,7 +240,43 @@ internal sealed partial class Replica
         }
         finally
         {
+            _talk.Writer.TryComplete();
+            _timer.Dispose();
+            FailReads();
             _stopped.TrySetResult();
+        }
+    }
+
+    /// <summary>Says what is urgent while the other loop waits for the disk.</summary>
+    private async Task TalkAsync()
+    {
+        while (await _talk.Reader.WaitToReadAsync())
+        {
+            _talk.Reader.TryRead(out _);
+            if (_waits || Unavailable is not null || _broken is not null)
+                continue;
+            try
+            {
+                Node.Tick(Now);
+                _commits!.Talk(Apply);
+                Settle();
+            }
+            catch (Exception error)
+            {
+                Break(error);
+            }
+        }
+    }
+
+    /// <summary>Tells whoever waits what has come out.</summary>
+    private void Settle()
+    {
+        TellRoles();
+        _commits!.Talk(Apply);
+        while (Node.TryTakeReadAnswer(Now, out var answer))
+        {
+            if (_reads.Remove((answer.Group, answer.Ticket), out var read))
+                read.TrySetResult(answer.Confirmed);
         }
     }
 
@@ -141,9 +284,11 @@ internal sealed partial class Replica
     {
         if (committed.Group == GroupId.System)
             return;
-        var bucket = Of(committed.Group, BucketOf(committed.Group));
+        var bucket = Of(committed.Group);
         foreach (var entry in committed.Entries.Span)
             bucket.Apply(entry);
+        if (!Node.Groups[committed.Group].LeadsWithOwnTermCommitted)
+            return;
         var now = Now;
         if (bucket.DueCompaction(now.Monotonic) is { } compaction && Node.Propose(committed.Group, [CommandCodec.Encode(compaction)], now).Accepted)
             bucket.CompactionProposed(compaction, now.Monotonic);
@@ -152,30 +297,39 @@ internal sealed partial class Replica
     private void TellRoles()
     {
         while (Node.TryTakeRoleChange(out var change))
+        {
             LogRole(_logger, change.Group.Value, change.Role, change.Term.Value);
+            if (_buckets.TryGetValue(change.Group, out var bucket))
+                bucket.LeadershipEnded(change.Role == Role.Leader ? change.Term : change.Term.Next);
+        }
     }
 
+    /// <summary>Waits for something to do: an input, a deadline of the node, or the time to seal the log.</summary>
     private async Task WaitAsync()
     {
-        if (_storage.Folder.Log.NeedsSeal)
+        var log = _storage.Folder.Log;
+        var now = Now.Monotonic;
+        var due = Node.NextDeadline ?? TimeSpan.MaxValue;
+        if (log.NeedsSeal)
         {
             // Sealing costs a sync, so a log that is only pausing between two writes is not sealed.
-            using var pause = new CancellationTokenSource(s_sealAfter, _time);
-            try
-            {
-                await _wake.Reader.WaitToReadAsync(pause.Token);
-            }
-            catch (OperationCanceledException) when (pause.IsCancellationRequested)
+            if (_end != log.End.Value)
+                (_end, _sealAt) = (log.End.Value, now + s_sealAfter);
+            if (now >= _sealAt)
             {
                 await _commits!.SealAsync();
                 return;
             }
-        }
-        else
-        {
-            await _wake.Reader.WaitToReadAsync();
+
+            due = due < _sealAt ? due : _sealAt;
         }
 
+        if (due <= now)
+            return;
+        _timer.WakeBy(due, now);
+        _waits = true;
+        await _wake.Reader.WaitToReadAsync();
+        _waits = false;
         _wake.Reader.TryRead(out _);
     }
 
@@ -197,19 +351,25 @@ internal sealed partial class Replica
         _host?.StopApplication();
     }
 
-    private BucketReplica Of(GroupId group, BucketId bucket)
+    /// <summary>A rule of the node is broken, outside the loop that ends by it.</summary>
+    private void Break(Exception error)
     {
-        if (!_buckets.TryGetValue(group, out var replica))
-            _buckets.Add(group, replica = new BucketReplica(bucket, group, _options));
-        return replica;
+        _broken ??= error;
+        Wake();
     }
 
-    private BucketId BucketOf(GroupId group)
+    private void FailReads()
     {
-        foreach (var info in Node.Catalogue.Buckets.Values)
-            if (info.Group == group)
-                return info.Id;
-        throw new InvariantViolationException($"group {group} commits entries but the catalogue has no bucket for it");
+        foreach (var read in _reads.Values)
+            read.TrySetResult(false);
+        _reads.Clear();
+    }
+
+    private BucketReplica Of(GroupId group)
+    {
+        if (!_buckets.TryGetValue(group, out var replica))
+            _buckets.Add(group, replica = new BucketReplica(group, _options));
+        return replica;
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Cluster {Incarnation} is born on node {Node}")]
@@ -220,4 +380,7 @@ internal sealed partial class Replica
 
     [LoggerMessage(Level = LogLevel.Critical, Message = "The node stopped: it accepts and answers nothing until it is restarted")]
     private static partial void LogFailed(ILogger logger, Exception error);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A parcel from silo {Silo} cannot be read and is ignored")]
+    private static partial void LogMalformed(ILogger logger, Exception error, SiloAddress silo);
 }

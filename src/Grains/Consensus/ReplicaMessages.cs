@@ -2,15 +2,49 @@ using System.Collections.Immutable;
 using Orleans;
 using Orleans.Runtime;
 using Watch.Core;
+using Watch.Core.Consensus;
 
 namespace Watch.Grains.Consensus;
 
 /// <summary>Who a node is.</summary>
 /// <param name="Name">Its name.</param>
 /// <param name="Incarnation">The incarnation of the cluster that it belongs to; empty where it knows none.</param>
-/// <param name="Leads">Whether it leads the group asked about, with an entry of its own term committed.</param>
+/// <param name="Leads">Whether it leads the group of the bucket asked about, with an entry of its own term committed.</param>
+/// <param name="Node">Its number.</param>
 [GenerateSerializer, Immutable, Alias("watch.NodeDescription")]
-internal sealed record NodeDescription([property: Id(0)] string Name, [property: Id(1)] string Incarnation, [property: Id(2)] bool Leads);
+internal sealed record NodeDescription([property: Id(0)] string Name, [property: Id(1)] string Incarnation, [property: Id(2)] bool Leads, [property: Id(3)] NodeId Node);
+
+/// <summary>A group as one replica knows it.</summary>
+/// <param name="Voters">Who votes, by the last such entry in its log, committed or not; empty where the node has no replica of the group.</param>
+/// <param name="Learners">Who learns.</param>
+/// <param name="MembersCommitted">Whether that entry has committed, as far as it knows.</param>
+/// <param name="Leader">Who leads; <see cref="NodeId.None"/> where it does not know.</param>
+/// <param name="Leads">Whether it leads itself, with an entry of its own term committed.</param>
+/// <param name="Term">The term.</param>
+/// <param name="LastIndex">The last index of its log.</param>
+/// <param name="CommittedIndex">Everything up to here is committed.</param>
+[GenerateSerializer, Immutable, Alias("watch.GroupDescription")]
+internal sealed record GroupDescription(
+    [property: Id(0)] ImmutableArray<NodeId> Voters,
+    [property: Id(1)] ImmutableArray<NodeId> Learners,
+    [property: Id(2)] bool MembersCommitted,
+    [property: Id(3)] NodeId Leader,
+    [property: Id(4)] bool Leads,
+    [property: Id(5)] long Term,
+    [property: Id(6)] long LastIndex,
+    [property: Id(7)] long CommittedIndex);
+
+/// <summary>What became of a change of members. A node that does not lead refuses; <see cref="Code"/> says everything else.</summary>
+[GenerateSerializer, Immutable, Alias("watch.MembershipReply")]
+internal sealed record MembershipReply : LeaderReply
+{
+    /// <summary>The <see cref="MembershipOutcome"/> as a number.</summary>
+    [Id(0)]
+    public int Code { get; init; }
+
+    /// <summary>What became of it.</summary>
+    public MembershipOutcome Outcome => (MembershipOutcome)Code;
+}
 
 /// <summary>Why a replica did not do what it was asked. Whatever it says, nothing was done.</summary>
 [GenerateSerializer, Alias("watch.RefusalKind")]
@@ -30,8 +64,9 @@ internal enum RefusalKind
 /// <param name="Kind">Why.</param>
 /// <param name="Message">In words.</param>
 /// <param name="FirstAvailable">Of <see cref="RefusalKind.Compacted"/>: the first revision that history still has.</param>
+/// <param name="LeaderSilo">Of <see cref="RefusalKind.NotLeader"/>: the silo of the leader as far as the node knows, or null.</param>
 [GenerateSerializer, Immutable, Alias("watch.Refusal")]
-internal sealed record Refusal([property: Id(0)] RefusalKind Kind, [property: Id(1)] string Message, [property: Id(2)] Revision FirstAvailable = default);
+internal sealed record Refusal([property: Id(0)] RefusalKind Kind, [property: Id(1)] string Message, [property: Id(2)] Revision FirstAvailable = default, [property: Id(3)] SiloAddress? LeaderSilo = null);
 
 /// <summary>What every answer of a replica has: either it refuses, or the rest is filled in.</summary>
 [GenerateSerializer, Immutable, Alias("watch.LeaderReply")]

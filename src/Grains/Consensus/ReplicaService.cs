@@ -46,14 +46,36 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
     }
 
     public Task<NodeDescription> Describe(BucketId bucket) =>
-        Task.FromResult(new NodeDescription(_replica.Node.Self.Name, _replica.Incarnation, _replica.LeadingOf(bucket) is not null));
+        Task.FromResult(new NodeDescription(_replica.Node.Self.Name, _replica.Incarnation, _replica.LeadingOf(bucket) is not null, _replica.Node.Self.Id));
+
+    public Task Deliver(SiloAddress silo, ImmutableArray<ReadOnlyMemory<byte>> parcels)
+    {
+        _replica.Hear(silo, parcels);
+        return Task.CompletedTask;
+    }
+
+    public Task<MembershipReply> ChangeMembers(GroupId group, MembershipChange change)
+    {
+        var outcome = _replica.Unavailable is null ? _replica.Node.Change(group, change, _replica.Now) : MembershipOutcome.NotLeader;
+        _replica.Wake();
+        return Task.FromResult(outcome == MembershipOutcome.NotLeader
+            ? new MembershipReply { Refusal = _replica.NotLeading(group) }
+            : new MembershipReply { Code = (int)outcome });
+    }
+
+    public Task<GroupDescription> DescribeGroup(GroupId group) => Task.FromResult(_replica.Node.Groups.TryGetValue(group, out var replica)
+        ? new GroupDescription(
+            replica.Members.Voters, replica.Members.Learners, replica.MembersCommitted, replica.Leader,
+            replica.LeadsWithOwnTermCommitted, replica.Term.Value, replica.Last.Value, replica.Committed.Value)
+        : new GroupDescription([], [], false, NodeId.None, false, 0, 0, 0));
 
     public async Task Begin()
     {
         string? said = null;
         while (true)
         {
-            var decision = Birth.Decide(await AskOthersAsync());
+            var question = await AskOthersAsync();
+            var decision = Birth.Decide(question);
             switch (decision)
             {
                 case BirthDecision.Refuse refuse:
@@ -65,9 +87,10 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
                 case BirthDecision.AlreadyBorn:
                     _replica.Start();
                     return;
-                case BirthDecision.Wait wait when !string.Equals(_options.Bootstrap, _replica.Node.Self.Name, StringComparison.Ordinal):
-                    // Another node orders the writes; this one takes its silo's calls there.
+                case BirthDecision.Wait wait when question.Others.Any(each => each.Incarnation is not null) || !string.Equals(_options.Bootstrap, _replica.Node.Self.Name, StringComparison.Ordinal):
+                    // Others order the writes; this node takes its silo's calls there, and listens until it is made a member.
                     LogWaits(_logger, wait.Reason);
+                    _replica.Start();
                     return;
                 case BirthDecision.Wait wait:
                     if (!string.Equals(said, wait.Reason, StringComparison.Ordinal))
@@ -77,6 +100,8 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
             }
         }
     }
+
+    public Task End() => _replica.ResignAsync();
 
     public Task<ProposeReply> Propose(ProposeRequest request)
     {
@@ -89,9 +114,9 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
 
         var outcome = _replica.Node.Propose(bucket.Group, request.Commands, _replica.Now);
         if (!outcome.Accepted)
-            return Task.FromResult(new ProposeReply { Refusal = WhyNot(request.Bucket) });
+            return Task.FromResult(new ProposeReply { Refusal = outcome.Refusal == ProposeRefusal.Busy ? new Refusal(RefusalKind.Busy, "The leader has as many writes under way as it takes. Try again later.") : WhyNot(request.Bucket) });
 
-        var reply = bucket.WaitFor(outcome.First, commands);
+        var reply = bucket.WaitFor(outcome.First, outcome.Term, commands);
         _replica.Wake();
         return reply;
     }
@@ -158,18 +183,13 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
                 leading.Watched.ForgetSilo(silo);
     }
 
-    public Task<LeaderReply> Unregister(BucketId bucket, string silo, ImmutableArray<Scope> scopes) => Answer(bucket, leading =>
+    public Task<LeaderReply> Unregister(BucketId bucket, string silo, ImmutableArray<Scope> scopes) => Note(bucket, leading =>
     {
         foreach (var scope in scopes)
             leading.Watched.Unregister(scope, silo);
-        return new LeaderReply();
     });
 
-    public Task<LeaderReply> Forget(BucketId bucket, string silo) => Answer(bucket, leading =>
-    {
-        leading.Watched.ForgetSilo(silo);
-        return new LeaderReply();
-    });
+    public Task<LeaderReply> Forget(BucketId bucket, string silo) => Note(bucket, leading => leading.Watched.ForgetSilo(silo));
 
     public Task<BucketStatusReply> DescribeBucket(BucketId bucket) => Answer(bucket, leading => new BucketStatusReply
     {
@@ -192,36 +212,58 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
     private const long PageBytesMax = 4 << 20;
 
     /// <summary>
-    /// Answers from the state if this node may. With one voter, being the leader of a group with an own-term entry committed is
-    /// confirmed by a majority as it stands, and what is committed is applied in the same turn, so the answer is linearizable.
+    /// Answers from the state, linearizably, if this node leads and a majority confirms it (P2 of <see cref="Replica"/>): at once where it
+    /// is the only voter, since what is committed is applied in the same turn then.
     /// </summary>
     private Task<TReply> Answer<TReply>(BucketId bucket, Func<BucketReplica, TReply> answer)
         where TReply : LeaderReply, new()
     {
         if (_replica.LeadingOf(bucket) is not { } leading)
             return Task.FromResult(new TReply { Refusal = WhyNot(bucket) });
+        var confirmed = _replica.ConfirmAsync(leading.Group);
+        return confirmed is { IsCompleted: true, Result: true } ? Task.FromResult(AnswerNow(leading, answer)) : AnswerConfirmedAsync(bucket, confirmed, answer);
+    }
+
+    private async Task<TReply> AnswerConfirmedAsync<TReply>(BucketId bucket, ValueTask<bool> confirmed, Func<BucketReplica, TReply> answer)
+        where TReply : LeaderReply, new() =>
+        await confirmed && _replica.LeadingOf(bucket) is { } leading ? AnswerNow(leading, answer) : new TReply { Refusal = WhyNot(bucket) };
+
+    /// <summary>Changes what this leader remembers, which is nobody's truth: no majority has to agree.</summary>
+    private Task<LeaderReply> Note(BucketId bucket, Action<BucketReplica> note)
+    {
+        if (_replica.LeadingOf(bucket) is not { } leading)
+            return Task.FromResult(new LeaderReply { Refusal = WhyNot(bucket) });
+        note(leading);
+        return Task.FromResult(new LeaderReply());
+    }
+
+    private static TReply AnswerNow<TReply>(BucketReplica bucket, Func<BucketReplica, TReply> answer)
+        where TReply : LeaderReply, new()
+    {
         try
         {
-            return Task.FromResult(answer(leading));
+            return answer(bucket);
         }
         catch (RevisionCompactedException error)
         {
-            return Task.FromResult(new TReply { Refusal = new Refusal(RefusalKind.Compacted, error.Message, error.FirstAvailable) });
+            return new TReply { Refusal = new Refusal(RefusalKind.Compacted, error.Message, error.FirstAvailable) };
         }
         catch (RevisionNotReachedException error)
         {
-            return Task.FromResult(new TReply { Refusal = new Refusal(RefusalKind.FutureRevision, error.Message) });
+            return new TReply { Refusal = new Refusal(RefusalKind.FutureRevision, error.Message) };
         }
     }
 
     private Refusal WhyNot(BucketId bucket)
     {
-        if (_replica.Unavailable is { } unavailable)
-            return unavailable;
         var catalogue = _replica.Node.Catalogue;
-        return catalogue.Incarnation is not null && !catalogue.Buckets.ContainsKey(bucket)
+        var group = catalogue.Buckets.TryGetValue(bucket, out var info) ? info.Group : GroupId.Default;
+        if (_replica.Unavailable is { } unavailable && _replica.IsAlone(group))
+            return unavailable;
+        // What this node does not know of may have been created a moment ago; who leads the system group knows.
+        return info is null && _replica.Node.Groups.TryGetValue(GroupId.System, out var system) && system.LeadsWithOwnTermCommitted
             ? new Refusal(RefusalKind.UnknownBucket, $"There is no bucket {bucket}.")
-            : new Refusal(RefusalKind.NotLeader, $"Node '{_replica.Node.Self.Name}' does not lead bucket {bucket}.");
+            : _replica.NotLeading(group);
     }
 
     /// <summary>Asks every other silo that membership knows whether it knows a cluster.</summary>

@@ -60,6 +60,7 @@ public static class WatchSiloBuilderExtensions
         services.AddSingleton<NodeStorage>();
         services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(provider => provider.GetRequiredService<NodeStorage>());
         services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>, ReplicaStart>();
+        services.AddSingleton<Postman>();
         services.AddSingleton<Replica>();
         services.AddSingleton<IReplicaServiceClient, ReplicaServiceClient>();
         services.AddSingleton<LeaderLocator>();

@@ -46,13 +46,19 @@ public sealed class GroupCommit(Node node, WriteAheadLog log, IDiskWorker disk, 
             node.Persisted(clock());                                     // 3
             Send();
         }
-        var applied = false;
-        while (node.TryTakeCommitted(clock(), out var committed))
-        {
-            apply(committed);                                            // 4
-            applied = true;
-        }
+        var applied = Drain(apply);                                      // 4
         return wrote || applied || sent;
+    }
+
+    /// <summary>
+    /// Says what there is to say to other nodes, and applies what has become committed, while the disk works or when nothing waits for it:
+    /// the node holds back whatever the disk does not have yet, so steps 1 and 2 lie behind everything that happens here.
+    /// </summary>
+    /// <param name="apply">As in <see cref="RoundAsync"/>.</param>
+    public void Talk(Action<CommittedEntries> apply)
+    {
+        Send();
+        Drain(apply);
     }
 
     /// <summary>
@@ -60,6 +66,17 @@ public sealed class GroupCommit(Node node, WriteAheadLog log, IDiskWorker disk, 
     /// clean stop. Not while a round is under way.
     /// </summary>
     public ValueTask SealAsync() => log.NeedsSeal ? disk.Run(log.Seal) : ValueTask.CompletedTask;
+
+    private bool Drain(Action<CommittedEntries> apply)
+    {
+        var applied = false;
+        while (node.TryTakeCommitted(clock(), out var committed))
+        {
+            apply(committed);
+            applied = true;
+        }
+        return applied;
+    }
 
     private bool Send()
     {
