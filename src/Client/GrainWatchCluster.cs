@@ -27,6 +27,8 @@ internal sealed class GrainWatchCluster(IGrainFactory grains, IOptions<WatchClie
             },
             TransportErrors.OfWrite,
             cancellationToken);
+        var began = time.GetTimestamp();
+        var seen = false;
         await foreach (var nodes in WatchNodesAsync(cancellationToken).WithCancellation(cancellationToken))
         {
             progress?.Report(nodes);
@@ -34,8 +36,11 @@ internal sealed class GrainWatchCluster(IGrainFactory grains, IOptions<WatchClie
             if (nodes.Nodes.FirstOrDefault(node => node.Name == name && node.Standing == NodeStanding.Member) is { } added
                 && nodes.Nodes.All(node => node.Name != name || node.Id == added.Id))
                 return added;
-            if (nodes.Incarnation.Length > 0 && nodes.Leaders.Any(leader => leader.Group == SystemGroup) && nodes.Nodes.All(node => node.Name != name || node.Standing == NodeStanding.Leaving))
+            var isThere = nodes.Nodes.Any(node => node.Name == name && node.Standing != NodeStanding.Leaving);
+            // A first sight may be from just before the wish.
+            if (!isThere && HasLeader(nodes) && (seen || time.GetElapsedTime(began) > options.Value.CallTimeout))
                 throw new WatchException(WatchErrorCode.UnknownNode, $"Node '{name}' was removed again while it was being added.");
+            seen |= isThere;
         }
 
         throw new OperationCanceledException(cancellationToken);
@@ -44,6 +49,8 @@ internal sealed class GrainWatchCluster(IGrainFactory grains, IOptions<WatchClie
     public async Task RemoveNodeAsync(string name, bool force = false, IProgress<ClusterNodes>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
+        // Its number says when it is gone: the name may be another's by then.
+        var known = (await ListNodesAsync(cancellationToken)).Nodes.Where(node => node.Name == name).Select(node => node.Id).ToHashSet(StringComparer.Ordinal);
         await CallAsync(
             async token =>
             {
@@ -55,7 +62,7 @@ internal sealed class GrainWatchCluster(IGrainFactory grains, IOptions<WatchClie
         await foreach (var nodes in WatchNodesAsync(cancellationToken).WithCancellation(cancellationToken))
         {
             progress?.Report(nodes);
-            if (nodes.Leaders.Any(leader => leader.Group == SystemGroup) && nodes.Nodes.All(node => node.Name != name || node.Standing != NodeStanding.Leaving))
+            if (HasLeader(nodes) && !nodes.Nodes.Any(node => known.Contains(node.Id)))
                 return;
         }
 
@@ -76,7 +83,7 @@ internal sealed class GrainWatchCluster(IGrainFactory grains, IOptions<WatchClie
         }
     }
 
-    private const string SystemGroup = "system";
+    private static bool HasLeader(ClusterNodes nodes) => nodes.Leaders.Any(leader => leader.Group == ClusterNodes.SystemGroup);
 
     /// <summary>The next sight; null after a loss and a pause.</summary>
     private async Task<ClusterNodes?> NextAsync(string seen, Backoff backoff, CancellationToken cancellationToken)

@@ -8,6 +8,10 @@ namespace Watch.Grains.Consensus;
 /// <summary>What concerns the nodes of the cluster themselves.</summary>
 internal partial interface IReplicaService
 {
+    /// <summary>Starts looking after the cluster's nodes. Called once, by the silo itself, after <see cref="Begin"/>.</summary>
+    [Alias("BeginNodes"), ResponseTimeout("00:01:00")]
+    Task BeginNodes();
+
     /// <summary>Who this node is, what it knows of the cluster's nodes, and where its replicas are; answered by every node at any time.</summary>
     [Alias("DescribeNode"), ResponseTimeout("00:00:01")]
     Task<NodeReport> DescribeNode();

@@ -79,6 +79,9 @@ internal sealed partial class Replica
         storage.CloseAfter(StopAsync);
     }
 
+    /// <summary>Called when an entry of the system group was applied, and when this node's role in it has changed.</summary>
+    public Action? SystemChanged { get; set; }
+
     /// <summary>The node's state machine.</summary>
     public Node Node => _node ??= new Node(_storage.Folder.Identity, _storage.Recovered, s_raft, _random.NextFraction);
 
@@ -283,7 +286,11 @@ internal sealed partial class Replica
     private void Apply(CommittedEntries committed)
     {
         if (committed.Group == GroupId.System)
+        {
+            SystemChanged?.Invoke();
             return;
+        }
+
         var bucket = Of(committed.Group);
         foreach (var entry in committed.Entries.Span)
             bucket.Apply(entry);
@@ -299,6 +306,8 @@ internal sealed partial class Replica
         while (Node.TryTakeRoleChange(out var change))
         {
             LogRole(_logger, change.Group.Value, change.Role, change.Term.Value);
+            if (change.Group == GroupId.System)
+                SystemChanged?.Invoke();
             if (_buckets.TryGetValue(change.Group, out var bucket))
                 bucket.LeadershipEnded(change.Role == Role.Leader ? change.Term : change.Term.Next);
         }

@@ -8,6 +8,7 @@ using Watch.Client;
 using Watch.Core.Storage;
 using Watch.Grains;
 using Watch.Grains.Consensus;
+using Watch.Grains.Nodes;
 using Watch.Grains.Publishing;
 using Watch.Grains.Storage;
 using Watch.Grains.Watching;
@@ -64,6 +65,9 @@ public static class WatchSiloBuilderExtensions
         services.AddSingleton<Replica>();
         services.AddSingleton<IReplicaServiceClient, ReplicaServiceClient>();
         services.AddSingleton<LeaderLocator>();
+        services.AddSingleton<ClusterDesk>();
+        services.AddSingleton<NodesDriver>();
+        services.TryAddSingleton<IWatchCluster, GrainWatchCluster>();
         services.AddSingleton<Publisher>();
         services.AddSingleton<WatchDispatcher>();
         services.AddSingleton<IWatchDispatcherClient, WatchDispatcherClient>();

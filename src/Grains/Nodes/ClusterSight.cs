@@ -9,8 +9,6 @@ namespace Watch.Grains.Nodes;
 /// <summary>What all silos that answered said at about one moment, put together.</summary>
 internal sealed class ClusterSight(IReadOnlyList<(SiloAddress Silo, NodeReport Report)> answers)
 {
-    public const string SystemName = "system";
-
     public IReadOnlyList<(SiloAddress Silo, NodeReport Report)> Answers => answers;
 
     /// <summary>The replica that leads a group, of the newest term where an old leader has not noticed yet; null where none is known.</summary>

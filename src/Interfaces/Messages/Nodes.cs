@@ -86,6 +86,9 @@ public sealed record GroupLeader([property: Id(0)] string Group, [property: Id(1
 [GenerateSerializer, Immutable, Alias("watch.ClusterNodes")]
 public sealed record ClusterNodes
 {
+    /// <summary>What the group is called that holds the catalogue; the others have the names of their buckets.</summary>
+    public const string SystemGroup = "system";
+
     /// <summary>The cluster's incarnation; empty where nobody who answers belongs to one.</summary>
     [Id(0)]
     public string Incarnation { get; init; } = "";
