@@ -44,14 +44,14 @@ public abstract class GrainWatchClient : IWatchClient
         WriteAsync(token => KeyGrain(key).Delete(new DeleteRequest(condition), token), cancellationToken);
 
     /// <inheritdoc/>
-    public Task<GetResult> GetAsync(Key key, CancellationToken cancellationToken = default) =>
-        ReadAsync(token => KeyGrain(key).Get(token), cancellationToken);
+    public Task<GetResult> GetAsync(Key key, ReadPolicy policy = default, CancellationToken cancellationToken = default) =>
+        ReadAsync(token => KeyGrain(key).Get(policy, token), cancellationToken);
 
     /// <inheritdoc/>
-    public Task<GetManyResult> GetManyAsync(IReadOnlyList<Key> keys, CancellationToken cancellationToken = default)
+    public Task<GetManyResult> GetManyAsync(IReadOnlyList<Key> keys, ReadPolicy policy = default, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(keys);
-        return ReadAsync(token => BucketGrain().GetMany([.. keys], token), cancellationToken);
+        return ReadAsync(token => BucketGrain().GetMany([.. keys], policy, token), cancellationToken);
     }
 
     /// <inheritdoc/>

@@ -13,6 +13,12 @@ internal static class Limits
             throw new WatchException(WatchErrorCode.InvalidKey, $"The key has {key.Length} bytes; a key has 1 to {options.KeyBytesMax} bytes.");
     }
 
+    public static void CheckPolicy(ReadPolicy policy)
+    {
+        if (!Enum.IsDefined(policy.Kind))
+            throw new WatchException(WatchErrorCode.InvalidOption, $"The read policy is {(int)policy.Kind}; allowed are {string.Join(", ", Enum.GetNames<ReadKind>())}.");
+    }
+
     public static void CheckValue(ReadOnlyMemory<byte> value, WatchSiloOptions options)
     {
         if (value.Length > options.ValueBytesMax)

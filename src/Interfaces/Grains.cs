@@ -21,22 +21,22 @@ public interface IKvGrain : IGrainWithStringKey
     [Alias("Delete")]
     Task<WriteResult> Delete(DeleteRequest request, CancellationToken cancellationToken);
 
-    /// <summary>Reads the key, linearizably.</summary>
-    /// <exception cref="WatchException">Invalid key, no quorum, shutting down.</exception>
+    /// <summary>Reads the key, as fresh as the policy says.</summary>
+    /// <exception cref="WatchException">Invalid key or policy, future revision, no quorum, shutting down.</exception>
     [Alias("Get")]
-    Task<GetResult> Get(CancellationToken cancellationToken);
+    Task<GetResult> Get(ReadPolicy policy, CancellationToken cancellationToken);
 }
 
 /// <summary>One bucket, for what concerns several keys. The grain's key is <see cref="GrainKeys.OfBucket"/>. Every silo has its own.</summary>
 [Alias("watch.IBucketGrain")]
 public interface IBucketGrain : IGrainWithStringKey
 {
-    /// <summary>Reads several keys at one revision, linearizably; answers in the order asked.</summary>
-    /// <exception cref="WatchException">Invalid key, no quorum, shutting down.</exception>
+    /// <summary>Reads several keys at one revision, as fresh as the policy says; answers in the order asked.</summary>
+    /// <exception cref="WatchException">Invalid key or policy, future revision, no quorum, shutting down.</exception>
     [Alias("GetMany")]
-    Task<GetManyResult> GetMany(ImmutableArray<Key> keys, CancellationToken cancellationToken);
+    Task<GetManyResult> GetMany(ImmutableArray<Key> keys, ReadPolicy policy, CancellationToken cancellationToken);
 
-    /// <summary>Reads the keys with a prefix, in order, linearizably, page by page at one revision.</summary>
+    /// <summary>Reads the keys with a prefix, in order, as fresh as the request's policy says, page by page at one revision.</summary>
     /// <exception cref="WatchException">Invalid option, compacted, future revision, no quorum, shutting down.</exception>
     [Alias("Scan")]
     Task<ScanResult> Scan(ScanRequest request, CancellationToken cancellationToken);

@@ -38,13 +38,19 @@ public interface IWatchClient
     /// <param name="cancellationToken">Stops the waiting; the write may still take effect.</param>
     Task<WriteResult> DeleteAsync(Key key, WriteCondition? condition = null, CancellationToken cancellationToken = default);
 
-    /// <summary>Reads a key, linearizably.</summary>
-    Task<GetResult> GetAsync(Key key, CancellationToken cancellationToken = default);
+    /// <summary>Reads a key.</summary>
+    /// <param name="key">1 to 4,096 bytes.</param>
+    /// <param name="policy">How fresh the answer is; linearizable by default.</param>
+    /// <param name="cancellationToken">Stops the waiting.</param>
+    Task<GetResult> GetAsync(Key key, ReadPolicy policy = default, CancellationToken cancellationToken = default);
 
-    /// <summary>Reads several keys at one revision, linearizably; answers in the order asked.</summary>
-    Task<GetManyResult> GetManyAsync(IReadOnlyList<Key> keys, CancellationToken cancellationToken = default);
+    /// <summary>Reads several keys at one revision; answers in the order asked.</summary>
+    /// <param name="keys">At most 10,000.</param>
+    /// <param name="policy">How fresh the answer is; linearizable by default.</param>
+    /// <param name="cancellationToken">Stops the waiting.</param>
+    Task<GetManyResult> GetManyAsync(IReadOnlyList<Key> keys, ReadPolicy policy = default, CancellationToken cancellationToken = default);
 
-    /// <summary>Reads one page of the keys with a prefix.</summary>
+    /// <summary>Reads one page of the keys with a prefix, as fresh as the request's policy says; linearizable by default.</summary>
     Task<ScanResult> ScanAsync(ScanRequest request, CancellationToken cancellationToken = default);
 
     /// <summary>How the cluster is.</summary>
@@ -113,10 +119,10 @@ public static class WatchClientExtensions
     }
 
     /// <summary>Reads a key.</summary>
-    public static Task<GetResult> GetAsync(this IWatchClient client, string key, CancellationToken cancellationToken = default)
+    public static Task<GetResult> GetAsync(this IWatchClient client, string key, ReadPolicy policy = default, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(client);
-        return client.GetAsync(Key.Of(key), cancellationToken);
+        return client.GetAsync(Key.Of(key), policy, cancellationToken);
     }
 
     /// <summary>Reads all keys with a prefix, page after page, all at one revision.</summary>

@@ -42,6 +42,6 @@ internal static class GetCommand
 
     private static async Task<IReadOnlyList<KeyValue?>> ReadAsync(IWatchClient client, List<Key> keys, CancellationToken cancellationToken) =>
         keys is [var only]
-            ? [(await client.GetAsync(only, cancellationToken)).Key]
-            : (await client.GetManyAsync(keys, cancellationToken)).Keys;
+            ? [(await client.GetAsync(only, cancellationToken: cancellationToken)).Key]
+            : (await client.GetManyAsync(keys, cancellationToken: cancellationToken)).Keys;
 }

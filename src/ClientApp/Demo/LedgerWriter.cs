@@ -60,7 +60,7 @@ internal sealed class LedgerWriter(IWatchClient client, Ledger ledger, TimeProvi
         {
             try
             {
-                return await client.GetAsync(key, cancellationToken);
+                return await client.GetAsync(key, cancellationToken: cancellationToken);
             }
             catch (WatchException error) when (KeyWriter.IsPassing(error))
             {

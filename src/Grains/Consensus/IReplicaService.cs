@@ -54,11 +54,11 @@ internal partial interface IReplicaService : IGrainService
     [Alias("Propose"), ResponseTimeout("00:00:10")]
     Task<ProposeReply> Propose(ProposeRequest request);
 
-    /// <summary>Reads several keys at one revision.</summary>
+    /// <summary>Reads several keys at one revision. What a policy allows that asks for less than the leader's word, any replica answers.</summary>
     [Alias("GetMany"), ResponseTimeout("00:00:05")]
-    Task<KeysReply> GetMany(BucketId bucket, ImmutableArray<Key> keys);
+    Task<KeysReply> GetMany(BucketId bucket, ImmutableArray<Key> keys, ReadPolicy policy);
 
-    /// <summary>Reads a page of keys.</summary>
+    /// <summary>Reads a page of keys, as fresh as the request's policy says.</summary>
     [Alias("Scan"), ResponseTimeout("00:00:10")]
     Task<ScanReply> Scan(BucketId bucket, ScanRequest request);
 

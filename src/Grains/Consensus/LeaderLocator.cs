@@ -9,6 +9,7 @@ namespace Watch.Grains.Consensus;
 /// <summary>
 /// Finds the leader of a bucket's group and calls it. The answer is remembered until the leader denies it, does not answer, or is
 /// no longer an active member; a wrong memory costs a call, never correctness, since the leader itself decides what it may answer.
+/// Who denies it and knows better says so, and is followed at once.
 /// </summary>
 /// <remarks>
 /// What must be known of a lost call differs. A read is asked again, of whoever leads then, until the deadline. A write whose answer
@@ -24,11 +25,29 @@ internal sealed class LeaderLocator(
 {
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(20);
     private readonly ConcurrentDictionary<BucketId, SiloAddress> _leaders = new();
+    private readonly LeaderSearch _search = new(replicas, membership, local, time);
+    private readonly SiloPulse _pulse = new(replicas, time);
 
     /// <summary>Asks the leader for something that may be asked twice.</summary>
     public Task<TReply> ReadAsync<TReply>(BucketId bucket, Func<IReplicaService, Task<TReply>> call, CancellationToken cancellationToken = default)
         where TReply : LeaderReply
         => CallAsync(bucket, call, isWrite: false, cancellationToken);
+
+    /// <summary>
+    /// Asks for what a policy allows any replica to answer: the own silo's first, without looking for anybody. Where that cannot, the leader
+    /// answers, or for an eventual read whoever can.
+    /// </summary>
+    public async Task<TReply> ReadAsync<TReply>(BucketId bucket, ReadPolicy policy, Func<IReplicaService, Task<TReply>> call, CancellationToken cancellationToken)
+        where TReply : LeaderReply
+    {
+        if (policy.Kind is ReadKind.Linearizable or ReadKind.Lease)
+            return await CallAsync(bucket, call, isWrite: false, cancellationToken);
+        if (await call(replicas.At(local.SiloAddress)) is { Refusal: null } own)
+            return own;
+        if (policy.Kind == ReadKind.Eventual && await NearestAsync(call) is { } near)
+            return near;
+        return await CallAsync(bucket, call, isWrite: false, cancellationToken);
+    }
 
     /// <summary>Has the leader do something that must not be done twice.</summary>
     public Task<TReply> WriteAsync<TReply>(BucketId bucket, Func<IReplicaService, Task<TReply>> call, CancellationToken cancellationToken = default)
@@ -39,18 +58,26 @@ internal sealed class LeaderLocator(
         where TReply : LeaderReply
     {
         var started = time.GetTimestamp();
+        SiloAddress? sentBy = null;
         while (true)
         {
             if (await FindAsync(bucket) is { } leader)
             {
                 try
                 {
-                    var reply = await call(replicas.At(leader));
+                    var reply = await CallAsync(leader, call);
                     if (reply.Refusal is not { } refusal)
                         return reply;
                     if (refusal.Kind != RefusalKind.NotLeader)
                         throw Refused(refusal);
                     Forget(bucket, leader);
+                    // Two that name each other know nothing: after one redirect everybody is asked.
+                    if (sentBy is null && refusal.LeaderSilo is { } better && !better.Equals(leader) && IsActive(better))
+                    {
+                        sentBy = leader;
+                        Remember(bucket, better);
+                        continue;
+                    }
                 }
                 catch (Exception error) when (IsLost(error))
                 {
@@ -60,44 +87,52 @@ internal sealed class LeaderLocator(
                 }
             }
 
+            sentBy = null;
             if (time.GetElapsedTime(started) >= options.Value.LeaderTimeout)
                 throw new WatchException(WatchErrorCode.NoQuorum, $"No leader of bucket {bucket} answered within {options.Value.LeaderTimeout}.");
             await Task.Delay(s_pause, time, cancellationToken);
         }
     }
 
-    /// <summary>The leader, as far as anybody says so now; null where nobody does.</summary>
-    private async ValueTask<SiloAddress?> FindAsync(BucketId bucket)
+    /// <summary>Asks the other silos one after the other until one answers; null where none does.</summary>
+    private async Task<TReply?> NearestAsync<TReply>(Func<IReplicaService, Task<TReply>> call)
+        where TReply : LeaderReply
     {
-        if (_leaders.TryGetValue(bucket, out var known) && membership.CurrentSnapshot.GetSiloStatus(known) == SiloStatus.Active)
-            return known;
-
-        // The own silo first and alone: with one voter, or when this silo leads, nobody else is disturbed.
-        if (await LeadsAsync(local.SiloAddress, bucket))
-            return Remember(bucket, local.SiloAddress);
-
         var others = membership.CurrentSnapshot.Members.Values
             .Where(each => each.Status == SiloStatus.Active && !each.SiloAddress.Equals(local.SiloAddress))
             .Select(each => each.SiloAddress)
-            .Order()
-            .ToList();
-        var asked = others.Select(each => LeadsAsync(each, bucket)).ToList();
-        var answers = await Task.WhenAll(asked);
-        var at = Array.IndexOf(answers, true);
-        return at < 0 ? null : Remember(bucket, others[at]);
+            .Order();
+        foreach (var silo in others.ToList())
+        {
+            try
+            {
+                if (await CallAsync(silo, call) is { Refusal: null } reply)
+                    return reply;
+            }
+            catch (Exception error) when (IsLost(error))
+            {
+                // The next silo is as good as this one.
+                continue;
+            }
+        }
+
+        return null;
     }
 
-    private async Task<bool> LeadsAsync(SiloAddress silo, BucketId bucket)
+    /// <summary>The own silo lives as long as this code runs; any other is felt for.</summary>
+    private Task<TReply> CallAsync<TReply>(SiloAddress leader, Func<IReplicaService, Task<TReply>> call)
+        where TReply : LeaderReply =>
+        leader.Equals(local.SiloAddress) ? call(replicas.At(leader)) : _pulse.WhileAliveAsync(leader, call(replicas.At(leader)));
+
+    /// <summary>The leader, as far as anybody says so now; null where nobody does.</summary>
+    private async ValueTask<SiloAddress?> FindAsync(BucketId bucket)
     {
-        try
-        {
-            return (await replicas.At(silo).Describe(bucket)).Leads;
-        }
-        catch (Exception error) when (IsLost(error))
-        {
-            return false;
-        }
+        if (_leaders.TryGetValue(bucket, out var known) && IsActive(known))
+            return known;
+        return await _search.FindAsync(bucket) is { } found ? Remember(bucket, found) : null;
     }
+
+    private bool IsActive(SiloAddress silo) => membership.CurrentSnapshot.GetSiloStatus(silo) == SiloStatus.Active;
 
     private SiloAddress Remember(BucketId bucket, SiloAddress leader)
     {

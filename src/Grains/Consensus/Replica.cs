@@ -110,6 +110,24 @@ internal sealed partial class Replica
         return Node.Groups.TryGetValue(info.Group, out var group) && group.LeadsWithOwnTermCommitted ? Of(info.Group) : null;
     }
 
+    /// <summary>The bucket's state if this node may answer for it alone, by its lease; null otherwise.</summary>
+    public BucketReplica? LeadingByLease(BucketId bucket)
+    {
+        if (LeadingOf(bucket) is not { } leading || !Node.MayReadByLease(leading.Group, Now))
+            return null;
+        // What was handed out counts as read by the lease, so it has to be applied first.
+        _commits!.Talk(Apply);
+        return leading;
+    }
+
+    /// <summary>The bucket's state as far as this node has it, if it belongs to the bucket's group; null otherwise.</summary>
+    public BucketReplica? MemberOf(BucketId bucket)
+    {
+        if (Unavailable is not null || !_running || !Node.Catalogue.Buckets.TryGetValue(bucket, out var info))
+            return null;
+        return Node.Groups.TryGetValue(info.Group, out var group) && (group.Members.IsVoter(Node.Self.Id) || group.Members.IsLearner(Node.Self.Id)) ? Of(info.Group) : null;
+    }
+
     /// <summary>Lets a cluster be born on this node's empty folder.</summary>
     public void BeBorn()
     {

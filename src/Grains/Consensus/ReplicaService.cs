@@ -127,8 +127,8 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
         return reply;
     }
 
-    public Task<KeysReply> GetMany(BucketId bucket, ImmutableArray<Key> keys) =>
-        Answer(bucket, leading =>
+    public Task<KeysReply> GetMany(BucketId bucket, ImmutableArray<Key> keys, ReadPolicy policy) =>
+        Read(bucket, policy, leading =>
         {
             var found = keys.Select(key => leading.State.Get(key)).ToImmutableArray();
             var bytes = found.Sum(each => each is null ? 0L : each.Key.Length + each.Value.Length);
@@ -137,7 +137,7 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
                 : new KeysReply { Keys = found, Revision = leading.State.Revision };
         });
 
-    public Task<ScanReply> Scan(BucketId bucket, ScanRequest request) => Answer(bucket, leading =>
+    public Task<ScanReply> Scan(BucketId bucket, ScanRequest request) => Read(bucket, request.Policy, leading =>
     {
         var page = leading.State.Scan(KeyRange.Prefix(request.Prefix), new Core.Keyspace.ScanRequest
         {
@@ -233,6 +233,24 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
     private async Task<TReply> AnswerConfirmedAsync<TReply>(BucketId bucket, ValueTask<bool> confirmed, Func<BucketReplica, TReply> answer)
         where TReply : LeaderReply, new() =>
         await confirmed && _replica.LeadingOf(bucket) is { } leading ? AnswerNow(leading, answer) : new TReply { Refusal = WhyNot(bucket) };
+
+    /// <summary>Answers a read as its policy allows: from the state as it is, if that is fresh enough, else as the leader.</summary>
+    private Task<TReply> Read<TReply>(BucketId bucket, ReadPolicy policy, Func<BucketReplica, TReply> answer)
+        where TReply : LeaderReply, new()
+    {
+        var own = policy.Kind switch
+        {
+            ReadKind.Lease => _replica.LeadingByLease(bucket),
+            ReadKind.Eventual => _replica.MemberOf(bucket),
+            ReadKind.AtLeast when _replica.MemberOf(bucket) is { } member && member.State.Revision >= policy.Revision => member,
+            _ => null,
+        };
+        if (own is not null)
+            return Task.FromResult(AnswerNow(own, answer));
+        return Answer(bucket, leading => leading.State.Revision >= policy.Revision
+            ? answer(leading)
+            : new TReply { Refusal = new Refusal(RefusalKind.FutureRevision, $"The bucket is at revision {leading.State.Revision}; a read at {policy.Revision} or later was asked for.") });
+    }
 
     /// <summary>Changes what this leader remembers, which is nobody's truth: no majority has to agree.</summary>
     private Task<LeaderReply> Note(BucketId bucket, Action<BucketReplica> note)

@@ -25,23 +25,25 @@ internal sealed class BucketGrain(LeaderLocator leaders, WatchDispatcher dispatc
         return Task.CompletedTask;
     }
 
-    public async Task<GetManyResult> GetMany(ImmutableArray<Key> keys, CancellationToken cancellationToken)
+    public async Task<GetManyResult> GetMany(ImmutableArray<Key> keys, ReadPolicy policy, CancellationToken cancellationToken)
     {
+        Limits.CheckPolicy(policy);
         if (keys.Length > ScanRequest.KeysMaxLimit)
             throw new WatchException(WatchErrorCode.InvalidOption, $"{keys.Length} keys were asked for at once; at most {ScanRequest.KeysMaxLimit} are allowed.");
         foreach (var key in keys)
             Limits.CheckKey(key, options.Value);
-        var reply = await leaders.ReadAsync(_bucket, leader => leader.GetMany(_bucket, keys), cancellationToken);
+        var reply = await leaders.ReadAsync(_bucket, policy, replica => replica.GetMany(_bucket, keys, policy), cancellationToken);
         return new GetManyResult(reply.Keys, reply.Revision);
     }
 
     public async Task<ScanResult> Scan(ScanRequest request, CancellationToken cancellationToken)
     {
+        Limits.CheckPolicy(request.Policy);
         if (request.KeysMax is < 1 or > ScanRequest.KeysMaxLimit)
             throw new WatchException(WatchErrorCode.InvalidOption, $"A page of {request.KeysMax} keys was asked for; 1 to {ScanRequest.KeysMaxLimit} are allowed.");
         if (request.Prefix.Length > options.Value.KeyBytesMax)
             throw new WatchException(WatchErrorCode.InvalidPrefix, $"The prefix has {request.Prefix.Length} bytes; at most {options.Value.KeyBytesMax} are allowed.");
-        var reply = await leaders.ReadAsync(_bucket, leader => leader.Scan(_bucket, request), cancellationToken);
+        var reply = await leaders.ReadAsync(_bucket, request.Policy, replica => replica.Scan(_bucket, request), cancellationToken);
         return reply.Page!;
     }
 

@@ -45,10 +45,11 @@ internal sealed class KvGrain(Publisher publisher, LeaderLocator leaders, IOptio
         return Write(WriteCommand.Delete(_key, ConditionOf(request.Condition)));
     }
 
-    public async Task<GetResult> Get(CancellationToken cancellationToken)
+    public async Task<GetResult> Get(ReadPolicy policy, CancellationToken cancellationToken)
     {
         Limits.CheckKey(_key, options.Value);
-        var reply = await leaders.ReadAsync(_bucket, leader => leader.GetMany(_bucket, [_key]), cancellationToken);
+        Limits.CheckPolicy(policy);
+        var reply = await leaders.ReadAsync(_bucket, policy, replica => replica.GetMany(_bucket, [_key], policy), cancellationToken);
         return new GetResult(reply.Keys[0], reply.Revision);
     }
 

@@ -4,7 +4,7 @@ using Watch.Core;
 
 namespace Watch;
 
-/// <summary>A read of one key: the answer is linearizable.</summary>
+/// <summary>The answer to a read of one key.</summary>
 /// <param name="Key">The key as it is, or null where it does not exist.</param>
 /// <param name="Revision">The bucket's revision of which that is true.</param>
 [GenerateSerializer, Immutable, Alias("watch.GetResult")]
@@ -22,13 +22,15 @@ public sealed record GetManyResult([property: Id(0)] ImmutableArray<KeyValue?> K
 /// <param name="KeysOnly">Leave the values out.</param>
 /// <param name="After">Go on behind this key, for the next page.</param>
 /// <param name="At">The revision to read at, for a further page of the same scan; null for now.</param>
+/// <param name="Policy">How fresh the page is; linearizable by default.</param>
 [GenerateSerializer, Immutable, Alias("watch.ScanRequest")]
 public sealed record ScanRequest(
     [property: Id(0)] Key Prefix,
     [property: Id(1)] int KeysMax = ScanRequest.KeysMaxDefault,
     [property: Id(2)] bool KeysOnly = false,
     [property: Id(3)] Key? After = null,
-    [property: Id(4)] Revision? At = null)
+    [property: Id(4)] Revision? At = null,
+    [property: Id(5)] ReadPolicy Policy = default)
 {
     /// <summary>How many keys one answer holds unless asked otherwise.</summary>
     public const int KeysMaxDefault = 1000;
