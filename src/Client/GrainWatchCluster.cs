@@ -73,12 +73,15 @@ internal sealed class GrainWatchCluster(IGrainFactory grains, IOptions<WatchClie
     {
         var backoff = new Backoff(options.Value, time, random);
         var seen = "";
+        var index = 0L;
         while (true)
         {
             var nodes = await NextAsync(seen, backoff, cancellationToken);
-            if (nodes is null || nodes.Fingerprint() is var now && now == seen)
+            // Another silo may have looked a little earlier: time does not go back.
+            if (nodes is null || (HasLeader(nodes) && nodes.Index < index) || nodes.Fingerprint() is var now && now == seen)
                 continue;
             seen = nodes.Fingerprint();
+            index = Math.Max(index, nodes.Index);
             yield return nodes;
         }
     }

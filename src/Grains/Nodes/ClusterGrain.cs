@@ -27,7 +27,7 @@ internal sealed class ClusterGrain(ClusterDesk desk, TimeProvider time) : Grain,
         while (true)
         {
             // Whoever has seen nothing yet may just have had a wish recorded: an older look would not show it.
-            var nodes = seen.Length == 0 ? await FreshAsync() : await LookAsync();
+            var nodes = await LookAsync(isFresh: seen.Length == 0);
             if (nodes.Fingerprint() != seen || time.GetElapsedTime(started) >= s_held)
                 return nodes;
             await Task.Delay(s_lookAgainAfter, time, cancellationToken);
@@ -52,9 +52,9 @@ internal sealed class ClusterGrain(ClusterDesk desk, TimeProvider time) : Grain,
             throw new WatchException(WatchErrorCode.InvalidOption, $"A node's name has 1 to {Core.Storage.NodeIdentity.NameBytesMax} bytes; '{name}' has not.");
     }
 
-    private Task<ClusterNodes> LookAsync()
+    private Task<ClusterNodes> LookAsync(bool isFresh)
     {
-        if (_look is not { IsFaulted: false } look || (look.IsCompleted && time.GetElapsedTime(_lookedAt) >= s_lookAgainAfter))
+        if (isFresh || _look is not { IsFaulted: false } look || (look.IsCompleted && time.GetElapsedTime(_lookedAt) >= s_lookAgainAfter))
         {
             _lookedAt = time.GetTimestamp();
             _look = look = FreshAsync();

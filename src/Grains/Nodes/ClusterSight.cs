@@ -67,6 +67,7 @@ internal sealed class ClusterSight(IReadOnlyList<(SiloAddress Silo, NodeReport R
             Leaders = [.. leaders.Where(each => each.Leader is not null).Select(each => new GroupLeader(each.Name, each.Leader!.Value.Report.Name, each.Leader.Value.About.Term))],
             OtherSilos = [.. answers.Where(each => best.Nodes.All(node => node.Node != each.Report.Node)).Select(each => each.Report.Name).Order(StringComparer.Ordinal)],
             Waits = best.Waits,
+            Index = AboutOf(best, GroupId.System)?.CommittedIndex ?? 0,
         };
     }
 

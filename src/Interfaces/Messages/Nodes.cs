@@ -109,6 +109,10 @@ public sealed record ClusterNodes
     [Id(4)]
     public ImmutableArray<string> Waits { get; init; } = [];
 
+    /// <summary>Up to which entry of the system group's log the sight goes: of two, the one with the higher number is the newer.</summary>
+    [Id(5)]
+    public long Index { get; init; }
+
     /// <summary>
     /// What <see cref="IWatchCluster.WatchNodesAsync"/> looks at: who belongs to what, who leads in which term, who answers. Equal texts
     /// mean that nothing of this changed; how far logs are is no part of it.
