@@ -7,17 +7,19 @@ namespace Watch.Simulation.Tests;
 /// <summary>One seed decides everything: what happened once happens again.</summary>
 public sealed class ReplayTests(ITestOutputHelper output)
 {
-    [Fact]
-    public void A_seed_that_puts_gets_and_watches_gives_the_same_trace_twice()
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void A_seed_that_puts_gets_and_watches_gives_the_same_trace_twice(int voters)
     {
         var seed = Environment.GetEnvironmentVariable("WATCH_TEST_SEED") is { Length: > 0 } given
             ? int.Parse(given, System.Globalization.CultureInfo.InvariantCulture)
             : Environment.ProcessId;
         output.WriteLine($"seed {seed} (replay with WATCH_TEST_SEED={seed})");
 
-        var first = Run(seed);
-        var second = Run(seed);
-        var other = Run(seed + 1);
+        var first = Run(seed, voters);
+        var second = Run(seed, voters);
+        var other = Run(seed + 1, voters);
 
         Assert.Equal(first.Events, second.Events);
         Assert.Equal(first.Trace, second.Trace);
@@ -26,13 +28,15 @@ public sealed class ReplayTests(ITestOutputHelper output)
     }
 
     /// <summary>Writers and watchers everywhere; checks what a watch promises, and returns what happened.</summary>
-    private static (List<string> Events, IReadOnlyList<string> Trace) Run(int seed)
+    private static (List<string> Events, IReadOnlyList<string> Trace) Run(int seed, int voters)
     {
         var cluster = new SimulatedCluster(seed);
         var seen = new List<string>();
         cluster.World.Run(async () =>
         {
             await cluster.StartAsync();
+            if (voters > 1)
+                await cluster.MakeAllVotersAsync();
             await using var remote = await cluster.Client.WatchAsync(WatchTarget.Prefix("/s/"), new WatchOptions { PreviousValues = true });
             await using var hosted = await cluster.HostedIn(2).WatchAsync(WatchTarget.Key("/s/1"));
             var writers = Enumerable.Range(0, 3).Select(writer => WriteAsync(cluster, writer)).ToList();

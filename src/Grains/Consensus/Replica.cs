@@ -42,7 +42,6 @@ internal sealed partial class Replica
     // One token each: "look again". Writing it never blocks and never piles up.
     private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
     private readonly Channel<bool> _talk = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
-    private readonly Dictionary<(GroupId Group, long Ticket), TaskCompletionSource<bool>> _reads = [];
     private readonly WakeTimer _timer;
     private readonly Postman _postman;
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -101,32 +100,6 @@ internal sealed partial class Replica
 
     /// <summary>What the clocks show.</summary>
     public Moment Now => new(_time.GetElapsedTime(0), _time.GetUtcNow().ToUnixTimeMilliseconds());
-
-    /// <summary>The bucket's state if this node may speak for it (P2); null otherwise.</summary>
-    public BucketReplica? LeadingOf(BucketId bucket)
-    {
-        if (Unavailable is not null || !_running || !Node.Catalogue.Buckets.TryGetValue(bucket, out var info))
-            return null;
-        return Node.Groups.TryGetValue(info.Group, out var group) && group.LeadsWithOwnTermCommitted ? Of(info.Group) : null;
-    }
-
-    /// <summary>The bucket's state if this node may answer for it alone, by its lease; null otherwise.</summary>
-    public BucketReplica? LeadingByLease(BucketId bucket)
-    {
-        if (LeadingOf(bucket) is not { } leading || !Node.MayReadByLease(leading.Group, Now))
-            return null;
-        // What was handed out counts as read by the lease, so it has to be applied first.
-        _commits!.Talk(Apply);
-        return leading;
-    }
-
-    /// <summary>The bucket's state as far as this node has it, if it belongs to the bucket's group; null otherwise.</summary>
-    public BucketReplica? MemberOf(BucketId bucket)
-    {
-        if (Unavailable is not null || !_running || !Node.Catalogue.Buckets.TryGetValue(bucket, out var info))
-            return null;
-        return Node.Groups.TryGetValue(info.Group, out var group) && (group.Members.IsVoter(Node.Self.Id) || group.Members.IsLearner(Node.Self.Id)) ? Of(info.Group) : null;
-    }
 
     /// <summary>Lets a cluster be born on this node's empty folder.</summary>
     public void BeBorn()
@@ -196,32 +169,6 @@ internal sealed partial class Replica
             WakeAtOnce();
     }
 
-    /// <summary>
-    /// Whether this node may answer, from its state as it is then, questions about a group that came before this call (P2). All that ask
-    /// before it next speaks to the others share one question.
-    /// </summary>
-    public ValueTask<bool> ConfirmAsync(GroupId group)
-    {
-        if (Node.Groups[group].Members.Voters is [var only] && only == Node.Self.Id)
-            return ValueTask.FromResult(true);
-        if (Node.RequestRead(group) is not { } ticket)
-            return ValueTask.FromResult(false);
-        if (!_reads.TryGetValue((group, ticket), out var read))
-            _reads.Add((group, ticket), read = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously));
-        WakeAtOnce();
-        return new ValueTask<bool>(read.Task);
-    }
-
-    /// <summary>What this node says instead of an answer for a group that it does not lead: where to look.</summary>
-    public Refusal NotLeading(GroupId group)
-    {
-        var leader = Node.Groups.TryGetValue(group, out var replica) ? replica.Leader : NodeId.None;
-        return new Refusal(RefusalKind.NotLeader, $"Node '{Node.Self.Name}' does not lead group {group}.", LeaderSilo: leader == Node.Self.Id ? null : _postman.SiloOf(leader));
-    }
-
-    /// <summary>Whether nobody else could take over what this node does not do any more.</summary>
-    public bool IsAlone(GroupId group) => !Node.Groups.TryGetValue(group, out var replica) || replica.Members.Voters is [var only] && only == Node.Self.Id;
-
     /// <summary>Hands over what this node leads with others; done when the messages that say so have left, or were lost.</summary>
     public async Task ResignAsync()
     {
@@ -232,7 +179,7 @@ internal sealed partial class Replica
         WakeAtOnce();
         // The release waits for no disk, so one turn of either loop sends it.
         await Task.Yield();
-        _commits?.Talk(Apply);
+        TalkNow();
         await _postman.WhenIdle();
     }
 
@@ -274,18 +221,23 @@ internal sealed partial class Replica
         while (await _talk.Reader.WaitToReadAsync())
         {
             _talk.Reader.TryRead(out _);
-            if (_waits || Unavailable is not null || _broken is not null)
-                continue;
-            try
-            {
-                Node.Tick(Now);
-                _commits!.Talk(Apply);
-                Settle();
-            }
-            catch (Exception error)
-            {
-                Break(error);
-            }
+            if (!_waits)
+                TalkNow();
+        }
+    }
+
+    private void TalkNow()
+    {
+        if (_commits is null || Unavailable is not null || _broken is not null)
+            return;
+        try
+        {
+            Node.Tick(Now);
+            Settle();
+        }
+        catch (Exception error)
+        {
+            Break(error);
         }
     }
 
