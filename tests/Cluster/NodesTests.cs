@@ -88,6 +88,7 @@ public sealed class NodesTests
     public async Task Membership_and_leader_are_watched_the_first_sight_at_once()
     {
         await using var cluster = await WatchCluster.StartAsync();
+        await cluster.Client.PutAsync("/born", "1");
         await using var watch = cluster.Nodes.WatchNodesAsync().GetAsyncEnumerator();
         Assert.True(await watch.MoveNextAsync());
         Assert.Equal(Name(0), Assert.Single(watch.Current.Nodes).Name);
