@@ -51,6 +51,9 @@ public enum WatchErrorCode
     /// <summary>No server could be reached.</summary>
     Unavailable = 34,
 
+    /// <summary>The caller may not do this.</summary>
+    Unauthorized = 35,
+
     /// <summary>No node, or for one that is to be added no silo, has the name.</summary>
     UnknownNode = 40,
 

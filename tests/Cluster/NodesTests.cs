@@ -126,10 +126,17 @@ public sealed class NodesTests
     }
 
     [Fact]
-    public void What_replicas_say_to_each_other_is_in_no_assembly_that_clients_have()
+    public async Task What_replicas_say_to_each_other_is_in_no_assembly_that_clients_have_and_refused_to_those_who_forge_it()
     {
         Type[] contracts = [typeof(IReplicaService), typeof(IConsensusGrain)];
         Assert.All(contracts, contract => Assert.False(contract.IsVisible, contract.Name));
+        await using var cluster = await WatchCluster.StartAsync(silos: 1);
+        var door = cluster.Host.Client.GetGrain<IConsensusGrain>(GrainKeys.OfBucket(BucketId.Default));
+        var refused = await Assert.ThrowsAnyAsync<Exception>(() => door.Propose(new Proposal(new byte[] { 1 })));
+        Assert.Contains("not for clients", refused.Message, StringComparison.Ordinal);
+        // A silo's own services may: it is they who propose.
+        await cluster.HostedIn(0).PutAsync("/inside", "1");
+
         var open = typeof(IClusterGrain).Assembly.GetTypes().Where(type => type.IsInterface && typeof(Orleans.Runtime.IAddressable).IsAssignableFrom(type)).Select(type => type.Name);
         Assert.Equal(["IBucketGrain", "IClusterGrain", "IKvGrain", "IWatchObserver", "IWatchSessionGrain"], open.Order(StringComparer.Ordinal));
     }

@@ -155,7 +155,8 @@ start_server 1
 start_server 2
 start_server 3
 echo "three servers, gateways $gateways; the cluster is born on node1"
-watch load --writers "$writers" --per-second "$per_second" --record "$folder/record" >"$folder/load.out" 2>"$folder/load.log" &
+dotnet "$programs/watch.dll" --connect "$gateways" load --writers "$writers" --per-second "$per_second" --record "$folder/record" \
+  >"$folder/load.out" 2>"$folder/load.log" &
 load_pid=$!
 until [ -s "$folder/record" ]; do
   kill -0 "$load_pid" 2>/dev/null || fail "the load ended: $(cat "$folder/load.log")"
@@ -179,8 +180,8 @@ for ((round = 1; round <= rounds; round++)); do
   began=$(now_ms)
   if [ $((round % 2)) -eq 1 ]; then
     what=kill
+    disown "${pid[$target]}"
     kill -9 "${pid[$target]}"
-    wait "${pid[$target]}" 2>/dev/null || true
     sleep 10
     start_server "$target"
   else

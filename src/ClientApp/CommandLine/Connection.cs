@@ -33,9 +33,9 @@ internal sealed class Connection : IAsyncDisposable
     public IWatchCluster Cluster { get; }
 
     /// <exception cref="WatchException">No server answered.</exception>
-    public static async Task<Connection> OpenAsync(ServerAddress address, CancellationToken cancellationToken)
+    public static async Task<Connection> OpenAsync(ServerAddress address, CancellationToken cancellationToken, TimeSpan? callTimeout = null)
     {
-        var host = await BuildAsync(address, cancellationToken);
+        var host = await BuildAsync(address, callTimeout, cancellationToken);
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         patience.CancelAfter(s_patience);
         try
@@ -53,7 +53,7 @@ internal sealed class Connection : IAsyncDisposable
 
     public ValueTask DisposeAsync() => CloseAsync(_host);
 
-    private static async Task<IHost> BuildAsync(ServerAddress address, CancellationToken cancellationToken)
+    private static async Task<IHost> BuildAsync(ServerAddress address, TimeSpan? callTimeout, CancellationToken cancellationToken)
     {
         var endpoints = await address.ResolveAsync(cancellationToken);
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
@@ -65,7 +65,11 @@ internal sealed class Connection : IAsyncDisposable
             client.Configure<GatewayOptions>(options => options.GatewayListRefreshPeriod = TimeSpan.FromSeconds(1));
             client.Configure<ClientMessagingOptions>(options => options.ResponseTimeout = s_responseTimeout);
             client.UseConnectionRetryFilter<BriefRetry>();
-            client.AddWatchClient(options => options.BackoffMax = TimeSpan.FromSeconds(4));
+            client.AddWatchClient(options =>
+            {
+                options.BackoffMax = TimeSpan.FromSeconds(4);
+                options.CallTimeout = callTimeout ?? options.CallTimeout;
+            });
         });
         return builder.Build();
     }

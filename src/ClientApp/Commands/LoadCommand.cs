@@ -12,6 +12,9 @@ internal static class LoadCommand
     private const int WritersDefault = 64;
     private const int PerSecondDefault = 500;
 
+    /// <summary>A writer whose server is frozen or gone gives the write up as unknown after so long, and goes on.</summary>
+    private static readonly TimeSpan s_callTimeout = TimeSpan.FromSeconds(4);
+
     private static readonly Option<int?> s_writers = SharedOptions.Number("--writers", $"How many writers write at once. [default: {WritersDefault}]", 1, 10_000);
     private static readonly Option<int?> s_seconds = SharedOptions.Number("--seconds", "How long they write; without, until Ctrl-C or SIGTERM.", 1, 86_400);
     private static readonly Option<int?> s_perSecond = SharedOptions.Number("--per-second", $"How many writes all of them begin in a second at most. [default: {PerSecondDefault}]", 1, 1_000_000);
@@ -35,7 +38,7 @@ internal static class LoadCommand
         if (File.Exists(path))
             throw new UsageException($"--record: the file '{path}' exists already");
         var prefix = context.Parsed.GetValue(s_prefix) ?? "/load/";
-        await using var connection = await context.ConnectAsync(cancellationToken);
+        await using var connection = await context.ConnectAsync(cancellationToken, s_callTimeout);
         await using var record = new LoadRecord(path, TimeProvider.System);
         var run = new LoadRun(connection.Client, record, Key.Of(prefix), TimeProvider.System);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);

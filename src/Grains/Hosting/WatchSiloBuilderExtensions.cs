@@ -8,6 +8,7 @@ using Watch.Client;
 using Watch.Core.Storage;
 using Watch.Grains;
 using Watch.Grains.Consensus;
+using Watch.Grains.Engine;
 using Watch.Grains.Nodes;
 using Watch.Grains.Publishing;
 using Watch.Grains.Storage;
@@ -29,6 +30,7 @@ public static class WatchSiloBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
         AddServices(builder.Services, builder.Configuration.GetSection(ConfigurationSection), configure);
+        ContractsGuard.Add(builder);
         builder.AddGrainService<ReplicaService>();
         builder.AddGrainService<WatchDispatcherService>();
         builder.AddMemoryStreams(WatchStreams.Provider, streams =>
