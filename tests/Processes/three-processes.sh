@@ -65,10 +65,10 @@ as_postgres() {
 }
 
 end() {
-  [ -z "$load_pid" ] || kill "$load_pid" 2>/dev/null || true
-  for each in "${pid[@]}"; do
+  for each in $load_pid "${pid[@]}"; do
     kill -CONT "$each" 2>/dev/null || true
     kill -9 "$each" 2>/dev/null || true
+    wait "$each" 2>/dev/null || true
   done
   [ ! -d "$folder/postgres" ] || (cd / && as_postgres "$pg/pg_ctl" -D "$folder/postgres" -m immediate stop >/dev/null 2>&1) || true
   if [ "$good" = yes ] && [ "$keep" = no ]; then rm -rf "$folder"; else echo "kept: $folder"; fi
@@ -94,6 +94,7 @@ gateway_port() { echo $((port + 2 * $1)); }
 start_server() {
   local n=$1 out="$folder/node$1.out"
   : >"$out"
+  env 'Logging__LogLevel__Watch.Grains=Information' 'Logging__Console__FormatterOptions__TimestampFormat=HH:mm:ss.fff ' \
   WATCH_CLUSTERING=AdoNet WATCH_BOOTSTRAP=node1 \
   WATCH_ADONETCONNECTIONSTRING="Host=127.0.0.1;Port=$pg_port;Database=watch;Username=watch" \
     dotnet "$programs/Watch.Silo.dll" --node "node$n" --data "$folder/data$n" \
@@ -133,18 +134,19 @@ await_all() {
 # The longest time without an acknowledgement between two moments: of all writers together, and of the one that waited longest.
 gaps() {
   awk -v from="$1" -v to="$2" '
+    function longer(gap) { if (gap > all) all = gap }
+    function longest(gap) { if (gap > one) one = gap }
+    BEGIN { last = from }
+    $1 == "a" || $1 == "u" || $1 == "f" { writers[$3] }
     $1 == "a" && $2 >= from && $2 <= to {
-      if ($2 - last > 0 && last > 0 && $2 - last > all) all = $2 - last
-      last = $2
-      w = $3; s = (w in seen) ? seen[w] : from
-      if ($2 - s > one) one = $2 - s
-      seen[w] = $2; count++
-      if (first == 0) { first = 1; if ($2 - from > all) all = $2 - from }
+      longer($2 - last); last = $2
+      longest($2 - ($3 in seen ? seen[$3] : from)); seen[$3] = $2
+      count++
     }
     END {
-      if (to - last > all) all = to - last
-      for (w in seen) if (to - seen[w] > one) one = to - seen[w]
-      printf "%d %d %d", all, one, count
+      longer(to - last)
+      for (w in writers) longest(to - (w in seen ? seen[w] : from))
+      print all, one, count + 0
     }' "$folder/record"
 }
 
@@ -180,8 +182,8 @@ for ((round = 1; round <= rounds; round++)); do
   began=$(now_ms)
   if [ $((round % 2)) -eq 1 ]; then
     what=kill
-    disown "${pid[$target]}"
     kill -9 "${pid[$target]}"
+    wait "${pid[$target]}" 2>/dev/null || true
     sleep 10
     start_server "$target"
   else
