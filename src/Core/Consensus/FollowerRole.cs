@@ -78,6 +78,7 @@ internal class FollowerRole(RaftGroup group, NodeId leader, TimeSpan electionAt)
                 Group.Put(entry);                                        // F2
         }
         Group.AdvanceCommit(Context.Rules.Commit(message.Commit, message.Verified));       // R10
+        Group.AwaitsCommit = false;
         Group.Send(_leader, new AppendAnswer(Group.Id, Group.Term, Group.Self, message.Round, true, message.Verified, LogIndex.None, Term.None, Group.Committed), message.Verified);   // F3
         if (Group.MayStand == Role is Role.Learner)
             Group.Follow(_leader, now);

@@ -59,6 +59,8 @@ internal sealed partial class LeaderRole
             return;
         if (reached == Group.Term)
             Hear(progress, round, now);
+        else if (reached == Term.None)
+            progress.Forgot();
         else
             progress.Wake();
     }

@@ -181,7 +181,7 @@ public sealed partial class Node
             }
             group.HearLeader(heartbeat.From, term, heartbeat.Round, now);
             if (group.StateIsDurable)
-                reached.Add(new GroupTerm(id, group.Term));              // N5
+                reached.Add(new GroupTerm(id, group.AwaitsCommit && group.Term == term ? Term.None : group.Term));   // N5
             Note(group);
         }
         _hasAnswers = true;

@@ -92,6 +92,18 @@ internal sealed class Progress(LogIndex next)
             Probe();
     }
 
+    /// <summary>The follower has begun anew, and does not know (any more) what is committed.</summary>
+    internal void Forgot()
+    {
+        if (IsSilent || CommitKnown == LogIndex.None)
+        {
+            Wake();
+            return;
+        }
+        CommitKnown = LogIndex.None;
+        Probe();
+    }
+
     /// <summary>The lease that its answers supported was given up.</summary>
     internal void Release() => LeaseFrom = TimeSpan.MinValue;
 

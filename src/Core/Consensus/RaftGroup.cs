@@ -60,6 +60,7 @@ public sealed partial class RaftGroup
         group._durable = group._taken = recovered.Log.Last;
         group._mayHavePromised = !group._members.NeverHadVoterBeside(self);
         group._handedOut = group.Committed = recovered.Log.First.Previous;
+        group.AwaitsCommit = true;
         return group;
     }
 
@@ -111,6 +112,12 @@ public sealed partial class RaftGroup
 
     /// <summary>When <see cref="Tick"/> has something to do; null where only an input can change anything.</summary>
     public TimeSpan? Deadline => _role.Deadline is var at && at == TimeSpan.MaxValue ? null : at;
+
+    /// <summary>
+    /// Whether nobody has said yet what of its recovered log is committed: the commit index is not on the disk. Its leader has to hear of it,
+    /// since to a follower that lacks nothing an idle group sends nothing.
+    /// </summary>
+    internal bool AwaitsCommit { get; set; }
 
     internal GroupContext Context { get; }
 
