@@ -53,7 +53,7 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options)
 
         var pending = _pending.TryPeek(out var next) && next.Covers(entry.Index) ? next : null;
         var command = pending?.CommandAt(entry.Index) ?? CommandCodec.Decode(entry.Payload.Span);
-        var outcome = State.Apply(command, entry.WallTimeMs, Watched);
+        var outcome = State.Apply(command, AppliedAt.Of(entry), Watched);
         if (command is CompactCommand)
             _compactionUnderWay = false;
         if (pending is not null && pending.Add(ToOutcome(outcome)))
@@ -99,7 +99,7 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options)
 
     private CommandOutcome ToOutcome(Outcome outcome)
     {
-        var result = new WriteResult((WriteStatus)(int)outcome.Status, outcome.Revision, outcome.Previous);
+        var result = new WriteResult((WriteStatus)(int)outcome.Status, outcome.Revision, outcome.Previous) { Index = outcome.Index };
         if (outcome.Links.Count == 0)
             return new CommandOutcome(result, [], []);
 

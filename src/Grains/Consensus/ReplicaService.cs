@@ -208,6 +208,7 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
             Compacted = leading.State.Compacted,
             Keys = leading.State.LiveKeys,
             LogBytes = _replica.LogBytes,
+            Index = leading.State.Applied,
         },
     });
 
