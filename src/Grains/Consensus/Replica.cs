@@ -89,6 +89,9 @@ internal sealed partial class Replica
         storage.CloseAfter(StopAsync);
     }
 
+    /// <summary>Called when an entry of the system group was applied, and when this node's role in it has changed.</summary>
+    public Action? SystemChanged { get; set; }
+
     /// <summary>The node's state machine.</summary>
     public Node Node => _node ??= new Node(_storage.Folder.Identity, _seams.Recovered(_storage.Recovered), _raft, _random.NextFraction, _seams.Rules);
 
@@ -270,7 +273,11 @@ internal sealed partial class Replica
     {
         _seams.Applying(Node.Self, committed);
         if (committed.Group == GroupId.System)
+        {
+            SystemChanged?.Invoke();
             return;
+        }
+
         var bucket = Of(committed.Group);
         if (committed.Snapshot is { } snapshot)
             bucket.Install(_snapshots!.Take(snapshot), snapshot.Index);
@@ -288,6 +295,8 @@ internal sealed partial class Replica
         while (Node.TryTakeRoleChange(out var change))
         {
             LogRole(_logger, change.Group.Value, change.Role, change.Term.Value);
+            if (change.Group == GroupId.System)
+                SystemChanged?.Invoke();
             if (_buckets.TryGetValue(change.Group, out var bucket))
                 bucket.LeadershipEnded(change.Role == Role.Leader ? change.Term : change.Term.Next);
         }
