@@ -8,10 +8,16 @@ namespace Watch.Grains.Consensus;
 
 /// <summary>
 /// One bucket on this node: its state, who watches what of it, and the proposals that wait for their entries to be applied. Used in the
-/// replica's turns only.
+/// replica's turns only, but for <see cref="Reading"/>, through which other threads read the state.
 /// </summary>
 internal sealed class BucketReplica(GroupId group, WatchSiloOptions options)
 {
+    /// <summary>
+    /// So many entries are applied in one go before readers on other threads get a turn. Each entry is a whole commit, so what they see
+    /// between two goes is a revision like any other.
+    /// </summary>
+    private const int EntriesPerGo = 64;
+
     /// <summary>
     /// How long a scope's last change is remembered behind the compaction that dropped it: twice the longest interval between two
     /// progress questions. Forgotten at once, a scope that is watched and quiet would seem to have changed, and its watchers would end
@@ -29,7 +35,13 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options)
 
     public GroupId Group { get; } = group;
 
-    public BucketState State { get; } = new();
+    /// <summary>Which bucket it is; null until the catalogue has told.</summary>
+    public BucketId? Id { get; set; }
+
+    public BucketState State => Reading.State;
+
+    /// <summary>What other threads read of it.</summary>
+    public BucketReading Reading { get; } = new(new BucketState());
 
     /// <summary>Who watches what, as far as they told this leader; empty on a follower.</summary>
     public WatchedScopes Watched { get; private set; } = new();
@@ -42,8 +54,22 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options)
         return pending.Reply.Task;
     }
 
-    /// <summary>Applies a committed entry, and answers whoever proposed it here.</summary>
-    public void Apply(Entry entry)
+    /// <summary>Applies committed entries, and answers whoever proposed them here.</summary>
+    public void Apply(ReadOnlySpan<Entry> entries)
+    {
+        while (!entries.IsEmpty)
+        {
+            var go = entries[..Math.Min(entries.Length, EntriesPerGo)];
+            entries = entries[go.Length..];
+            Reading.Change(this, go, static (replica, entries) =>
+            {
+                foreach (var entry in entries)
+                    replica.Apply(entry);
+            });
+        }
+    }
+
+    private void Apply(Entry entry)
     {
         // What commits at an index in another term is not what was proposed there.
         while (_pending.TryPeek(out var overtaken) && overtaken.IsOvertakenBy(entry))

@@ -44,6 +44,8 @@ internal sealed partial class Replica
     private readonly Channel<bool> _talk = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
     private readonly WakeTimer _timer;
     private readonly Postman _postman;
+    private readonly OwnReplica _own;
+    private readonly ScopeInquiry _inquiry;
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Node? _node;
     private GroupCommit? _commits;
@@ -62,11 +64,15 @@ internal sealed partial class Replica
         IWatchRandom random,
         NodeHealth health,
         Postman postman,
+        OwnReplica own,
+        ScopeInquiry inquiry,
         IOptions<WatchSiloOptions> options,
         ILogger<Replica> logger,
         IHostApplicationLifetime? host = null)
     {
         _postman = postman;
+        _own = own;
+        _inquiry = inquiry;
         _timer = new WakeTimer(time, WakeAtOnce);
         _health = health;
         _host = host;
@@ -184,7 +190,7 @@ internal sealed partial class Replica
     {
         try
         {
-            _commits = new GroupCommit(Node, _storage.Folder.Log, _storage.Disk, () => Now, _postman.Send);
+            _commits = new GroupCommit(Node, _storage.Folder.Log, _storage.Disk, () => Now, Ship);
             // Owned by this loop: it ends when its channel is completed below.
             _ = TalkAsync();
             while (!_stopping || Node.HasToPersist)
@@ -243,6 +249,7 @@ internal sealed partial class Replica
     {
         TellRoles();
         _commits!.Talk(Apply);
+        TellLeases();
         while (Node.TryTakeReadAnswer(Now, out var answer))
         {
             if (_reads.Remove((answer.Group, answer.Ticket), out var read))
@@ -253,25 +260,20 @@ internal sealed partial class Replica
     private void Apply(CommittedEntries committed)
     {
         if (committed.Group == GroupId.System)
+        {
+            foreach (var known in _buckets.Values)
+                Open(known);
             return;
+        }
+
         var bucket = Of(committed.Group);
-        foreach (var entry in committed.Entries.Span)
-            bucket.Apply(entry);
+        bucket.Apply(committed.Entries.Span);
+        Open(bucket);
         if (!Node.Groups[committed.Group].LeadsWithOwnTermCommitted)
             return;
         var now = Now;
         if (bucket.DueCompaction(now.Monotonic) is { } compaction && Node.Propose(committed.Group, [CommandCodec.Encode(compaction)], now).Accepted)
             bucket.CompactionProposed(compaction, now.Monotonic);
-    }
-
-    private void TellRoles()
-    {
-        while (Node.TryTakeRoleChange(out var change))
-        {
-            LogRole(_logger, change.Group.Value, change.Role, change.Term.Value);
-            if (_buckets.TryGetValue(change.Group, out var bucket))
-                bucket.LeadershipEnded(change.Role == Role.Leader ? change.Term : change.Term.Next);
-        }
     }
 
     /// <summary>Waits for something to do: an input, a deadline of the node, or the time to seal the log.</summary>
@@ -306,6 +308,7 @@ internal sealed partial class Replica
     private async Task StopAsync()
     {
         _stopping = true;
+        _own.Close();
         Wake();
         if (_running)
             await _stopped.Task;
@@ -315,6 +318,7 @@ internal sealed partial class Replica
     private void Fail(Exception error)
     {
         _health.Fail(error);
+        _own.Close();
         LogFailed(_logger, error);
         foreach (var bucket in _buckets.Values)
             bucket.Fail(error);
