@@ -10,7 +10,7 @@ namespace Watch.Grains.Consensus;
 /// One bucket on this node: its state, who watches what of it, and the proposals that wait for their entries to be applied. Used in the
 /// replica's turns only, but for <see cref="Reading"/>, through which other threads read the state.
 /// </summary>
-internal sealed class BucketReplica(GroupId group, WatchSiloOptions options)
+internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, ReplicaRules? rules = null)
 {
     /// <summary>
     /// So many entries are applied in one go before readers on other threads get a turn. Each entry is a whole commit, so what they see
@@ -25,6 +25,7 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options)
     /// </summary>
     private static readonly TimeSpan s_forgetAfter = TimeSpan.FromMinutes(2);
 
+    private readonly ReplicaRules _rules = rules ?? ReplicaRules.Kept;
     private readonly Queue<PendingProposal> _pending = new();
 
     // The compactions of this leader that are younger than that, and the last one that is not.
@@ -72,7 +73,7 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options)
     private void Apply(Entry entry)
     {
         // What commits at an index in another term is not what was proposed there.
-        while (_pending.TryPeek(out var overtaken) && overtaken.IsOvertakenBy(entry))
+        while (_pending.TryPeek(out var overtaken) && _rules.IsOvertaken(overtaken.First, overtaken.Term, entry))
             _pending.Dequeue().Lose("another leader's write stands in its place, or in that of one proposed with it");
         if (entry.Kind != EntryKind.Command)
             return;
@@ -111,7 +112,8 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options)
     {
         while (_pending.TryPeek(out var pending) && pending.Term < before)
             _pending.Dequeue().Lose("the node that took it no longer leads");
-        Watched = new WatchedScopes();
+        if (_rules.ForgetsWatchers)
+            Watched = new WatchedScopes();
         _compactions.Clear();
         (_forgetThrough, _compactionUnderWay) = (default, false);
     }
@@ -140,10 +142,9 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options)
 
         public TaskCompletionSource<ProposeReply> Reply { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        public Term Term => term;
+        public LogIndex First => first;
 
-        /// <summary>Whether an entry that commits shows that what was proposed here never will, or not whole.</summary>
-        public bool IsOvertakenBy(Entry entry) => entry.Index >= first && entry.Term != term;
+        public Term Term => term;
 
         /// <summary>Answers that nobody knows.</summary>
         public void Lose(string reason) =>
