@@ -4,11 +4,13 @@ using Orleans.Runtime;
 using Watch.Core;
 using Watch.Core.Consensus;
 using Watch.Grains.Consensus;
+using Watch.Grains.Publishing;
+using Watch.Grains.Watching;
 
 namespace Watch.Cluster.Tests;
 
 /// <summary>Silos that exist in name only: their replica services do what a test says.</summary>
-internal sealed class FakeSilos : IReplicaServiceClient, IClusterMembershipService, ILocalSiloDetails
+internal sealed class FakeSilos : IReplicaServiceClient, IWatchDispatcherClient, IClusterMembershipService, ILocalSiloDetails
 {
     private readonly Dictionary<SiloAddress, FakeReplicaService> _services = [];
 
@@ -31,6 +33,8 @@ internal sealed class FakeSilos : IReplicaServiceClient, IClusterMembershipServi
     public static SiloAddress Address(int number) => SiloAddress.New(new IPEndPoint(IPAddress.Loopback, number), 1);
 
     public FakeReplicaService Add(int number) => _services[Address(number)] = new FakeReplicaService(new NodeId((UInt128)number));
+
+    IWatchDispatcherService IWatchDispatcherClient.At(SiloAddress silo) => new FakeDispatcherService();
 
     public IReplicaService At(SiloAddress silo) => _services[silo];
 
@@ -88,4 +92,12 @@ internal sealed class FakeReplicaService(NodeId node) : IReplicaService
     public Task<LeaderReply> Forget(BucketId bucket, string silo) => throw new NotSupportedException();
 
     public Task<BucketStatusReply> DescribeBucket(BucketId bucket) => throw new NotSupportedException();
+}
+
+/// <summary>A dispatcher that watches nothing.</summary>
+internal sealed class FakeDispatcherService : IWatchDispatcherService
+{
+    public Task Deliver(ImmutableArray<ScopeEvent> events) => Task.CompletedTask;
+
+    public Task<ImmutableArray<BucketScopes>> ScopesOf(ImmutableArray<BucketId> buckets) => Task.FromResult(ImmutableArray<BucketScopes>.Empty);
 }

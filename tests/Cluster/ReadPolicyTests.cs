@@ -35,6 +35,36 @@ public sealed class ReadPolicyTests
         Assert.Equal(WatchErrorCode.FutureRevision, error.Code);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public async Task A_read_of_at_least_a_revision_waits_until_the_silo_has_it(int voters)
+    {
+        await using var cluster = await WatchCluster.StartAsync();
+        if (voters > 1)
+            await cluster.MakeAllVotersAsync();
+        var first = await cluster.HostedIn(0).PutAsync("/k", "first");
+        var reading = Enumerable.Range(0, 3).Select(at => cluster.HostedIn(at).GetAsync("/k", ReadPolicy.AtLeast(first.Revision.Next))).ToList();
+        Assert.DoesNotContain(reading, each => each.IsCompleted);
+
+        await cluster.HostedIn(0).PutAsync("/k", "second");
+
+        foreach (var read in reading)
+            Assert.Equal("second", (await read).Key!.Value.Text());
+    }
+
+    [Fact]
+    public async Task A_read_of_at_least_a_revision_that_does_not_come_ends_after_the_leaders_timeout()
+    {
+        await using var cluster = await WatchCluster.StartAsync(configure: options => options.LeaderTimeout = TimeSpan.FromMilliseconds(300));
+        // A silo whose node is the voter, and one that has no replica.
+        foreach (var at in new[] { 0, 2 })
+        {
+            var error = await Assert.ThrowsAsync<WatchException>(() => cluster.HostedIn(at).GetAsync("/k", ReadPolicy.AtLeast(new Revision(7))));
+            Assert.Equal(WatchErrorCode.FutureRevision, error.Code);
+        }
+    }
+
     [Fact]
     public async Task An_eventual_read_is_answered_by_the_own_silos_replica_while_nobody_leads()
     {

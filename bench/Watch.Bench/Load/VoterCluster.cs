@@ -53,21 +53,22 @@ internal sealed class VoterCluster : IAsyncDisposable
 
     private async Task MakeAllVotersAsync()
     {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         foreach (var silo in _silos.Skip(1))
         {
             var node = (await Replica(silo).Describe(BucketId.Default)).Node;
             foreach (var group in new[] { GroupId.System, GroupId.Default })
             {
-                await ChangeAsync(group, new MembershipChange(MembershipChangeKind.AddLearner, node));
-                await ChangeAsync(group, new MembershipChange(MembershipChangeKind.Promote, node));
+                await ChangeAsync(group, new MembershipChange(MembershipChangeKind.AddLearner, node), patience.Token);
+                await ChangeAsync(group, new MembershipChange(MembershipChangeKind.Promote, node), patience.Token);
             }
         }
     }
 
-    private async Task ChangeAsync(GroupId group, MembershipChange change)
+    private async Task ChangeAsync(GroupId group, MembershipChange change, CancellationToken patience)
     {
-        while ((await Replica(_silos[0]).ChangeMembers(group, change)).Outcome != MembershipOutcome.Appended)
-            await Task.Yield();
+        while (await Replica(_silos[0]).ChangeMembers(group, change) is not { Refusal: null, Outcome: MembershipOutcome.Appended })
+            patience.ThrowIfCancellationRequested();
     }
 
     private IReplicaService Replica(SiloAddress silo) => Services(silo).GetRequiredService<IReplicaServiceClient>().At(silo);

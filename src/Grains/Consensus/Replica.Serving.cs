@@ -22,7 +22,8 @@ internal sealed partial class Replica
         if (LeadingOf(bucket) is not { } leading || !Node.MayReadByLease(leading.Group, Now))
             return null;
         // What was handed out counts as read by the lease, so it has to be applied first.
-        TalkNow();
+        if (_rules.AppliesBeforeLease)
+            TalkNow();
         if (_broken is not null)
             return null;
         ShareLease(leading);

@@ -84,7 +84,7 @@ internal sealed partial class Replica
         foreach (var bucket in _leased)
         {
             var until = Node.LeaseUntil(bucket.Group, Now);
-            if (until < bucket.Reading.LeaseUntil)
+            if (until < bucket.Reading.LeaseUntil && _rules.TakesLeasesBack)
                 bucket.Reading.LeaseUntil = until;
         }
 

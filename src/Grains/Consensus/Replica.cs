@@ -46,6 +46,7 @@ internal sealed partial class Replica
     private readonly Postman _postman;
     private readonly OwnReplica _own;
     private readonly ScopeInquiry _inquiry;
+    private readonly ReplicaRules _rules;
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Node? _node;
     private GroupCommit? _commits;
@@ -68,8 +69,10 @@ internal sealed partial class Replica
         ScopeInquiry inquiry,
         IOptions<WatchSiloOptions> options,
         ILogger<Replica> logger,
-        IHostApplicationLifetime? host = null)
+        IHostApplicationLifetime? host = null,
+        ReplicaRules? rules = null)
     {
+        _rules = rules ?? ReplicaRules.Kept;
         _postman = postman;
         _own = own;
         _inquiry = inquiry;
@@ -342,7 +345,7 @@ internal sealed partial class Replica
     private BucketReplica Of(GroupId group)
     {
         if (!_buckets.TryGetValue(group, out var replica))
-            _buckets.Add(group, replica = new BucketReplica(group, _options));
+            _buckets.Add(group, replica = new BucketReplica(group, _options, _rules));
         return replica;
     }
 

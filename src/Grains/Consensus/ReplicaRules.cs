@@ -18,4 +18,7 @@ internal class ReplicaRules
 
     /// <summary>Whether what was handed out is applied before a read by the lease.</summary>
     public virtual bool AppliesBeforeLease => true;
+
+    /// <summary>Whether leases that the node has given up are taken back from readers before it says anything to another node.</summary>
+    public virtual bool TakesLeasesBack => true;
 }
