@@ -5,8 +5,8 @@ using Watch.Core;
 namespace Watch.Bench.Load;
 
 /// <summary>
-/// <c>load [seconds per figure] [folder]</c>: puts and reads of 256-byte values at one voter and at three in this process, beside what the
-/// disk alone takes, all in one run.
+/// <c>load [seconds per figure] [folder] [part of a name]</c>: puts and reads of 256-byte values at one voter and at three in this process, beside what the
+/// disk alone takes, all in one run; or only the figures whose names have that part.
 /// </summary>
 internal static class LoadProgram
 {
@@ -18,12 +18,14 @@ internal static class LoadProgram
     private const int RecordBytes = 420;
     private const int DiskSamples = 2000;
     private const int Turns = 10;
+    private static string s_only = "";
     private static readonly byte[] s_value = [.. Enumerable.Repeat((byte)'v', ValueBytes)];
 
     public static async Task<int> RunAsync(string[] options)
     {
         var span = TimeSpan.FromSeconds(options.Length > 0 ? double.Parse(options[0], CultureInfo.InvariantCulture) : 5);
         var folder = Directory.CreateDirectory(Path.Combine(options.Length > 1 ? options[1] : Path.GetTempPath(), $"watch-load-{Environment.ProcessId}")).FullName;
+        s_only = options.Length > 2 ? options[2] : "";
         Console.WriteLine($"{Clients} clients, {ValueBytes}-byte values, {span.TotalSeconds} s per figure, {Environment.ProcessorCount} processors, data in {folder}");
         try
         {
@@ -63,6 +65,8 @@ internal static class LoadProgram
     /// <summary>Turn and turn about, so that what else the machine does meanwhile weighs on both.</summary>
     private static async Task BesideDiskAsync(string name, IWatchClient client, TimeSpan span, string folder)
     {
+        if (s_only.Length > 0)
+            return;
         using var bare = new BareDisk(folder, RecordBytes, DiskSamples, TimeProvider.System);
         var (put, disks) = (new Phase($"{name}: puts, one client"), new List<double>());
         for (var turn = 0; turn < Turns; turn++)
@@ -79,6 +83,8 @@ internal static class LoadProgram
 
     private static async Task ShowAsync(string name, TimeSpan span, Func<int, int, Task> act)
     {
+        if (!name.Contains(s_only, StringComparison.Ordinal))
+            return;
         var phase = new Phase(name);
         await phase.RunAsync(Clients, span, act);
         Console.WriteLine(phase);
