@@ -12,6 +12,8 @@ namespace Watch.Client;
 /// </summary>
 public abstract class GrainWatchClient : IWatchClient
 {
+    private readonly WriteNumbers _numbers;
+
     /// <summary>Makes a client over a way to the grains.</summary>
     protected GrainWatchClient(IGrainFactory grains, WatchClientOptions options, TimeProvider time, IWatchRandom random)
     {
@@ -21,6 +23,7 @@ public abstract class GrainWatchClient : IWatchClient
         Options = options;
         Time = time;
         Random = random;
+        _numbers = new WriteNumbers(NewClientId(), time);
     }
 
     /// <summary>The way to the grains.</summary>
@@ -32,17 +35,28 @@ public abstract class GrainWatchClient : IWatchClient
     /// <summary>The clock that timeouts and pauses go by.</summary>
     private protected TimeProvider Time { get; }
 
-    /// <summary>Where session ids come from.</summary>
+    /// <summary>Where ids come from.</summary>
     private protected IWatchRandom Random { get; }
 
     /// <inheritdoc/>
     public Task<WriteResult> PutAsync(Key key, ReadOnlyMemory<byte> value, WriteCondition? condition = null, CancellationToken cancellationToken = default) =>
-        // Messages are immutable and may be shared inside the process, so the caller's bytes are copied once, here.
-        WriteAsync(token => KeyGrain(key).Put(new PutRequest(value.ToArray(), condition), token), cancellationToken);
+        PutAsync(key, value, condition, given: null, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<WriteResult> PutAsync(Key key, ReadOnlyMemory<byte> value, WriteId id, WriteCondition? condition = null, CancellationToken cancellationToken = default) =>
+        PutAsync(key, value, condition, id, cancellationToken);
 
     /// <inheritdoc/>
     public Task<WriteResult> DeleteAsync(Key key, WriteCondition? condition = null, CancellationToken cancellationToken = default) =>
-        WriteAsync(token => KeyGrain(key).Delete(new DeleteRequest(condition), token), cancellationToken);
+        DeleteAsync(key, condition, given: null, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<WriteResult> DeleteAsync(Key key, WriteId id, WriteCondition? condition = null, CancellationToken cancellationToken = default) =>
+        DeleteAsync(key, condition, id, cancellationToken);
+
+    /// <inheritdoc/>
+    public async Task<WriteId> NewWriteIdAsync(CancellationToken cancellationToken = default) =>
+        WriteId.Single(NewClientId(), await AskIndexAsync(cancellationToken));
 
     /// <inheritdoc/>
     public Task<GetResult> GetAsync(Key key, ReadPolicy policy = default, CancellationToken cancellationToken = default) =>
@@ -121,18 +135,60 @@ public abstract class GrainWatchClient : IWatchClient
 
     private IBucketGrain BucketGrain() => Grains.GetGrain<IBucketGrain>(GrainKeys.OfBucket(BucketId.Default));
 
+    private ClientId NewClientId() => new(new UInt128(Random.NextBits(), Random.NextBits()));
+
+    private Task<WriteResult> PutAsync(Key key, ReadOnlyMemory<byte> value, WriteCondition? condition, WriteId? given, CancellationToken cancellationToken)
+    {
+        // Messages are immutable and may be shared inside the process, so the caller's bytes are copied once, here.
+        var copy = value.ToArray();
+        return WriteAsync((id, token) => KeyGrain(key).Put(new PutRequest(copy, condition, id), token), given, cancellationToken);
+    }
+
+    private Task<WriteResult> DeleteAsync(Key key, WriteCondition? condition, WriteId? given, CancellationToken cancellationToken) =>
+        WriteAsync((id, token) => KeyGrain(key).Delete(new DeleteRequest(condition, id), token), given, cancellationToken);
+
+    private async Task<WriteResult> WriteAsync(Func<WriteId, CancellationToken, Task<WriteResult>> send, WriteId? given, CancellationToken cancellationToken)
+    {
+        var write = new RepeatedWrite(Options, Time, Random, serverMayReturn: OutlivesServer);
+        var own = default(WriteId?);
+        try
+        {
+            var result = await write.RunAsync(
+                async limit => given ?? (own ??= await BeginAsync(limit, cancellationToken)),
+                (id, limit) => CallAsync(token => send(id, token), TransportErrors.OfWrite, limit, cancellationToken),
+                cancellationToken);
+            _numbers.Saw(result);
+            return result.Status == WriteStatus.Unknown ? throw RepeatedWrite.Forgotten() : result;
+        }
+        finally
+        {
+            if (own is { } id)
+                _numbers.End(id);
+        }
+    }
+
+    private async Task<WriteId> BeginAsync(TimeSpan limit, CancellationToken cancellationToken)
+    {
+        WriteId id;
+        while (!_numbers.TryBegin(out id))
+            _numbers.Saw(await AskIndexAsync(limit, cancellationToken));
+        return id;
+    }
+
+    private Task<LogIndex> AskIndexAsync(CancellationToken cancellationToken) => AskIndexAsync(Options.CallTimeout, cancellationToken);
+
+    private async Task<LogIndex> AskIndexAsync(TimeSpan limit, CancellationToken cancellationToken) =>
+        (await CallAsync(token => BucketGrain().Status(token), TransportErrors.OfRead, limit, cancellationToken)).Index;
+
     private Task<T> ReadAsync<T>(Func<CancellationToken, Task<T>> call, CancellationToken cancellationToken) =>
-        CallAsync(call, TransportErrors.OfRead, cancellationToken);
+        CallAsync(call, TransportErrors.OfRead, Options.CallTimeout, cancellationToken);
 
-    private Task<T> WriteAsync<T>(Func<CancellationToken, Task<T>> call, CancellationToken cancellationToken) =>
-        CallAsync(call, TransportErrors.OfWrite, cancellationToken);
-
-    private async Task<T> CallAsync<T>(Func<CancellationToken, Task<T>> call, Func<Exception, WatchException> told, CancellationToken cancellationToken)
+    private async Task<T> CallAsync<T>(Func<CancellationToken, Task<T>> call, Func<Exception, WatchException> told, TimeSpan limit, CancellationToken cancellationToken)
     {
         try
         {
             // The wait is bounded here, on this side: whatever happens to the call, its caller goes on.
-            return await call(cancellationToken).WaitAsync(Options.CallTimeout, Time, cancellationToken);
+            return await call(cancellationToken).WaitAsync(limit, Time, cancellationToken);
         }
         catch (Exception error) when (error is not WatchException && TransportErrors.IsLost(error, cancellationToken))
         {

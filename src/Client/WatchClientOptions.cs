@@ -3,8 +3,17 @@ namespace Watch.Client;
 /// <summary>Settings of a client.</summary>
 public sealed class WatchClientOptions
 {
-    /// <summary>How long a read or write may take before it fails. Default 10 s.</summary>
+    /// <summary>How long a read may take before it fails, and one sending of a write before it is sent again. Default 10 s.</summary>
     public TimeSpan CallTimeout { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long a write is tried altogether before it fails, with <see cref="WatchErrorCode.OutcomeUnknown"/> if it may have taken effect. Default 30 s.</summary>
+    public TimeSpan WriteTimeout { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>The first pause before a write is sent again; each further one is twice as long. Default 50 ms.</summary>
+    public TimeSpan WriteBackoffFirst { get; set; } = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>The longest pause before a write is sent again. Default 1 s.</summary>
+    public TimeSpan WriteBackoffMax { get; set; } = TimeSpan.FromSeconds(1);
 
     /// <summary>The first pause before a lost watch tries again; each further one is twice as long. Default 0.5 s.</summary>
     public TimeSpan BackoffFirst { get; set; } = TimeSpan.FromSeconds(0.5);
@@ -16,6 +25,12 @@ public sealed class WatchClientOptions
     {
         if (CallTimeout <= TimeSpan.Zero)
             throw Bad(nameof(CallTimeout), CallTimeout, "longer than zero");
+        if (WriteTimeout <= TimeSpan.Zero)
+            throw Bad(nameof(WriteTimeout), WriteTimeout, "longer than zero");
+        if (WriteBackoffFirst <= TimeSpan.Zero)
+            throw Bad(nameof(WriteBackoffFirst), WriteBackoffFirst, "longer than zero");
+        if (WriteBackoffMax < WriteBackoffFirst)
+            throw Bad(nameof(WriteBackoffMax), WriteBackoffMax, $"at least {nameof(WriteBackoffFirst)} ({WriteBackoffFirst})");
         if (BackoffFirst <= TimeSpan.Zero)
             throw Bad(nameof(BackoffFirst), BackoffFirst, "longer than zero");
         if (BackoffMax < BackoffFirst)

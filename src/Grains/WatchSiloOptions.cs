@@ -42,6 +42,12 @@ public sealed class WatchSiloOptions
     /// <summary>How many bytes of history are kept for replay: 1 MiB or more. Default 512 MiB.</summary>
     public long HistoryBytesMax { get; set; } = 512L << 20;
 
+    /// <summary>After how many entries a group's state is written to a snapshot, so that the log before it can go: 100 to 100,000,000. Default 200,000.</summary>
+    public int SnapshotEntries { get; set; } = 200_000;
+
+    /// <summary>After how many bytes of the log a group's state is written to a snapshot: 64 KiB or more. Default 64 MiB.</summary>
+    public long SnapshotBytes { get; set; } = 64L << 20;
+
     /// <summary>Whether this silo serves watches. Without, a registration is refused and no watch work is done. Default yes.</summary>
     public bool WatchEnabled { get; set; } = true;
 

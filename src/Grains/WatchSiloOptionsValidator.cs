@@ -19,6 +19,8 @@ internal sealed class WatchSiloOptionsValidator(IOptions<WatchSiloOptions> optio
         Between(nameof(value.ProposalsMax), value.ProposalsMax, 1, 1_000_000);
         Between(nameof(value.HistoryRevisionsMax), value.HistoryRevisionsMax, 1_000, long.MaxValue);
         Between(nameof(value.HistoryBytesMax), value.HistoryBytesMax, 1 << 20, long.MaxValue);
+        Between(nameof(value.SnapshotEntries), value.SnapshotEntries, 100, 100_000_000);
+        Between(nameof(value.SnapshotBytes), value.SnapshotBytes, 64 << 10, long.MaxValue);
         Between(nameof(value.WatchersMax), value.WatchersMax, 1, 10_000_000);
         Between(nameof(value.QueueEventsDefault), value.QueueEventsDefault, 1, 1_000_000);
         Between(nameof(value.QueueBytesMax), value.QueueBytesMax, 64 << 10, 1L << 30);

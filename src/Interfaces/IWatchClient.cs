@@ -23,6 +23,13 @@ public sealed record WatchOptions
 /// The client of Watch: the same for a program outside the cluster (<c>AddWatchClient</c>) and for a service hosted in a silo
 /// (<c>AddWatch</c>). Thread-safe. Every method throws <see cref="WatchException"/> with a stable code.
 /// </summary>
+/// <remarks>
+/// A write takes effect once. Where its answer is lost, or no leader is there for a while, the client sends the same write again, to
+/// whoever leads then, and gets the answer of the sending that took effect. It gives up with <see cref="WatchErrorCode.OutcomeUnknown"/>
+/// when its time is over (<c>WatchClientOptions.WriteTimeout</c>), or when the cluster does not remember the write any more, and then the
+/// write took effect once or not at all. A caller that has to settle that later, or from another process, gives the write an id of its
+/// own (<see cref="NewWriteIdAsync"/>), keeps it, and sends the write again with it.
+/// </remarks>
 public interface IWatchClient
 {
     /// <summary>Sets a key's value; returns once that is durable.</summary>
@@ -37,6 +44,24 @@ public interface IWatchClient
     /// <param name="condition">What must hold for it to take effect; null for always.</param>
     /// <param name="cancellationToken">Stops the waiting; the write may still take effect.</param>
     Task<WriteResult> DeleteAsync(Key key, WriteCondition? condition = null, CancellationToken cancellationToken = default);
+
+    /// <summary>An id for one write that its caller may send again, from here or from elsewhere, for some minutes.</summary>
+    Task<WriteId> NewWriteIdAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>As the put without an id; sent again with the same id, key, value and condition, it takes effect once and is answered alike.</summary>
+    /// <param name="key">1 to 4,096 bytes.</param>
+    /// <param name="value">Up to 1 MiB; copied.</param>
+    /// <param name="id">Of this write alone.</param>
+    /// <param name="condition">What must hold for it to take effect; null for always.</param>
+    /// <param name="cancellationToken">Stops the waiting; the write may still take effect.</param>
+    Task<WriteResult> PutAsync(Key key, ReadOnlyMemory<byte> value, WriteId id, WriteCondition? condition = null, CancellationToken cancellationToken = default);
+
+    /// <summary>As the delete without an id; sent again with the same id, key and condition, it takes effect once and is answered alike.</summary>
+    /// <param name="key">1 to 4,096 bytes.</param>
+    /// <param name="id">Of this write alone.</param>
+    /// <param name="condition">What must hold for it to take effect; null for always.</param>
+    /// <param name="cancellationToken">Stops the waiting; the write may still take effect.</param>
+    Task<WriteResult> DeleteAsync(Key key, WriteId id, WriteCondition? condition = null, CancellationToken cancellationToken = default);
 
     /// <summary>Reads a key.</summary>
     /// <param name="key">1 to 4,096 bytes.</param>

@@ -39,7 +39,10 @@ public enum WatchErrorCode
     /// <summary>No leader could be reached: the request was certainly not carried out.</summary>
     NoQuorum = 30,
 
-    /// <summary>The connection or the leader was lost while a write was under way: it may have taken effect or not.</summary>
+    /// <summary>
+    /// The connection or the leader was lost while a write was under way, and sending it again brought no answer in time, or the cluster
+    /// does not remember it any more: it took effect once or not at all, or may still take effect.
+    /// </summary>
     OutcomeUnknown = 31,
 
     /// <summary>A queue is full: try again later.</summary>

@@ -79,7 +79,7 @@ public sealed class PendingProposalTests(ITestOutputHelper output)
 
     private static IEnumerable<string> SilosNamedAfterLostLeadership(ReplicaRules rules)
     {
-        var bucket = new BucketReplica(GroupId.Default, new WatchSiloOptions(), rules);
+        var bucket = new BucketReplica(GroupId.Default, new WatchSiloOptions(), rules: rules);
         bucket.Watched.Register(Scope.OfKey(Key.Of("/k")), "silo");
         bucket.LeadershipEnded(new Term(2));
         return bucket.Watched.Silos(Scope.OfKey(Key.Of("/k")));
@@ -131,7 +131,7 @@ public sealed class PendingProposalTests(ITestOutputHelper output)
     /// </summary>
     private sealed class Course(Random random, ReplicaRules rules)
     {
-        private readonly BucketReplica _bucket = new(GroupId.Default, new WatchSiloOptions(), rules);
+        private readonly BucketReplica _bucket = new(GroupId.Default, new WatchSiloOptions(), rules: rules);
         private readonly List<Entry> _log = [];
         private readonly List<(Task<ProposeReply> Reply, long First, Term Term, string[] Values)> _asked = [];
         private long _term = 1;
@@ -161,7 +161,7 @@ public sealed class PendingProposalTests(ITestOutputHelper output)
         {
             var truth = new BucketState();
             foreach (var entry in _log.Take(_committed))
-                truth.Apply(CommandCodec.Decode(entry.Payload.Span), 0, NothingWatched.Instance);
+                truth.Apply(CommandCodec.Decode(entry.Payload.Span), AppliedAt.Of(entry), NothingWatched.Instance);
             if (truth.Digest() != _bucket.State.Digest())
                 return "the state is not what the committed entries make";
             foreach (var (reply, first, term, values) in _asked)

@@ -38,6 +38,18 @@ public sealed class Catalogue
     /// <summary>The bucket of a name, or null.</summary>
     public BucketInfo? FindBucket(string name) => _buckets.Values.FirstOrDefault(bucket => bucket.Name == name);
 
+    /// <summary>Commands that build this catalogue from an empty one, in a fixed order: what a snapshot of the system group holds.</summary>
+    public IEnumerable<CatalogueCommand> AsCommands()
+    {
+        if (Incarnation is not { } incarnation)
+            yield break;
+        yield return new CatalogueCommand.ClusterBorn(incarnation, LeaseMs, MarginMs);
+        foreach (var (id, name) in _nodes)
+            yield return new CatalogueCommand.NodeAdded(id, name);
+        foreach (var bucket in _buckets.Values)
+            yield return new CatalogueCommand.BucketCreated(bucket.Id, bucket.Name, bucket.Group, bucket.FirstVoters);
+    }
+
     /// <summary>Applies a committed command.</summary>
     public void Apply(CatalogueCommand command)
     {

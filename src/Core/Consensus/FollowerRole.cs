@@ -40,6 +40,10 @@ internal class FollowerRole(RaftGroup group, NodeId leader, TimeSpan electionAt)
                 Hear(append.From, append.Round, now);
                 Append(append, now);
                 break;
+            case InstallSnapshot part:
+                Hear(part.From, part.Round, now);
+                Group.Receive(part);
+                break;
             case TimeoutNow handOver when Group.Promise.CoveredBy(new Release(handOver.Term, handOver.RoundNumber)) && Group.MayStand:
                 Group.StandByNobody();
                 Group.Become(new CandidateRole(Group, preVote: false, new Release(handOver.Term, handOver.RoundNumber)), now);

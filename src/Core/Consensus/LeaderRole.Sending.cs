@@ -25,8 +25,10 @@ internal sealed partial class LeaderRole
             return;
         foreach (var (node, progress) in _others)
         {
-            while (progress.Wants(Log.Last, Group.Committed, Options))
+            while (progress.Next >= Log.First && progress.Wants(Log.Last, Group.Committed, Options))
                 SendTo(node, progress, now);
+            if (progress.Next < Log.First)
+                SendSnapshot(node, progress, now);                       // L9
         }
     }
 
@@ -70,7 +72,6 @@ internal sealed partial class LeaderRole
 
     private void SendTo(NodeId node, Progress progress, in Moment now)
     {
-        // Where the log begins later than what this follower needs, it needs a snapshot, which is not an append.
         Invariant.That(progress.Next >= Log.First, "R1: a leader sends entries that its log still has");
         var after = progress.Next.Previous;
         var (upTo, bytes) = (after, 0L);

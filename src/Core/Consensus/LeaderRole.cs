@@ -65,6 +65,7 @@ internal sealed partial class LeaderRole(RaftGroup group) : RoleState(group)
     {
         GiveUpLease();                                                   // R9
         FailReads();
+        EndTransfers();
     }
 
     internal override void Tick(in Moment now)
@@ -76,10 +77,12 @@ internal sealed partial class LeaderRole(RaftGroup group) : RoleState(group)
         }
         if (_transferUntil <= now.Monotonic)
             EndTransfer();
-        foreach (var progress in _others.Values)
+        foreach (var (node, progress) in _others)
         {
-            if (progress.RetryAt <= now.Monotonic)
-                progress.Retry(now, Options);
+            if (progress.RetryAt > now.Monotonic)
+                continue;
+            progress.Retry(now, Options);
+            EndTransfer(node, progress);
         }
         FollowMembers();
     }
@@ -89,6 +92,8 @@ internal sealed partial class LeaderRole(RaftGroup group) : RoleState(group)
     internal override void Step(GroupMessage message, in Moment now)
     {
         Invariant.That(message is not AppendEntries, $"R7: a term has one leader (group {Group.Id}, term {Group.Term})");
+        if (message is SnapshotAnswer part)
+            Hear(part, now);
         if (message is not AppendAnswer answer || !_others.TryGetValue(answer.From, out var progress))
             return;
         Hear(progress, answer.Round, now);
@@ -96,6 +101,7 @@ internal sealed partial class LeaderRole(RaftGroup group) : RoleState(group)
         {
             Invariant.That(answer.Index <= Log.Last, $"R5: a follower has no more of a leader's log than the leader (group {Group.Id})");
             progress.Accepted(answer.Index, answer.Commit, Log.Last, Group.Committed, now, Options);
+            EndTransfer(answer.From, progress);
             AdvanceCommit(now);
             HandOverIfReady(now);
             if (_others.Count >= Members.Voters.Length + Members.Learners.Length)
@@ -103,7 +109,9 @@ internal sealed partial class LeaderRole(RaftGroup group) : RoleState(group)
         }
         else
         {
-            progress.Refused(answer.Index, Log.LastUpTo(answer.Hint, answer.HintTerm).Next);
+            // Where they cannot agree as far back as this log goes, what is needed next lies before it (L9).
+            var next = Log.MayAgree(answer.Hint, answer.HintTerm) is { } agree ? agree.Next : LogIndex.Min(answer.Hint.Next, Log.First.Previous);
+            progress.Refused(answer.Index, next);
         }
     }
 
@@ -172,7 +180,10 @@ internal sealed partial class LeaderRole(RaftGroup group) : RoleState(group)
             return;
         var gone = _others.Where(other => !Members.IsVoter(other.Key) && !Members.IsLearner(other.Key) && (other.Value.IsSilent || other.Value.CommitKnown >= Group.MembersIndex));
         foreach (var (node, _) in gone.ToList())
+        {
             _others.Remove(node);
+            Context.Transfers.Give(Group.Id, node);
+        }
     }
 
     private void AdvanceCommit(in Moment now)

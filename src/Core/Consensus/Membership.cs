@@ -60,6 +60,14 @@ public sealed record Membership(ImmutableArray<NodeId> Voters, ImmutableArray<No
         return bytes;
     }
 
+    /// <summary>Whether these bytes are a payload.</summary>
+    internal static bool IsPayload(ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.Length % NodeBytes != CountBytes)
+            return bytes.Length >= NodeBytes && bytes.Length % NodeBytes == 0;
+        return bytes.Length >= NodeBytes && BinaryPrimitives.ReadInt32LittleEndian(bytes) is var voters && voters > 0 && voters <= bytes.Length / NodeBytes;
+    }
+
     /// <summary>Who stands in a payload.</summary>
     public static Membership Decode(ReadOnlySpan<byte> payload)
     {
@@ -82,9 +90,15 @@ public sealed record Membership(ImmutableArray<NodeId> Voters, ImmutableArray<No
 internal sealed class MembershipHistory
 {
     private readonly List<(LogIndex Index, Membership Membership)> _entries = [];
+    private NodeId? _onlyVoterBefore;
 
-    internal MembershipHistory(RaftLog log)
+    internal MembershipHistory(RaftLog log, SnapshotMembers? snapshot = null)
     {
+        if (snapshot is not null)
+        {
+            _entries.Add((snapshot.Index, snapshot.Members));
+            _onlyVoterBefore = snapshot.OnlyVoterEver;
+        }
         for (var index = log.First; index <= log.Last; index = index.Next)
             Add(log[index]);
     }
@@ -98,8 +112,26 @@ internal sealed class MembershipHistory
     /// <summary>The one before it.</summary>
     internal Membership Previous => _entries.Count < 2 ? Membership.None : _entries[^2].Membership;
 
-    /// <summary>Whether nobody but this node ever voted, as far as the log goes back.</summary>
-    internal bool NeverHadVoterBeside(NodeId self) => _entries.TrueForAll(each => each.Membership.Voters is [var only] && only == self);
+    /// <summary>Whether nobody but this node ever voted; a snapshot remembers it of what it stands for.</summary>
+    internal bool NeverHadVoterBeside(NodeId self) => _entries.Count == 0 || OnlyVoterUpTo(CurrentIndex) == self;
+
+    /// <summary>What a snapshot at an index says of the members; everything up to there is committed.</summary>
+    internal SnapshotMembers At(LogIndex index)
+    {
+        var (at, members) = _entries.FindLast(each => each.Index <= index);
+        Invariant.That(members is not null, "R12: who belongs to the group at a committed index is known");
+        return new SnapshotMembers(at, members, OnlyVoterUpTo(index));
+    }
+
+    /// <summary>Forgets what came before the membership that was in force at an index.</summary>
+    internal void ForgetUpTo(LogIndex index)
+    {
+        var keep = _entries.FindLastIndex(each => each.Index <= index);
+        if (keep <= 0)
+            return;
+        _onlyVoterBefore = OnlyVoterUpTo(_entries[keep - 1].Index);
+        _entries.RemoveRange(0, keep);
+    }
 
     internal void Add(Entry entry)
     {
@@ -109,4 +141,15 @@ internal sealed class MembershipHistory
 
     /// <summary>Forgets what stood at an index or behind it.</summary>
     internal void CutFrom(LogIndex index) => _entries.RemoveAll(each => each.Index >= index);
+
+    private NodeId OnlyVoterUpTo(LogIndex index)
+    {
+        var only = _onlyVoterBefore;
+        foreach (var (_, membership) in _entries.Where(each => each.Index <= index))
+        {
+            var voter = membership.Voters is [var one] ? one : NodeId.None;
+            only = only is null || only == voter ? voter : NodeId.None;
+        }
+        return only ?? NodeId.None;
+    }
 }

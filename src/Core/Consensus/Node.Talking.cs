@@ -100,6 +100,7 @@ public sealed partial class Node
         {
             _isTalking.Remove(group.Id);
             group.Flush(now);
+            NoteSnapshots(group);
             group.Release((to, message) => OutboxTo(to).Messages.Add(message));
             if (group.Role == Role.Leader && _heartbeatAt == TimeSpan.MaxValue && group.Leading!.LeadsOthers)
                 _heartbeatAt = now.Monotonic + _context.Options.HeartbeatInterval;
@@ -215,7 +216,7 @@ public sealed partial class Node
     {
         if (_groups.TryGetValue(message.Group, out var group))
             return group;
-        if (message is not AppendEntries)
+        if (message is not (AppendEntries or InstallSnapshot))
             return null;
         group = RaftGroup.Empty(message.Group, Self.Id, _context);
         _groups.Add(message.Group, group);

@@ -6,7 +6,15 @@ namespace Watch.Core.Consensus;
 /// <summary>Entries of one group that have become committed, in order.</summary>
 /// <param name="Group">The group.</param>
 /// <param name="Entries">Its entries.</param>
-public readonly record struct CommittedEntries(GroupId Group, ReadOnlyMemory<Entry> Entries);
+/// <param name="Snapshot">
+/// Where it is not null, a snapshot that was received took the place of the group's log: the state is replaced by it, and there are no
+/// entries.
+/// </param>
+public readonly record struct CommittedEntries(GroupId Group, ReadOnlyMemory<Entry> Entries, SnapshotInfo? Snapshot = null)
+{
+    /// <summary>Of the system group's snapshot the content.</summary>
+    internal ReadOnlyMemory<byte> Content { get; init; }
+}
 
 /// <summary>
 /// All groups of one node over its one log and its one line to every other node: still a state machine without clock, thread, disk or
@@ -62,7 +70,9 @@ public sealed partial class Node
         Self = self;
         _context = new GroupContext(options, new Rounds(), jitter) { Rules = rules };
         // Before any group begins: it may have to stand by a promise that was made with the catalogue's lease (R8).
-        if (recovered.Groups.TryGetValue(GroupId.System, out var system) && BirthIn(system.Log) is { } born)
+        if (recovered.Catalogue is { } catalogue)
+            LoadCatalogue(catalogue, recovered.Groups[GroupId.System].Snapshot!.Index);
+        else if (recovered.Groups.TryGetValue(GroupId.System, out var system) && BirthIn(system.Log) is { } born)
             Learn(born);
         foreach (var (id, group) in recovered.Groups)
             _groups.Add(id, RaftGroup.Recovered(id, self.Id, group, _context));
@@ -75,13 +85,13 @@ public sealed partial class Node
     public UInt128? Incarnation { get; private set; }
 
     /// <summary>The system group's state, as far as its committed entries were taken.</summary>
-    public Catalogue Catalogue { get; } = new();
+    public Catalogue Catalogue { get; private set; } = new();
 
     /// <summary>The groups, to look at.</summary>
     public IReadOnlyDictionary<GroupId, RaftGroup> Groups => _groups;
 
     /// <summary>Whether a batch is at the disk.</summary>
-    public bool IsPersisting => _atDisk.Count > 0;
+    public bool IsPersisting => _atDisk.Count > 0 || _isRetiring;
 
     /// <summary>Whether something waits for <see cref="TryCollect"/>.</summary>
     public bool HasToPersist => _waiting.Count > 0;
@@ -109,6 +119,7 @@ public sealed partial class Node
         _started = true;
         foreach (var group in _groups.Values)
             Start(group, now);
+        BeginMissingGroups(now);
     }
 
     /// <summary>Appends commands to a group's log if this node leads the group; a group that is not here accepts nothing.</summary>
@@ -206,6 +217,7 @@ public sealed partial class Node
             Note(group);
         }
         _atDisk.Clear();
+        _isRetiring = false;
     }
 
     /// <summary>Takes entries that have become committed, group by group, each group's in order. The system group's are applied to the catalogue here.</summary>
@@ -213,8 +225,14 @@ public sealed partial class Node
     {
         if (!_committed.TryDequeue(out committed))
             return false;
-        if (committed.Group == GroupId.System)
-            Apply(committed.Entries.Span, now);
+        if (committed.Group != GroupId.System)
+            return true;
+        if (committed.Snapshot is { } snapshot)
+        {
+            LoadCatalogue(committed.Content, snapshot.Index);
+            BeginMissingGroups(now);
+        }
+        Apply(committed.Entries.Span, now);
         return true;
     }
 
@@ -240,6 +258,7 @@ public sealed partial class Node
     {
         foreach (var entry in entries)
         {
+            _catalogueApplied = entry.Index;
             if (entry.Kind != EntryKind.Command)
                 continue;
             var command = CatalogueCommand.Decode(entry.Payload);
@@ -281,6 +300,7 @@ public sealed partial class Node
             _roleChanges.Enqueue(change);
         if (group.HasToPersist && _isWaiting.Add(group.Id))
             _waiting.Enqueue(group);
+        NoteSnapshots(group);
         if (group.TakeCommitted() is { Length: > 0 } committed)
             _committed.Enqueue(new CommittedEntries(group.Id, committed));
         if (_isAnswering.Add(group.Id))
@@ -294,6 +314,8 @@ public sealed partial class Node
     {
         if (effect.State is { } state)
             batch.Add(group, state);
+        if (effect.Base is { } start)
+            batch.Add(group, start);
         foreach (var entry in effect.Entries.Span)
             batch.Add(group, entry);
     }

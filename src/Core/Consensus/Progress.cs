@@ -1,3 +1,5 @@
+using Watch.Core.Storage;
+
 namespace Watch.Core.Consensus;
 
 /// <summary>
@@ -5,7 +7,8 @@ namespace Watch.Core.Consensus;
 ///
 /// While the leader does not know where the logs agree it probes: one message at a time, until one is accepted. From then on it sends
 /// ahead without waiting, within limits, and falls back to probing when something was refused or no answer came. A follower that
-/// answers nothing at all is left alone until it does: a heartbeat per node finds that out, not messages per group.
+/// answers nothing at all is left alone until it does: a heartbeat per node finds that out, not messages per group. A follower that is
+/// sent a snapshot stays in the first state until it has it.
 /// </summary>
 internal sealed class Progress(LogIndex next)
 {
@@ -40,6 +43,12 @@ internal sealed class Progress(LogIndex next)
     internal int InFlightEntries { get; private set; }
 
     internal long InFlightBytes { get; private set; }
+
+    /// <summary>The snapshot that is on its way to it; null where none is.</summary>
+    internal SnapshotTransfer? Transfer { get; private set; }
+
+    /// <summary>Whether an answer must come, or not come, before anything else is sent.</summary>
+    internal bool AwaitsProbe => _awaitsProbe;
 
     /// <summary>Whether it was left alone because it answered nothing.</summary>
     internal bool IsSilent { get; private set; }
@@ -135,6 +144,37 @@ internal sealed class Progress(LogIndex next)
         Probe();
         IsSilent = StoodByAt == TimeSpan.MinValue || now.Monotonic - StoodByAt > options.Lease;
     }
+
+    /// <summary>The transfer of this snapshot, begun where none is or an older one was.</summary>
+    internal SnapshotTransfer TransferOf(SnapshotInfo snapshot)
+    {
+        if (Transfer is null || !Transfer.Info.StandsFor(snapshot))
+            Transfer = new SnapshotTransfer(snapshot);
+        return Transfer;
+    }
+
+    /// <summary>A chunk was sent, or none may be sent now: what comes next comes with an answer or after a while.</summary>
+    internal void AwaitTransfer(in Moment now, RaftOptions options)
+    {
+        _awaitsProbe = IsProbing = true;
+        RetryAt = now.Monotonic + options.HeartbeatInterval * options.ChunkRetryHeartbeats;
+    }
+
+    /// <summary>The next chunk may be sent.</summary>
+    internal void GoOn()
+    {
+        _awaitsProbe = false;
+        RetryAt = TimeSpan.MaxValue;
+    }
+
+    /// <summary>The snapshot is gone: the transfer begins anew after a while.</summary>
+    internal void GiveUpTransfer(in Moment now, RaftOptions options)
+    {
+        Transfer = null;
+        AwaitTransfer(now, options);
+    }
+
+    internal void DropTransfer() => Transfer = null;
 
     private void Probe()
     {

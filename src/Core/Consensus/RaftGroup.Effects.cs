@@ -28,7 +28,7 @@ public sealed partial class RaftGroup
     public LogIndex HandedOut => _handedOut;
 
     /// <summary>Whether something waits to be made durable.</summary>
-    public bool HasToPersist => _takenState != _state || _taken < _log.Last;
+    public bool HasToPersist => _takenState != _state || _taken < _log.Last || _base is not null;
 
     /// <summary>Whether a term and vote, as they are, are on the disk.</summary>
     internal bool StateIsDurable => _durableState == _state;
@@ -53,7 +53,8 @@ public sealed partial class RaftGroup
             upTo = upTo.Next;
             bytes += LogBatch.BytesOf(_log[upTo]);
         }
-        effect = new PersistEffect(_takenState == _state ? null : _state, _log.Slice(_taken, upTo));
+        effect = new PersistEffect(_takenState == _state ? null : _state, _log.Slice(_taken, upTo), _base);
+        _base = null;
         (_takenState, _takenVersion, _taken) = (_state, _stateVersion, upTo);
         return true;
     }
@@ -78,6 +79,8 @@ public sealed partial class RaftGroup
         if (upTo <= _handedOut)
             return default;
         var entries = _log.Slice(_handedOut, upTo);
+        foreach (var entry in entries.Span)
+            _bytesBehind += LogBatch.BytesOf(entry);
         _handedOut = upTo;
         return entries;
     }

@@ -27,6 +27,7 @@ namespace Watch.Core.Consensus;
 ///   R10 A follower's commit index follows its leader's only as far as a message of that leader has verified its log.
 ///   R11 Members change one node at a time, the next only when the last is committed, and only by a leader with an entry of its own term
 ///       committed.
+///   R12 to R14, on snapshots, stand in RaftGroup.Snapshots.cs.
 ///
 /// After a crash the log is there as far as it was synced, possibly with more behind it that was never acknowledged: that may commit
 /// now, and was promised to nobody. Nothing of it is handed out before a leader has said, or this replica has found out as a leader, what
@@ -37,26 +38,35 @@ public sealed partial class RaftGroup
     /// <summary>The longest command, in bytes: well below what a batch of the write-ahead log may hold.</summary>
     public const int CommandBytesMax = 32 << 20;
 
-    private readonly RaftLog _log;
-    private readonly MembershipHistory _members;
+    private RaftLog _log;
+    private MembershipHistory _members;
     private HardState _state;
     private RoleState _role;
     private RoleChanged? _roleChanged;
     private bool _mayHavePromised;
 
-    private RaftGroup(GroupId id, NodeId self, RaftLog log, HardState state, GroupContext context)
+    private RaftGroup(GroupId id, NodeId self, RaftLog log, HardState state, GroupContext context, SnapshotInfo? snapshot = null)
     {
         (Id, Self, _log, _state, Context) = (id, self, log, state, context);
         Invariant.That(state.Term >= log.LastTerm, "R2: no entry is of a term that the replica has not seen");
-        _members = new MembershipHistory(log);
+        Snapshot = snapshot;
+        _members = new MembershipHistory(log, snapshot is null ? null : SnapshotMembers.Decode(snapshot.Members.Span));
         _role = new FollowerRole(this, NodeId.None, TimeSpan.MaxValue);
     }
 
     /// <summary>A replica as its disk remembers it.</summary>
     internal static RaftGroup Recovered(GroupId id, NodeId self, RecoveredGroup recovered, GroupContext context)
     {
-        var group = new RaftGroup(id, self, recovered.Log, recovered.State, context);
+        var state = recovered.State;
+        // A snapshot that was received may be of a term that the log did not get to: nothing was voted or acknowledged in that term.
+        if (recovered.Snapshot is { } snapshot && state.Term < snapshot.Term)
+            state = new HardState(snapshot.Term, NodeId.None);
+        var group = new RaftGroup(id, self, recovered.Log, state, context, recovered.Snapshot);
         group._durableState = group._takenState = recovered.State;
+        if (state != recovered.State)
+            group._stateVersion++;
+        if (recovered.LacksBase)
+            group._base = new LogBase(recovered.Snapshot!.Index, recovered.Snapshot.Term, Keeps: false);       // R14
         group._durable = group._taken = recovered.Log.Last;
         group._mayHavePromised = !group._members.NeverHadVoterBeside(self);
         group._handedOut = group.Committed = recovered.Log.First.Previous;
@@ -219,13 +229,13 @@ public sealed partial class RaftGroup
         if (Rules.IsOver(message.Term, Term))
         {
             // Whoever leads in a term that is over learns of the newer one by this answer.
-            if (message is AppendEntries stale)
-                Send(stale.From, new AppendAnswer(Id, Term, Self, stale.Round, false, LogIndex.None, LogIndex.None, Term.None, Committed));
+            if (message is AppendEntries or InstallSnapshot)
+                Send(message.From, new AppendAnswer(Id, Term, Self, (message as AppendEntries)?.Round ?? default, false, LogIndex.None, LogIndex.None, Term.None, Committed));
             return;
         }
         if (message.Term > Term)
             AdoptTerm(message.Term, now);
-        if (message is AppendEntries && Role is Role.Candidate or Role.PreCandidate)
+        if (message is AppendEntries or InstallSnapshot && Role is Role.Candidate or Role.PreCandidate)
             Follow(message.From, now);
         _role.Step(message, now);
     }

@@ -9,9 +9,9 @@ namespace Watch.Core.Consensus;
 /// </summary>
 public sealed class RaftLog
 {
-    private readonly LogIndex _before;
-    private readonly Term _beforeTerm;
-    private readonly LogTime _beforeStamp;
+    private LogIndex _before;
+    private Term _beforeTerm;
+    private LogTime _beforeStamp;
     private Entry[] _entries = [];
     private int _count;
 
@@ -20,11 +20,20 @@ public sealed class RaftLog
     {
     }
 
-    /// <summary>An empty log that begins behind a snapshot.</summary>
+    /// <summary>A log that begins behind a snapshot.</summary>
     /// <param name="before">The index of the last entry that the snapshot stands for.</param>
     /// <param name="term">Its term.</param>
     /// <param name="stamp">Its stamp.</param>
-    public RaftLog(LogIndex before, Term term, LogTime stamp) => (_before, _beforeTerm, _beforeStamp) = (before, term, stamp);
+    /// <param name="entries">What follows.</param>
+    public RaftLog(LogIndex before, Term term, LogTime stamp, IReadOnlyCollection<Entry>? entries = null)
+    {
+        (_before, _beforeTerm, _beforeStamp) = (before, term, stamp);
+        if (entries is null)
+            return;
+        _entries = new Entry[entries.Count];
+        foreach (var entry in entries)
+            Put(entry);
+    }
 
     /// <summary>The index of the first entry, whether it is there yet or not.</summary>
     public LogIndex First => _before.Next;
@@ -33,10 +42,10 @@ public sealed class RaftLog
     public LogIndex Last => _before + _count;
 
     /// <summary>The term of the last entry.</summary>
-    public Term LastTerm => _count == 0 ? _beforeTerm : _entries[_count - 1].Term;
+    public Term LastTerm => TermAt(Last)!.Value;
 
     /// <summary>The stamp of the last entry.</summary>
-    public LogTime LastStamp => _count == 0 ? _beforeStamp : _entries[_count - 1].Stamp;
+    public LogTime LastStamp => StampAt(Last);
 
     /// <summary>The entry at an index from <see cref="First"/> to <see cref="Last"/>.</summary>
     public Entry this[LogIndex index] => _entries.AsSpan(0, _count)[(int)(index - First)];
@@ -44,16 +53,32 @@ public sealed class RaftLog
     /// <summary>The term at an index; null behind the end and before what the log still knows.</summary>
     public Term? TermAt(LogIndex index) => index == _before ? _beforeTerm : index > Last || index < First ? null : this[index].Term;
 
+    /// <summary>The stamp at an index that the log knows.</summary>
+    public LogTime StampAt(LogIndex index) => index == _before ? _beforeStamp : this[index].Stamp;
+
     /// <summary>The entries behind one index up to and including another.</summary>
     public ReadOnlyMemory<Entry> Slice(LogIndex after, LogIndex upTo) => _entries.AsMemory((int)(after - _before), (int)(upTo - after));
 
-    /// <summary>The last index up to a bound whose term is at most so high: where two logs may agree, as far as one of them can tell.</summary>
+    /// <summary>
+    /// The last index up to a bound whose term is at most so high: where two logs may agree, as far as one of them can tell. Not before
+    /// what the log still knows: whether they can agree there is for the caller to say.
+    /// </summary>
     public LogIndex LastUpTo(LogIndex bound, Term term)
     {
         var index = LogIndex.Min(bound, Last);
         while (index > _before && this[index].Term > term)
             index = index.Previous;
         return LogIndex.Max(index, _before);
+    }
+
+    /// <summary>
+    /// The last index at which a log whose entry at <paramref name="bound"/> has a term may agree with this one; null where that lies before
+    /// what this log still knows.
+    /// </summary>
+    public LogIndex? MayAgree(LogIndex bound, Term term)
+    {
+        var index = LastUpTo(bound, term);
+        return bound < index || (index == _before && _beforeTerm > term) ? null : index;
     }
 
     /// <summary>Adds an entry behind the last one; one at or below the last index replaces what stands there and everything behind it.</summary>
@@ -63,13 +88,28 @@ public sealed class RaftLog
         var place = (int)(entry.Index - First);
         Invariant.That(place >= 0 && place <= _count, "R1: a log has no gap");
         if (place < _count)
-        {
-            _entries = _entries.AsSpan(0, place).ToArray();
-            _count = place;
-        }
+            Move(0, place, place);
         Invariant.That(entry.Term >= LastTerm, "R1: terms never fall along a log");
         if (_count == _entries.Length)
-            Array.Resize(ref _entries, Math.Max(16, _count * 2));
+            Move(0, _count, Math.Max(16, _count * 2));
         _entries[_count++] = entry;
+    }
+
+    /// <summary>Forgets the entries up to an index that the log has: a snapshot stands for them.</summary>
+    public void ForgetUpTo(LogIndex index)
+    {
+        if (index <= _before)
+            return;
+        var (term, stamp, count) = (TermAt(index)!.Value, StampAt(index), (int)(index - _before));
+        // What was handed out keeps the old array alive, not this log: forgotten entries must not stay reachable.
+        Move(count, _count - count, _count - count);
+        (_before, _beforeTerm, _beforeStamp) = (index, term, stamp);
+    }
+
+    private void Move(int skip, int count, int room)
+    {
+        var fresh = new Entry[room];
+        _entries.AsSpan(skip, count).CopyTo(fresh);
+        (_entries, _count) = (fresh, count);
     }
 }

@@ -39,6 +39,33 @@ public sealed record RaftOptions
     /// <summary>Bytes in one parcel to another node, about: one message may go beyond it.</summary>
     public int ParcelBytesMax { get; init; } = 4 << 20;
 
+    /// <summary>A snapshot of a group is due when so many entries were applied since the last. Default 200,000.</summary>
+    public int SnapshotEntries { get; init; } = 200_000;
+
+    /// <summary>A snapshot of a group is due when its entries since the last take so many bytes of the log. Default 64 MiB.</summary>
+    public long SnapshotBytes { get; init; } = 64 << 20;
+
+    /// <summary>While a group's snapshot is sent to a follower, the next one is due so many times later: it would begin the transfer anew. Default 4.</summary>
+    public int SnapshotPatience { get; init; } = 4;
+
+    /// <summary>Entries that stay in memory though a snapshot stands for them, at most: a follower that lacks no more needs no snapshot. Default 10,000.</summary>
+    public int SnapshotTailEntries { get; init; } = 10_000;
+
+    /// <summary>Bytes of entries that stay in memory though a snapshot stands for them, at most. Default 8 MiB.</summary>
+    public long SnapshotTailBytes { get; init; } = 8 << 20;
+
+    /// <summary>Snapshots that a node sends at a time, at most; each takes a chunk of memory. Default 4.</summary>
+    public int SnapshotTransfersMax { get; init; } = 4;
+
+    /// <summary>How long a leader waits before it sends a chunk again that was not answered, in heartbeat intervals. Default 3.</summary>
+    public int ChunkRetryHeartbeats { get; init; } = 3;
+
+    /// <summary>What one group has in old segments of the log is written again, so that they can go, up to so many bytes; more waits for its snapshot. Default 1 MiB.</summary>
+    public int RewriteBytesMax { get; init; } = 1 << 20;
+
+    /// <summary>When the log has more segments, snapshots are taken of groups that hold the oldest one. Default 8.</summary>
+    public int LogSegmentsMax { get; init; } = 8;
+
     /// <summary>How long a replica that acknowledged a leader supports nobody else.</summary>
     public TimeSpan Promise => Lease + Margin;
 
@@ -56,6 +83,15 @@ public sealed record RaftOptions
         Require(UncommittedEntriesMax > 0, nameof(UncommittedEntriesMax), UncommittedEntriesMax, "more than zero");
         Require(PromotionLagEntriesMax >= 0, nameof(PromotionLagEntriesMax), PromotionLagEntriesMax, "zero or more");
         Require(ParcelBytesMax > 0, nameof(ParcelBytesMax), ParcelBytesMax, "more than zero");
+        Require(SnapshotEntries > 0, nameof(SnapshotEntries), SnapshotEntries, "more than zero");
+        Require(SnapshotBytes > 0, nameof(SnapshotBytes), SnapshotBytes, "more than zero");
+        Require(SnapshotPatience > 0, nameof(SnapshotPatience), SnapshotPatience, "more than zero");
+        Require(SnapshotTailEntries >= 0, nameof(SnapshotTailEntries), SnapshotTailEntries, "zero or more");
+        Require(SnapshotTailBytes >= 0, nameof(SnapshotTailBytes), SnapshotTailBytes, "zero or more");
+        Require(SnapshotTransfersMax > 0, nameof(SnapshotTransfersMax), SnapshotTransfersMax, "more than zero");
+        Require(ChunkRetryHeartbeats > 0, nameof(ChunkRetryHeartbeats), ChunkRetryHeartbeats, "more than zero");
+        Require(RewriteBytesMax >= 0, nameof(RewriteBytesMax), RewriteBytesMax, "zero or more");
+        Require(LogSegmentsMax > 1, nameof(LogSegmentsMax), LogSegmentsMax, "more than one");
     }
 
     private static void Require(bool holds, string name, object value, string allowed)

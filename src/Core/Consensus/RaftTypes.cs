@@ -27,10 +27,11 @@ public enum Role
 /// <param name="Term">The term in which it has it.</param>
 public readonly record struct RoleChanged(GroupId Group, Role Role, Term Term);
 
-/// <summary>What a group wants made durable: its term and vote if they changed, then entries.</summary>
+/// <summary>What a group wants made durable: its term and vote if they changed, where its log begins if a snapshot took its place, then entries.</summary>
 /// <param name="State">Term and vote, or null.</param>
 /// <param name="Entries">The entries, in order; may be none.</param>
-public readonly record struct PersistEffect(HardState? State, ReadOnlyMemory<Entry> Entries);
+/// <param name="Base">Where the log begins anew, or null.</param>
+public readonly record struct PersistEffect(HardState? State, ReadOnlyMemory<Entry> Entries, LogBase? Base = null);
 
 /// <summary>Why a replica appended nothing.</summary>
 public enum ProposeRefusal
@@ -118,4 +119,7 @@ internal sealed record GroupContext(RaftOptions Options, Rounds Rounds, Func<dou
 
     /// <summary>The safety rules; a test may break one.</summary>
     internal SafetyRules Rules { get; init; } = SafetyRules.Raft;
+
+    /// <summary>The transfers of snapshots under way.</summary>
+    internal TransferSlots Transfers { get; } = new();
 }

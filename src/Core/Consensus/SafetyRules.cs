@@ -27,6 +27,15 @@ internal class SafetyRules
     /// <summary>How far a follower's commit index follows its leader's.</summary>
     internal virtual LogIndex Commit(LogIndex leaders, LogIndex verified) => LogIndex.Min(leaders, verified);
 
+    /// <summary>Whether a snapshot brings a replica forward (R13).</summary>
+    internal virtual bool BringsForward(LogIndex snapshot, LogIndex committed) => snapshot > committed;
+
+    /// <summary>Whether a log agrees with a snapshot at the snapshot's index, and stays (R13).</summary>
+    internal virtual bool Agrees(Term? own, Term snapshots) => own == snapshots;
+
+    /// <summary>Whether what groups need of a segment is written again before it goes (N6).</summary>
+    internal virtual bool WritesAgainWhatGoes => true;
+
     /// <summary>How far a replica may say that it has its log.</summary>
     internal virtual LogIndex Acknowledged(LogIndex durable, LogIndex last) => durable;
 

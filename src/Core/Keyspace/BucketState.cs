@@ -26,19 +26,39 @@ namespace Watch.Core.Keyspace;
 /// <item>K6: a scope with a key or with a change above C is never forgotten. An unknown scope's last change counts as the revision
 /// through which scopes were forgotten. That is no earlier than its true one, so a receiver whose cursor is older fetches
 /// (and learns <see cref="RevisionCompactedException"/>) and can't miss a change silently.</item>
+/// <item>K7: entries are applied in the order of the log, each once. A write with an id takes effect in one of its entries at most
+/// (<see cref="ResultTable"/>).</item>
 /// </list>
 /// <para>
-/// After a crash the state is rebuilt by feeding the log again; nothing here is durable by itself. Compaction takes time in
+/// After a crash the state is rebuilt by feeding the log again, from the beginning or behind a snapshot (<see cref="BucketSnapshot"/>);
+/// nothing here is durable by itself. Compaction takes time in
 /// proportion to what it drops; a leader that compacts often compacts briefly.
 /// </para>
 /// </remarks>
-public sealed class BucketState
+public sealed partial class BucketState
 {
     private readonly ScopeTable _scopes = new();
     private readonly ChangeLog _log = new();
+    private readonly ResultTable _results;
+    private readonly KeyspaceRules _rules;
 
     // Scopes of which a compaction left only the head, by the revision of that head.
     private readonly Queue<(ScopeEntry Scope, Revision Head)> _forgettable = new();
+
+    /// <summary>The state of a bucket in which nothing was ever written.</summary>
+    public BucketState()
+        : this(ResultLimits.Standard, KeyspaceRules.Standard)
+    {
+    }
+
+    internal BucketState(ResultLimits limits, KeyspaceRules rules)
+    {
+        _rules = rules;
+        _results = new ResultTable(limits, rules);
+    }
+
+    /// <summary>The index of the last entry that was applied.</summary>
+    public LogIndex Applied { get; private set; }
 
     /// <summary>The revision of the last commit.</summary>
     public Revision Revision { get; private set; }
@@ -61,104 +81,28 @@ public sealed class BucketState
     /// <summary>How many segments are remembered beside the whole bucket.</summary>
     public int SegmentCount => _scopes.SegmentCount;
 
+    /// <summary>How many answers to numbered writes are remembered.</summary>
+    public int ResultCount => _results.Count;
+
     /// <summary>Applies the next committed command of the bucket's log.</summary>
     /// <param name="command">The command.</param>
-    /// <param name="commitTimeMs">The leader's wall clock in the entry, in milliseconds since 1970-01-01 UTC: for information only.</param>
+    /// <param name="at">The place of its entry; its index is higher than that of any applied before.</param>
     /// <param name="watched">Which scopes want links.</param>
-    public Outcome Apply(Command command, long commitTimeMs, IWatchedScopes watched)
+    public Outcome Apply(Command command, AppliedAt at, IWatchedScopes watched)
     {
         ArgumentNullException.ThrowIfNull(command);
         ArgumentNullException.ThrowIfNull(watched);
-        return command switch
+        Invariant.That(at.Index > Applied, "K7: entries are applied in the order of the log, each once");
+        Applied = at.Index;
+        var outcome = command switch
         {
-            WriteCommand write => Write(write, commitTimeMs, watched),
-            CompactCommand compact => Compact(compact),
+            WriteCommand { Id: { } id } write => WriteOnce(write, id, at, watched),
+            WriteCommand write => Write(write, at, watched),
+            CompactCommand compact => Compact(compact, at),
             _ => throw new ArgumentException($"The state does not know how to apply a {command.GetType().Name}.", nameof(command)),
         };
-    }
-
-    /// <summary>A key as it is, or as it was; null where it does not or did not exist.</summary>
-    /// <param name="key">The key.</param>
-    /// <param name="at">The revision to read at; null for the present.</param>
-    /// <exception cref="RevisionCompactedException">The revision lies below the compaction point.</exception>
-    /// <exception cref="RevisionNotReachedException">The revision has not been reached.</exception>
-    public KeyValue? Get(Key key, Revision? at = null)
-    {
-        CheckReadable(at);
-        return VersionAt(_scopes.FindKey(key), at) is { } version ? Item(version, keysOnly: false) : null;
-    }
-
-    /// <summary>A page of the keys of a range, in byte order.</summary>
-    /// <param name="range">The range.</param>
-    /// <param name="request">How much, from where, as of when.</param>
-    /// <exception cref="RevisionCompactedException">The revision lies below the compaction point.</exception>
-    /// <exception cref="RevisionNotReachedException">The revision has not been reached.</exception>
-    public ScanPage Scan(KeyRange range, ScanRequest request)
-    {
-        ArgumentNullException.ThrowIfNull(request);
-        ArgumentOutOfRangeException.ThrowIfLessThan(request.KeysMax, 1);
-        ArgumentOutOfRangeException.ThrowIfLessThan(request.BytesMax, 0);
-        CheckReadable(request.At);
-
-        var revision = request.At ?? Revision;
-        var items = new List<KeyValue>();
-        long bytes = 0;
-        foreach (var entry in _scopes.Walk(Behind(request.After, range)))
-        {
-            if (VersionAt(entry, request.At) is not { } version)
-                continue;
-            bytes += PageBytes.Of(version.Key, request.KeysOnly ? 0 : version.Value.Length);
-            if (items.Count > 0 && (items.Count == request.KeysMax || bytes > request.BytesMax))
-                return new ScanPage(items, revision, More: true);
-            items.Add(Item(version, request.KeysOnly));
-        }
-
-        return new ScanPage(items, revision, More: false);
-    }
-
-    /// <summary>How many keys of a range exist, or existed. Costs a walk over the range.</summary>
-    /// <param name="range">The range.</param>
-    /// <param name="at">The revision to read at; null for the present.</param>
-    /// <exception cref="RevisionCompactedException">The revision lies below the compaction point.</exception>
-    /// <exception cref="RevisionNotReachedException">The revision has not been reached.</exception>
-    public long Count(KeyRange range, Revision? at = null)
-    {
-        CheckReadable(at);
-        return _scopes.Walk(range).LongCount(entry => VersionAt(entry, at) is not null);
-    }
-
-    /// <summary>
-    /// The revision of a scope's last change; of a scope without any that is remembered, <see cref="ForgottenThrough"/>.
-    /// </summary>
-    public Revision HeadOf(Scope scope) => Find(scope)?.Head ?? ForgottenThrough;
-
-    /// <summary>
-    /// A page of a scope's commits in (after, upTo], at a cost that depends on the scope's own changes. The first commit is in
-    /// it however large, so asking again from <see cref="HistoryPage.Reached"/> comes to an end.
-    /// </summary>
-    /// <param name="scope">The scope; each commit holds those of its changes that lie in it.</param>
-    /// <param name="after">The cursor: everything up to it is known to the asker.</param>
-    /// <param name="upTo">The last revision wanted.</param>
-    /// <param name="changesMax">At most this many changes, 1 or more.</param>
-    /// <param name="bytesMax">At most this many bytes, counted as <see cref="PageBytes.Of(Change)"/> counts.</param>
-    /// <exception cref="RevisionCompactedException">The cursor lies below the compaction point.</exception>
-    /// <exception cref="RevisionNotReachedException">The last revision wanted has not been reached.</exception>
-    public HistoryPage History(Scope scope, Revision after, Revision upTo, int changesMax, long bytesMax)
-    {
-        ArgumentOutOfRangeException.ThrowIfLessThan(changesMax, 1);
-        ArgumentOutOfRangeException.ThrowIfLessThan(bytesMax, 0);
-        if (upTo > Revision)
-            throw new RevisionNotReachedException(upTo, Revision);
-        if (after < Compacted)
-            throw new RevisionCompactedException(after, Compacted.Next);
-
-        return Find(scope) switch
-        {
-            KeyEntry key => HistoryPager.Cut(key, after, upTo, changesMax, bytesMax),
-            Segment { Parent: null } => HistoryPager.Cut(_log, after, upTo, changesMax, bytesMax),
-            Segment segment => HistoryPager.Cut(new SegmentChanges(segment, _log), after, upTo, changesMax, bytesMax),
-            _ => new HistoryPage([], Revision.Max(after, upTo)),
-        };
+        _results.Evict(at.Stamp);
+        return outcome;
     }
 
     /// <summary>
@@ -185,11 +129,12 @@ public sealed class BucketState
 
     /// <summary>
     /// A checksum over everything that replicas must agree on, in canonical order: revision, compaction, keys with their
-    /// versions, heads of scopes, history. Takes time in proportion to the whole state.
+    /// versions, heads of scopes, history, results of numbered writes. Takes time in proportion to the whole state.
     /// </summary>
     public ulong Digest()
     {
         var digest = new StateDigest();
+        digest.Add(Applied.Value);
         digest.Add(Revision.Value);
         digest.Add(Compacted.Value);
         digest.Add(ForgottenThrough.Value);
@@ -217,24 +162,38 @@ public sealed class BucketState
             digest.Add(_log[each].Key.Span);
         }
 
+        _results.AddTo(ref digest);
         return digest.Value;
     }
 
-    private Outcome Write(WriteCommand write, long commitTimeMs, IWatchedScopes watched)
+    private Outcome WriteOnce(WriteCommand write, in WriteId id, AppliedAt at, IWatchedScopes watched)
+    {
+        // What the first copy changed was published then, or is repaired from history: a repeated answer carries no changes.
+        if (_results.TryFind(id, out var known))
+            return new Outcome(known.Status, known.Revision, known.Previous, null, []) { Index = known.Index };
+        if (_results.MayBeForgotten(id, at.Index))
+            return new Outcome(ApplyStatus.Unknown, Revision, null, null, []) { Index = at.Index };
+
+        var outcome = Write(write, at, watched);
+        _results.Add(id, at, outcome.Status, outcome.Revision, outcome.Previous);
+        return outcome;
+    }
+
+    private Outcome Write(WriteCommand write, AppliedAt at, IWatchedScopes watched)
     {
         var entry = _scopes.FindKey(write.Key);
         var current = entry?.Current;
         var previous = current is null ? null : Item(current, keysOnly: false);
         if (write.Condition is { } condition && !condition.Holds(current))
-            return new Outcome(ApplyStatus.ConditionFailed, Revision, previous, null, []);
+            return new Outcome(ApplyStatus.ConditionFailed, Revision, previous, null, []) { Index = at.Index };
         if (write.Kind == ChangeKind.Delete && current is null)
-            return new Outcome(ApplyStatus.Unchanged, Revision, null, null, []);
+            return new Outcome(ApplyStatus.Unchanged, Revision, null, null, []) { Index = at.Index };
 
-        entry ??= _scopes.AddKey(write.Key, ForgottenThrough);
-        var change = ChangeOf(write, entry.Text, current, commitTimeMs);
+        entry ??= AddKey(write.Key);
+        var change = ChangeOf(write, entry.Text, current, at.WallTimeMs);
         var links = watched.Any ? LinksOf(entry, watched) : [];       // before the heads move (K2)
         Record(entry, change, liveKeys: (write.Kind == ChangeKind.Put ? 1 : 0) - (current is null ? 0 : 1));
-        return new Outcome(ApplyStatus.Applied, Revision, previous, new Commit(Revision, [change]), links);
+        return new Outcome(ApplyStatus.Applied, Revision, previous, new Commit(Revision, [change]), links) { Index = at.Index };
     }
 
     // The key is the one that the state already has, so that the command's own bytes can go.
@@ -267,6 +226,7 @@ public sealed class BucketState
 
     private void Record(KeyEntry entry, Change change, int liveKeys)
     {
+        _saving?.BeforeChange(entry);
         Revision = change.Revision;
         entry.Append(change);
         entry.Head = change.Revision;
@@ -280,22 +240,23 @@ public sealed class BucketState
         }
     }
 
-    private Outcome Compact(CompactCommand compact)
+    private Outcome Compact(CompactCommand compact, AppliedAt at)
     {
         if (compact.Through <= Compacted || compact.Through > Revision)
-            return new Outcome(ApplyStatus.Unchanged, Revision, null, null, []);
+            return new Outcome(ApplyStatus.Unchanged, Revision, null, null, []) { Index = at.Index };
 
         Compacted = compact.Through;
         while (_log.Count > 0 && _log[0].Revision <= Compacted)
             Drop(_log.DropOldest());
         Forget(Revision.Min(Compacted, compact.ForgetThrough ?? Compacted));
-        return new Outcome(ApplyStatus.Applied, Revision, null, null, []);
+        return new Outcome(ApplyStatus.Applied, Revision, null, null, []) { Index = at.Index };
     }
 
     private void Drop(Change change)
     {
         var entry = _scopes.FindKey(change.Key);
         Invariant.That(entry is not null, "K6: the key of a change in history is remembered");
+        _saving?.BeforeCompaction(entry);
         entry.Compact(Compacted);
         NoteIfEmpty(entry, change);
         for (var segment = entry.Parent; segment!.Parent is not null; segment = segment.Parent)
@@ -319,8 +280,22 @@ public sealed class BucketState
         {
             _forgettable.Dequeue();
             if (oldest.Scope.IsEmpty && oldest.Scope.Head == oldest.Head)        // else it has changed since, and lives
-                _scopes.Forget(oldest.Scope);
+                ForgetScope(oldest.Scope);
         }
+    }
+
+    private KeyEntry AddKey(Key key)
+    {
+        var entry = _scopes.AddKey(key, ForgottenThrough);
+        _saving?.LeaveOut(entry);
+        return entry;
+    }
+
+    private void ForgetScope(ScopeEntry scope)
+    {
+        if (scope is KeyEntry key)
+            _saving?.BeforeCompaction(key);
+        _scopes.Forget(scope);
     }
 
     private Revision RevisionThatFrees(long bytes)
@@ -335,29 +310,8 @@ public sealed class BucketState
         return last;
     }
 
-    private ScopeEntry? Find(Scope scope)
-    {
-        // A deeper segment has no chain of its own: to call it unchanged would be a lie.
-        if (scope.Kind == ScopeKind.Prefix && Scope.DeepestSegment(scope.Text.Span) != scope.Text.Length)
-            throw new ArgumentException($"'{scope.Text}' is no segment: empty, or ending in '/' and at most {Scope.DepthMax} deep.", nameof(scope));
-        return _scopes.Find(scope);
-    }
-
-    private void CheckReadable(Revision? at)
-    {
-        if (at > Revision)
-            throw new RevisionNotReachedException(at.Value, Revision);
-        if (at < Compacted)
-            throw new RevisionCompactedException(at.Value, Compacted);
-    }
-
-    private static Change? VersionAt(KeyEntry? entry, Revision? at) => at is { } revision ? entry?.At(revision) : entry?.Current;
-
     private static KeyValue Item(Change version, bool keysOnly) =>
         new(version.Key, keysOnly ? default : version.Value, version.CreateRevision, version.Revision, version.Version);
-
-    private static KeyRange Behind(Key? after, KeyRange range) =>
-        after is { } last && last >= range.Start ? range with { Start = Key.Wrap([.. last.Span, 0]) } : range;
 
     private static long SevenEighths(long limit) => limit - limit / 8;
 }

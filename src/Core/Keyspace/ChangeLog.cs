@@ -23,6 +23,7 @@ internal sealed class ChangeLog : IChangeSequence
     private readonly List<Change?[]> _chunks = [];
     private int _front;
     private uint _first;
+    private bool _shared;
 
     public int Count { get; private set; }
 
@@ -51,11 +52,30 @@ internal sealed class ChangeLog : IChangeSequence
         return _first + (uint)Count++;
     }
 
+    /// <summary>
+    /// What the log holds now, for a snapshot. Changes are appended behind it, and until <see cref="Unshare"/> the places of dropped
+    /// ones are left as they are, so only the list of chunks is copied.
+    /// </summary>
+    public SharedChanges Share()
+    {
+        _shared = true;
+        return new SharedChanges([.. _chunks], _front, Count, ChunkBits);
+    }
+
+    /// <summary>The snapshot is done: dropped changes may go.</summary>
+    public void Unshare()
+    {
+        _shared = false;
+        if (_chunks.Count > 0)
+            Array.Clear(_chunks[0], 0, _front);
+    }
+
     /// <summary>Removes the oldest change and returns it.</summary>
     public Change DropOldest()
     {
         var change = this[0];
-        _chunks[0][_front] = null;
+        if (!_shared)
+            _chunks[0][_front] = null;
         Bytes -= PageBytes.Kept(change);
         _first++;
         Count--;
@@ -65,6 +85,24 @@ internal sealed class ChangeLog : IChangeSequence
             _front = 0;
         }
 
+        return change;
+    }
+}
+
+/// <summary>The changes that a log held at one moment; those that the log drops later stay here.</summary>
+internal sealed class SharedChanges(Change?[]?[] chunks, int front, int count, int chunkBits)
+{
+    private int _next;
+
+    public bool IsAtEnd => _next == count;
+
+    /// <summary>The next change, which is handed out once.</summary>
+    public Change Take()
+    {
+        var at = front + _next++;
+        var change = chunks[at >> chunkBits]![at & ((1 << chunkBits) - 1)]!;
+        if (((at + 1) & ((1 << chunkBits) - 1)) == 0)
+            chunks[at >> chunkBits] = null;
         return change;
     }
 }

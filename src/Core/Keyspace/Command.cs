@@ -3,17 +3,23 @@ namespace Watch.Core.Keyspace;
 /// <summary>What an entry of a bucket's log asks of the replicated state. <see cref="CommandCodec"/> gives it its bytes.</summary>
 public abstract record Command;
 
-/// <summary>A put or a delete of one key, with an optional condition that is checked where the entry is applied.</summary>
+/// <summary>
+/// A put or a delete of one key, with an optional condition that is checked where the entry is applied, and an optional id by which it
+/// takes effect once however often it is in the log.
+/// </summary>
 public sealed record WriteCommand : Command
 {
-    private WriteCommand(Key key, ChangeKind kind, ReadOnlyMemory<byte> value, Condition? condition)
+    private WriteCommand(Key key, ChangeKind kind, ReadOnlyMemory<byte> value, Condition? condition, WriteId? id)
     {
+        if (id is { IsValid: false })
+            throw new ArgumentException($"The id {id} has numbers out of their ranges.", nameof(id));
         if (key.IsEmpty)
             throw new ArgumentException("A key has at least one byte.", nameof(key));
         Key = key;
         Kind = kind;
         Value = value;
         Condition = condition;
+        Id = id;
     }
 
     /// <summary>The key; never empty.</summary>
@@ -28,18 +34,23 @@ public sealed record WriteCommand : Command
     /// <summary>What must be true of the key for the write to happen; null where nothing is asked.</summary>
     public Condition? Condition { get; }
 
+    /// <summary>What makes copies of it the same write; null for a write that is in the log once.</summary>
+    public WriteId? Id { get; }
+
     /// <summary>Sets a key to a value. Equal to the present value or not, it is a change, as in etcd.</summary>
     /// <param name="key">The key; an empty one throws <see cref="ArgumentException"/>.</param>
     /// <param name="value">The value, which may be empty, and which nobody changes from here on.</param>
     /// <param name="condition">What must be true of the key; null for nothing.</param>
-    public static WriteCommand Put(Key key, ReadOnlyMemory<byte> value, Condition? condition = null) =>
-        new(key, ChangeKind.Put, value, condition);
+    /// <param name="id">What makes copies of it the same write; one that is not valid throws <see cref="ArgumentException"/>.</param>
+    public static WriteCommand Put(Key key, ReadOnlyMemory<byte> value, Condition? condition = null, WriteId? id = null) =>
+        new(key, ChangeKind.Put, value, condition, id);
 
     /// <summary>Deletes a key. Where there is none, nothing changes and no revision is consumed.</summary>
     /// <param name="key">The key; an empty one throws <see cref="ArgumentException"/>.</param>
     /// <param name="condition">What must be true of the key; null for nothing.</param>
-    public static WriteCommand Delete(Key key, Condition? condition = null) =>
-        new(key, ChangeKind.Delete, ReadOnlyMemory<byte>.Empty, condition);
+    /// <param name="id">What makes copies of it the same write; one that is not valid throws <see cref="ArgumentException"/>.</param>
+    public static WriteCommand Delete(Key key, Condition? condition = null, WriteId? id = null) =>
+        new(key, ChangeKind.Delete, ReadOnlyMemory<byte>.Empty, condition, id);
 }
 
 /// <summary>Drops history at and below a revision, the same on every replica because it is an entry of the log.</summary>

@@ -10,6 +10,7 @@ namespace Watch.Core.Keyspace;
 ///             key(length, bytes) [put: value(length, bytes)]
 ///             [condition ValueEquals: value(length, bytes)] [condition RevisionEquals: revision(8)]
 /// compact   = kind 2: through(8) forgetThrough(8; -1 for "as through")
+/// numbered  = kind 3: client(16) number(8) seen(8) oldestOpen(8), then as a write behind its kind
 /// </code>
 /// A new kind of command gets a new kind byte; a changed layout gets a new version, and the old one stays readable.
 /// Bytes that end early, run on, or hold a number outside its range are refused whole: a command is never half understood.
@@ -19,6 +20,8 @@ public static class CommandCodec
     private const byte Version = 1;
     private const byte WriteKind = 1;
     private const byte CompactKind = 2;
+    private const byte NumberedKind = 3;
+    private const int IdBytes = 16 + 8 + 8 + 8;
     private const byte NoCondition = 0;
 
     /// <summary>The bytes of a command.</summary>
@@ -45,7 +48,8 @@ public static class CommandCodec
         var kind = reader.Byte("kind");
         Command command = kind switch
         {
-            WriteKind => DecodeWrite(ref reader),
+            WriteKind => DecodeWrite(ref reader, id: null),
+            NumberedKind => DecodeWrite(ref reader, DecodeId(ref reader)),
             CompactKind => DecodeCompact(ref reader),
             _ => throw new MalformedCommandException($"Command kind {kind} is not known."),
         };
@@ -53,11 +57,14 @@ public static class CommandCodec
         return command;
     }
 
+    /// <summary>Whether these are the bytes of a write with an id, which may be proposed again where its outcome is not known.</summary>
+    public static bool IsNumbered(ReadOnlySpan<byte> bytes) => bytes.Length > 1 && bytes[1] == NumberedKind;
+
     private static byte[] EncodeWrite(WriteCommand write)
     {
         var condition = write.Condition;
         var isPut = write.Kind == ChangeKind.Put;
-        var size = 4 + 4 + write.Key.Length + (isPut ? 4 + write.Value.Length : 0) + condition?.Kind switch
+        var size = (write.Id is null ? 0 : IdBytes) + 4 + 4 + write.Key.Length + (isPut ? 4 + write.Value.Length : 0) + condition?.Kind switch
         {
             ConditionKind.ValueEquals => 4 + condition.Value.Length,
             ConditionKind.RevisionEquals => 8,
@@ -65,7 +72,9 @@ public static class CommandCodec
         };
 
         var writer = new Writer(new byte[size]);
-        writer.Header(WriteKind);
+        writer.Header(write.Id is null ? WriteKind : NumberedKind);
+        if (write.Id is { } id)
+            writer.Id(id);
         writer.Byte((byte)write.Kind);
         writer.Byte(condition is null ? NoCondition : (byte)condition.Kind);
         writer.Bytes(write.Key.Span);
@@ -78,7 +87,7 @@ public static class CommandCodec
         return writer.Done();
     }
 
-    private static WriteCommand DecodeWrite(ref Reader reader)
+    private static WriteCommand DecodeWrite(ref Reader reader, WriteId? id)
     {
         var operation = reader.Byte("operation");
         if (operation > (byte)ChangeKind.Delete)
@@ -97,7 +106,16 @@ public static class CommandCodec
             (byte)ConditionKind.Exists => Condition.Exists,
             _ => throw new MalformedCommandException($"Condition {conditionKind} is not known."),
         };
-        return operation == (byte)ChangeKind.Put ? WriteCommand.Put(key, value, condition) : WriteCommand.Delete(key, condition);
+        return operation == (byte)ChangeKind.Put ? WriteCommand.Put(key, value, condition, id) : WriteCommand.Delete(key, condition, id);
+    }
+
+    private static WriteId DecodeId(ref Reader reader)
+    {
+        var client = new ClientId(reader.UInt128("client"));
+        var number = reader.Number("number");
+        var seen = new LogIndex(reader.Number("seen"));
+        var id = new WriteId(client, number, seen, reader.Number("oldestOpen"));
+        return id.IsValid ? id : throw new MalformedCommandException($"The id {id} has number {number}, seen index {seen} and oldest open number {id.OldestOpen}.");
     }
 
     private static byte[] EncodeCompact(CompactCommand compact)
@@ -139,6 +157,15 @@ public static class CommandCodec
             _at += 8;
         }
 
+        public void Id(in WriteId id)
+        {
+            BinaryPrimitives.WriteUInt128LittleEndian(target.AsSpan(_at), id.Client.Value);
+            _at += 16;
+            Number(id.Number);
+            Number(id.Seen.Value);
+            Number(id.OldestOpen);
+        }
+
         public void Bytes(ReadOnlySpan<byte> value)
         {
             BinaryPrimitives.WriteInt32LittleEndian(target.AsSpan(_at), value.Length);
@@ -160,6 +187,8 @@ public static class CommandCodec
         public byte Byte(string field) => Take(1, field)[0];
 
         public long Number(string field) => BinaryPrimitives.ReadInt64LittleEndian(Take(8, field));
+
+        public UInt128 UInt128(string field) => BinaryPrimitives.ReadUInt128LittleEndian(Take(16, field));
 
         public Revision Revision(string field)
         {

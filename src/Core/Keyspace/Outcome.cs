@@ -11,6 +11,11 @@ public enum ApplyStatus : byte
 
     /// <summary>The condition did not hold. Nothing changed, no revision was consumed.</summary>
     ConditionFailed = 2,
+
+    /// <summary>
+    /// It changed nothing now; whether it did before nobody can say any more: its result is forgotten, or its client had given it up.
+    /// </summary>
+    Unknown = 3,
 }
 
 /// <summary>The answer to a command.</summary>
@@ -23,7 +28,11 @@ public enum ApplyStatus : byte
 /// Empty where nothing is watched or nothing changed.
 /// </param>
 public readonly record struct Outcome(
-    ApplyStatus Status, Revision Revision, KeyValue? Previous, Commit? Commit, IReadOnlyList<ChainLink> Links);
+    ApplyStatus Status, Revision Revision, KeyValue? Previous, Commit? Commit, IReadOnlyList<ChainLink> Links)
+{
+    /// <summary>Where it was applied: for a repeated write, where it was applied first.</summary>
+    public LogIndex Index { get; init; }
+}
 
 /// <summary>One link of a scope's chain: the commit that carries it is the first change of the scope after this revision.</summary>
 /// <param name="Scope">The scope.</param>

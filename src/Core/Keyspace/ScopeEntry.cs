@@ -15,6 +15,9 @@ internal abstract class ScopeEntry(Key text, Segment? parent, Revision head)
     /// </summary>
     public Revision Head { get; set; } = head;
 
+    /// <summary>The number of the snapshot that needs nothing of it any more: it has what it needs, or the scope is younger.</summary>
+    public int DoneForSnapshot { get; set; }
+
     /// <summary>Whether it holds no key and no change above the compaction point, so that only its head is left of it.</summary>
     public abstract bool IsEmpty { get; }
 }

@@ -22,10 +22,15 @@ internal sealed class ScopeTable
     /// <summary>The whole bucket; it is never forgotten.</summary>
     public Segment Bucket { get; } = new(Key.Empty, null, Revision.None);
 
+    /// <summary>How many keys are remembered.</summary>
+    public int KeyCount => _ordered.Count;
+
     /// <summary>How many segments are remembered beside the whole bucket.</summary>
     public int SegmentCount => _segments.Count;
 
-    public KeyEntry? FindKey(Key key) => _keysByBytes.TryGetValue(key.Span, out var entry) ? entry : null;
+    public KeyEntry? FindKey(Key key) => FindKey(key.Span);
+
+    public KeyEntry? FindKey(ReadOnlySpan<byte> key) => _keysByBytes.TryGetValue(key, out var entry) ? entry : null;
 
     public ScopeEntry? Find(Scope scope)
     {
@@ -61,6 +66,9 @@ internal sealed class ScopeTable
 
     /// <summary>The known keys of a range in order; some may not exist at the revision that the caller means.</summary>
     public IEnumerable<KeyEntry> Walk(KeyRange range) => _ordered.Walk(range);
+
+    /// <summary>The known segments but the whole bucket, in no order that means anything.</summary>
+    public IEnumerable<Segment> Segments => _segments.Values;
 
     /// <summary>The known segments but the whole bucket, in byte order.</summary>
     public IEnumerable<Segment> SegmentsInOrder() => _segments.Values.OrderBy(segment => segment.Text);

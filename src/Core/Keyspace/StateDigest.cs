@@ -24,6 +24,12 @@ internal struct StateDigest
             AddByte((byte)(number >> shift));
     }
 
+    public void Add(UInt128 number)
+    {
+        Add((long)(ulong)(number >> 64));
+        Add((long)(ulong)number);
+    }
+
     public void Add(Change change)
     {
         Add(change.Key.Span);

@@ -1,7 +1,7 @@
 namespace Watch.Core.Storage;
 
 /// <summary>
-/// A node's data folder: the file <c>identity</c>, the folder <c>log</c>, and the lock that keeps a second process out.
+/// A node's data folder: the file <c>identity</c>, the folders <c>log</c> and <c>snapshots</c>, and the lock that keeps a second process out.
 ///
 /// A new folder is made in this order: the log's first segment, bound to the identity's number; then the identity, written to another
 /// name, synced, renamed, folder synced. The identity's rename is the moment the node exists. A crash before it leaves a log without
@@ -14,12 +14,13 @@ public sealed class DataFolder : IDisposable
     private const string UnfinishedIdentityFile = "identity.tmp";
     private const string ProbeFile = "probe.tmp";
     private const string LogFolder = "log";
+    private const string SnapshotFolder = "snapshots";
 
     private readonly IDisposable _lock;
 
-    private DataFolder(string path, IDisposable folderLock, NodeIdentity identity, WriteAheadLog log, LogRecovery? recovery)
+    private DataFolder(string path, IDisposable folderLock, NodeIdentity identity, WriteAheadLog log, SnapshotStore snapshots, LogRecovery? recovery)
     {
-        (Path, _lock, Identity, Log, Recovery) = (path, folderLock, identity, log, recovery);
+        (Path, _lock, Identity, Log, Snapshots, Recovery) = (path, folderLock, identity, log, snapshots, recovery);
     }
 
     /// <summary>Where it is.</summary>
@@ -30,6 +31,9 @@ public sealed class DataFolder : IDisposable
 
     /// <summary>The node's log.</summary>
     public WriteAheadLog Log { get; }
+
+    /// <summary>The snapshots of the node's groups.</summary>
+    public SnapshotStore Snapshots { get; }
 
     /// <summary>What recovery found; null where the folder was made just now.</summary>
     public LogRecovery? Recovery { get; }
@@ -46,6 +50,7 @@ public sealed class DataFolder : IDisposable
     /// <exception cref="IdentityMismatchException">It belongs to a node of another name.</exception>
     /// <exception cref="NewerFormatException">A newer version wrote it.</exception>
     /// <exception cref="LogDamagedException">Something durable is not what was written.</exception>
+    /// <exception cref="SnapshotDamagedException">A snapshot is not what was written, or is missing.</exception>
     public static DataFolder Open(
         IFileSystem fs, string path, string nodeName, Random random, LogOptions options, ILogReader reader)
     {
@@ -57,13 +62,20 @@ public sealed class DataFolder : IDisposable
         {
             var log = $"{path}/{LogFolder}";
             if (!fs.FileExists($"{path}/{IdentityFile}"))
-                return new DataFolder(path, folderLock, drawn, Create(fs, path, log, drawn, options), null);
+                return new DataFolder(path, folderLock, drawn, Create(fs, path, log, drawn, options), SnapshotStore.Open(fs, $"{path}/{SnapshotFolder}", drawn.Id), null);
 
             var identity = ReadIdentity(fs, $"{path}/{IdentityFile}");
             if (identity.Name != nodeName)
                 throw new IdentityMismatchException(path, identity.Name, nodeName);
+            var snapshots = SnapshotStore.Open(fs, $"{path}/{SnapshotFolder}", identity.Id);
+            foreach (var info in snapshots.Newest.Values)
+            {
+                using var snapshot = snapshots.Read(info)!;
+                reader.OnSnapshot(snapshot);
+            }
             var opened = WriteAheadLog.Open(fs, log, identity.Id, options, reader, out var recovery);
-            return new DataFolder(path, folderLock, identity, opened, recovery);
+            snapshots.Tidy();
+            return new DataFolder(path, folderLock, identity, opened, snapshots, recovery);
         }
         catch
         {
@@ -90,6 +102,7 @@ public sealed class DataFolder : IDisposable
             fs.Create($"{path}/{ProbeFile}").Dispose();
             fs.Delete($"{path}/{ProbeFile}");
             fs.CreateFolder($"{path}/{LogFolder}");
+            fs.CreateFolder($"{path}/{SnapshotFolder}");
             return folderLock;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

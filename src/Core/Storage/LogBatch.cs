@@ -13,6 +13,8 @@ public sealed class LogBatch
 
     private byte[] _buffer = new byte[InitialBytes];
 
+    private readonly LogUse.Segment _use = new();
+
     /// <summary>Bytes of the batch as the log will write it, its header included.</summary>
     public int Length { get; private set; } = LogFormat.BatchHeaderBytes;
 
@@ -36,19 +38,38 @@ public sealed class LogBatch
     {
         ArgumentNullException.ThrowIfNull(entry);
         LogFormat.WriteEntry(Take(BytesOf(entry)), group, entry);
+        _use.Entry(group, entry.Index);
     }
 
     /// <summary>Adds a group's term and vote; the last one counts.</summary>
-    public void Add(GroupId group, HardState state) => LogFormat.WriteHardState(Take(LogFormat.HardStateBytes), group, state);
+    public void Add(GroupId group, HardState state)
+    {
+        LogFormat.WriteHardState(Take(LogFormat.HardStateBytes), group, state);
+        _use.HardState(group);
+    }
+
+    /// <summary>Adds that a snapshot, which is durable, stands for a group's log up to an index.</summary>
+    public void Add(GroupId group, in LogBase start)
+    {
+        LogFormat.WriteBase(Take(LogFormat.BaseBytes), group, start);
+        _use.Base(group, start.Index);
+    }
+
+    /// <summary>Adds that nothing needs the segments before this one any more. With it, or before it, stands what they were needed for.</summary>
+    public void AddFirst(long segment) => LogFormat.WriteFirst(Take(LogFormat.FirstBytes), segment);
 
     /// <summary>Makes the batch empty again.</summary>
     public void Clear()
     {
         Length = LogFormat.BatchHeaderBytes;
         Records = 0;
+        _use.Clear();
         if (_buffer.Length > KeptBytesMax)
             _buffer = new byte[InitialBytes];
     }
+
+    /// <summary>Which groups have what in it.</summary>
+    internal LogUse.Segment Use => _use;
 
     /// <summary>Fills in the header and all checksums; returns the last one.</summary>
     internal uint Finish(uint previous, LogPosition position, LogPosition synced, uint seed)

@@ -14,6 +14,12 @@ internal enum RecordType : byte
 
     /// <summary>A group's term and vote.</summary>
     HardState = 3,
+
+    /// <summary>A snapshot stands for a group's log up to an index.</summary>
+    Base = 4,
+
+    /// <summary>Segments were retired.</summary>
+    First = 5,
 }
 
 /// <summary>The header of a segment. It was durable before the segment got its name.</summary>
@@ -40,12 +46,21 @@ internal readonly record struct BatchHeader(
 /// </summary>
 internal static class LogFormat
 {
+    /// <summary>The version of segments, and of records but those that came later.</summary>
     internal const byte Version = 1;
+
+    /// <summary>The version of the records that came with snapshots.</summary>
+    internal const byte SnapshotVersion = 2;
+
+    /// <summary>The newest version of a record that this program knows.</summary>
+    internal const byte NewestVersion = SnapshotVersion;
     internal const int SegmentHeaderBytes = 64;
     internal const int RecordHeaderBytes = 12;
     internal const int BatchHeaderBytes = 48;
     internal const int EntryHeaderBytes = RecordHeaderBytes + 40;
     internal const int HardStateBytes = RecordHeaderBytes + 32;
+    internal const int BaseBytes = RecordHeaderBytes + 24;
+    internal const int FirstBytes = RecordHeaderBytes + 8;
     internal const string SegmentSuffix = ".wal";
     internal const string UnfinishedSuffix = ".tmp";
 
@@ -80,7 +95,7 @@ internal static class LogFormat
     {
         BinaryPrimitives.WriteInt32LittleEndian(record, record.Length);
         record[4] = (byte)type;
-        record[5] = Version;
+        record[5] = type is RecordType.Base or RecordType.First ? SnapshotVersion : Version;
         record[6..RecordHeaderBytes].Clear();
     }
 
@@ -209,6 +224,31 @@ internal static class LogFormat
         BinaryPrimitives.WriteInt64LittleEndian(record[20..], state.Term.Value);
         BinaryPrimitives.WriteUInt128LittleEndian(record[28..], state.Vote.Value);
     }
+
+    internal static void WriteBase(Span<byte> record, GroupId group, in LogBase start)
+    {
+        WriteRecordHeader(record, RecordType.Base);
+        BinaryPrimitives.WriteInt32LittleEndian(record[12..], group.Value);
+        record[16..20].Clear();
+        record[16] = start.Keeps ? (byte)1 : (byte)0;
+        BinaryPrimitives.WriteInt64LittleEndian(record[20..], start.Index.Value);
+        BinaryPrimitives.WriteInt64LittleEndian(record[28..], start.Term.Value);
+    }
+
+    internal static (GroupId Group, LogBase Start) ReadBase(ReadOnlySpan<byte> record) =>
+        (new GroupId(BinaryPrimitives.ReadInt32LittleEndian(record[12..])),
+            new LogBase(
+                new LogIndex(BinaryPrimitives.ReadInt64LittleEndian(record[20..])),
+                new Term(BinaryPrimitives.ReadInt64LittleEndian(record[28..])),
+                record[16] != 0));
+
+    internal static void WriteFirst(Span<byte> record, long segment)
+    {
+        WriteRecordHeader(record, RecordType.First);
+        BinaryPrimitives.WriteInt64LittleEndian(record[12..], segment);
+    }
+
+    internal static long ReadFirst(ReadOnlySpan<byte> record) => BinaryPrimitives.ReadInt64LittleEndian(record[12..]);
 
     internal static (GroupId Group, HardState State) ReadHardState(ReadOnlySpan<byte> record) =>
         (new GroupId(BinaryPrimitives.ReadInt32LittleEndian(record[12..])),

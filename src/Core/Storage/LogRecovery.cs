@@ -29,4 +29,13 @@ public interface ILogReader
 
     /// <summary>A group's term and vote; the last one counts.</summary>
     void OnHardState(GroupId group, HardState state);
+
+    /// <summary>A group's newest snapshot, open for as long as the call lasts. All of them come before the first record.</summary>
+    void OnSnapshot(SnapshotReader snapshot);
+
+    /// <summary>A snapshot stands for a group's log up to an index; where that snapshot does not keep them, what was handed over of the group's entries is void.</summary>
+    void OnBase(GroupId group, LogBase start);
+
+    /// <summary>That was all, and nothing on the disk was changed yet: the moment to refuse what does not fit together.</summary>
+    void OnEnd();
 }

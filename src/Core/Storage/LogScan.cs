@@ -15,6 +15,9 @@ namespace Watch.Core.Storage;
 ///     value, a copy of this very log among them, stand at another position and prove nothing.
 ///   * A batch counts whole or not at all, so a torn one is cut from its header on, and with it everything behind it: those bytes could
 ///     otherwise be taken for a continuation one day.
+///   * Segments were retired only after a record in a later one said so. So a log whose first segment is not number 1 must hold the record
+///     that says that all before its first segment were retired; otherwise one is missing. One that such a record names and that is still
+///     there was about to be deleted.
 ///   * Zeros up to the end of the file are room that was allocated and not used: the clean end.
 ///
 /// What cannot be told: a flipped bit in the last batch before anything recorded that it was durable looks like a torn write. An empty
@@ -23,15 +26,28 @@ namespace Watch.Core.Storage;
 internal sealed class LogScan(IFileSystem fs, string folder, NodeId node, ILogReader reader)
 {
     private readonly uint _seed = LogFormat.ChecksumSeed(node);
+    private readonly LogUse.Segment _use = new();
     private byte[] _buffer = [];
     private int _length;
     private string _file = "";
+
+    /// <summary>The number of the first segment that is there.</summary>
+    internal long FirstNumber { get; private set; }
+
+    /// <summary>The number of the first segment that was not retired.</summary>
+    internal long FirstKept { get; private set; } = 1;
+
+    /// <summary>What each segment holds.</summary>
+    internal LogUse Use { get; } = new();
 
     /// <summary>The number of the last segment.</summary>
     internal long LastNumber { get; private set; }
 
     /// <summary>Where in the log the last segment begins.</summary>
     internal LogPosition LastBase { get; private set; }
+
+    /// <summary>Where in the log the first segment that is there begins.</summary>
+    internal LogPosition FirstBase { get; private set; }
 
     /// <summary>The checksum of the last good record.</summary>
     internal uint Chain { get; private set; }
@@ -67,12 +83,16 @@ internal sealed class LogScan(IFileSystem fs, string folder, NodeId node, ILogRe
         if (numbers.Count == 0)
             throw new LogDamagedException(PathOf(1), 0, "the log's first segment is missing.");
 
+        FirstNumber = numbers[0];
         for (var i = 0; i < numbers.Count; i++)
         {
-            if (numbers[i] != i + 1)
-                throw new LogDamagedException(PathOf(i + 1), 0, "the segment is missing, but a later one exists.");
+            if (numbers[i] != FirstNumber + i)
+                throw new LogDamagedException(PathOf(FirstNumber + i), 0, "the segment is missing, but a later one exists.");
             ReadSegment(numbers[i], isLast: i == numbers.Count - 1);
         }
+        if (FirstNumber > FirstKept)
+            throw new LogDamagedException(PathOf(FirstNumber - 1), 0, "the segment is missing, and nothing says that it was retired.");
+        reader.OnEnd();
     }
 
     private string PathOf(long number) => $"{folder}/{LogFormat.SegmentName(number)}";
@@ -120,13 +140,16 @@ internal sealed class LogScan(IFileSystem fs, string folder, NodeId node, ILogRe
             throw Damage(0, $"the segment is part of the log of node {header.Node}, not of {node}.");
         if (header.Number != number)
             throw Damage(0, $"the segment was written as number {header.Number}.");
-        if (number > 1 && header.Base != End)
+        if (number > FirstNumber && header.Base != End)
             throw new LogDamagedException(PathOf(number - 1), End - LastBase, $"the segment ends there, but the next one begins {header.Base - End} bytes further on.");
-        if (number > 1 && header.Previous != Chain)
+        if (number > FirstNumber && header.Previous != Chain)
             throw Damage(0, "the segment does not continue the one before it.");
 
         LastNumber = number;
+        Use.Add(number, _use);
         LastBase = header.Base;
+        if (number == FirstNumber)
+            FirstBase = LastBase;
         Chain = checksum;
         Sealed = LastBase + LogFormat.SegmentHeaderBytes;
     }
@@ -169,8 +192,8 @@ internal sealed class LogScan(IFileSystem fs, string folder, NodeId node, ILogRe
 
     private void RefuseNewer(int offset, ReadOnlySpan<byte> record)
     {
-        if (LogFormat.VersionOf(record) > LogFormat.Version)
-            throw new NewerFormatException(_file, offset, LogFormat.VersionOf(record), LogFormat.Version);
+        if (LogFormat.VersionOf(record) > LogFormat.NewestVersion)
+            throw new NewerFormatException(_file, offset, LogFormat.VersionOf(record), LogFormat.NewestVersion);
     }
 
     private void Deliver(int offset, in BatchHeader header)
@@ -184,6 +207,8 @@ internal sealed class LogScan(IFileSystem fs, string folder, NodeId node, ILogRe
             DeliverRecord(position, record);
             position += record.Length;
         }
+        Use.Add(LastNumber, _use);
+        _use.Clear();
         Batches++;
         Records += header.Records;
         Sealed = header.Synced > Sealed ? header.Synced : Sealed;
@@ -198,10 +223,20 @@ internal sealed class LogScan(IFileSystem fs, string folder, NodeId node, ILogRe
             case RecordType.Entry when record.Length >= LogFormat.EntryHeaderBytes:
                 var (group, entry) = LogFormat.ReadEntry(record);
                 reader.OnEntry(group, entry);
+                _use.Entry(group, entry.Index);
                 break;
             case RecordType.HardState when record.Length == LogFormat.HardStateBytes:
                 var (owner, state) = LogFormat.ReadHardState(record);
                 reader.OnHardState(owner, state);
+                _use.HardState(owner);
+                break;
+            case RecordType.Base when record.Length == LogFormat.BaseBytes:
+                var (based, start) = LogFormat.ReadBase(record);
+                reader.OnBase(based, start);
+                _use.Base(based, start.Index);
+                break;
+            case RecordType.First when record.Length == LogFormat.FirstBytes:
+                FirstKept = Math.Max(FirstKept, LogFormat.ReadFirst(record));
                 break;
             default:
                 throw Damage(offset, $"a record of type {record[4]} and {record.Length} bytes has no meaning in format version {LogFormat.VersionOf(record)}.");

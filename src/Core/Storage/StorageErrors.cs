@@ -69,6 +69,17 @@ public sealed class LogDamagedException(string file, long offset, string what) :
     public long Offset { get; } = offset;
 }
 
+/// <summary>A snapshot that had been durable is not what was written, or is gone. The node doesn't start, and nothing on disk is changed.</summary>
+public sealed class SnapshotDamagedException(string file, long offset, string what) : StorageException(
+    "snapshot-damaged", $"'{file}' is damaged at offset {offset}: {what} Nothing was changed.")
+{
+    /// <summary>The file.</summary>
+    public string File { get; } = file;
+
+    /// <summary>Offset in the file of the first thing that can't be believed.</summary>
+    public long Offset { get; } = offset;
+}
+
 /// <summary>
 /// A write or sync of the log failed. What the disk holds is unknown from then on (after a failed fsync the kernel may have dropped
 /// the pages and will report success the next time), so the log answers nothing any more and the node stops.

@@ -18,6 +18,8 @@ namespace Watch.Core.Storage;
 ///       time), so the log answers nothing any more. For the same reason recovery writes the bytes above the last recorded position
 ///       again before it syncs them: a page that a failed sync left clean in the cache would otherwise look durable.
 ///   W5  A crash at any point leaves a log that opens, with everything in it that was ever synced.
+///   W6  A segment is deleted only when a later, synced record says that it and all before it are retired, and that record's batch holds
+///       again what groups still needed from it. The oldest goes first, and its name is gone from the disk before the next one's goes.
 ///
 /// Not thread-safe: a node's disk thread owns it.
 /// </summary>
@@ -29,6 +31,7 @@ public sealed class WriteAheadLog : IDisposable
     private readonly LogOptions _options;
     private readonly uint _seed;
     private readonly LogBatch _empty = new();
+    private LogUse _use = new();
     private IFile _file;
     private string _path;
     private long _number;
@@ -53,6 +56,15 @@ public sealed class WriteAheadLog : IDisposable
     /// <summary>Whether records were written of which no batch yet records that they are durable: time for <see cref="Seal"/> when nothing waits.</summary>
     public bool NeedsSeal => _dataEnd > _sealed;
 
+    /// <summary>What each segment holds. To be looked at only while the disk thread does nothing.</summary>
+    public LogUse Use => _use;
+
+    /// <summary>The number of the segment that is written to.</summary>
+    public long CurrentSegment => _number;
+
+    /// <summary>Where the first segment begins: how much of the log was retired.</summary>
+    public LogPosition Begin { get; private set; }
+
     /// <summary>Whether the folder holds a segment.</summary>
     public static bool Exists(IFileSystem fs, string folder)
     {
@@ -70,6 +82,7 @@ public sealed class WriteAheadLog : IDisposable
         var (path, file, chain) = CreateSegment(fs, folder, new SegmentHeader(node, 1, LogPosition.Start, 0), options);
         var log = new WriteAheadLog(fs, folder, node, options, path, file);
         log.Continue(1, LogPosition.Start, chain);
+        log._use.Add(1, log._empty.Use);
         return log;
     }
 
@@ -101,7 +114,7 @@ public sealed class WriteAheadLog : IDisposable
             log.Dispose();
             throw log.Fail(e);
         }
-        recovery = new LogRecovery((int)scan.LastNumber, scan.Batches, scan.Records, scan.End, scan.Sealed, scan.Torn);
+        recovery = new LogRecovery((int)(scan.LastNumber - scan.FirstNumber + 1), scan.Batches, scan.Records, scan.End, scan.Sealed, scan.Torn);
         return log;
     }
 
@@ -165,6 +178,23 @@ public sealed class WriteAheadLog : IDisposable
         }
     }
 
+    /// <summary>
+    /// Deletes the segments before one, oldest first. A batch that says so (<see cref="LogBatch.AddFirst"/>) must have been synced (W6).
+    /// </summary>
+    public void RetireBelow(long segment)
+    {
+        ThrowIfFailed();
+        Invariant.That(segment <= _number && Synced == End, "W6: a segment goes when what replaces it is durable");
+        try
+        {
+            DeleteBelow(segment);
+        }
+        catch (Exception e)
+        {
+            throw Fail(e);
+        }
+    }
+
     /// <summary>Closes the file; neither syncs nor seals.</summary>
     public void Dispose() => _file.Dispose();
 
@@ -176,6 +206,8 @@ public sealed class WriteAheadLog : IDisposable
         End = scan.End;
         _dataEnd = scan.DataEnd;
         _sealed = scan.Sealed;
+        _use = scan.Use;
+        Begin = scan.FirstBase;
         foreach (var name in scan.Unfinished)
             _fs.Delete($"{_folder}/{name}");
         // The tail goes before anything new is written: a stale batch in it could one day follow a new one by accident.
@@ -184,6 +216,22 @@ public sealed class WriteAheadLog : IDisposable
         _file.Write(scan.Sealed - _base, scan.Unsealed);                 // W4
         SyncFile();
         _fs.SyncFolder(_folder);
+        DeleteBelow(Math.Min(scan.FirstKept, _number));
+    }
+
+    private void DeleteBelow(long segment)
+    {
+        foreach (var number in _use.Segments.Keys.Where(number => number < segment).ToList())
+        {
+            var path = $"{_folder}/{LogFormat.SegmentName(number)}";
+            long length;
+            using (var file = _fs.Open(path))
+                length = file.Length;
+            _fs.Delete(path);
+            _fs.SyncFolder(_folder);
+            _use.Remove(number);
+            Begin += length;
+        }
     }
 
     private void Continue(long number, LogPosition start, uint chain)
@@ -201,6 +249,7 @@ public sealed class WriteAheadLog : IDisposable
 
         _chain = batch.Finish(_chain, End, Synced, _seed);
         _sealed = Synced;                                                // W1
+        _use.Add(_number, batch.Use);
         _file.Write(Offset, batch.Bytes);
         End += batch.Length;
     }
@@ -220,6 +269,7 @@ public sealed class WriteAheadLog : IDisposable
         _file.Dispose();
         (_path, _file) = (path, file);
         Continue(header.Number, header.Base, chain);
+        _use.Add(_number, _empty.Use);
     }
 
     private static (string Path, IFile File, uint Chain) CreateSegment(

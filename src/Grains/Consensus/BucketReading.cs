@@ -28,7 +28,7 @@ internal sealed class BucketReading(BucketState state)
     private volatile bool _isOpen;
 
     /// <summary>The state. Only the replica's turns may use it without <see cref="TryRead"/>.</summary>
-    public BucketState State { get; } = state;
+    public BucketState State { get; private set; } = state;
 
     /// <summary>Whether readers are answered (O2). Set by the replica.</summary>
     public bool IsOpen
@@ -68,11 +68,17 @@ internal sealed class BucketReading(BucketState state)
                 throw;
             }
 
-            while (_waiting.TryPeek(out var waiting, out var revision) && revision <= State.Revision.Value)
-            {
-                _waiting.Dequeue();
-                waiting.TrySetResult(true);
-            }
+            TellWaiting();
+        }
+    }
+
+    /// <summary>Another state takes the place of this one: a snapshot.</summary>
+    public void Replace(BucketState other)
+    {
+        lock (_gate)
+        {
+            State = other;
+            TellWaiting();
         }
     }
 
@@ -121,6 +127,15 @@ internal sealed class BucketReading(BucketState state)
             // Who gave up must not be kept until a revision comes that may never come.
             lock (_gate)
                 _waiting.Remove(reached, out _, out _);
+        }
+    }
+
+    private void TellWaiting()
+    {
+        while (_waiting.TryPeek(out var waiting, out var revision) && revision <= State.Revision.Value)
+        {
+            _waiting.Dequeue();
+            waiting.TrySetResult(true);
         }
     }
 

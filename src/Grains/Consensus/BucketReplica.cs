@@ -10,7 +10,7 @@ namespace Watch.Grains.Consensus;
 /// One bucket on this node: its state, who watches what of it, and the proposals that wait for their entries to be applied. Used in the
 /// replica's turns only, but for <see cref="Reading"/>, through which other threads read the state.
 /// </summary>
-internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, ReplicaRules? rules = null)
+internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, BucketState? state = null, LogIndex applied = default, ReplicaRules? rules = null)
 {
     /// <summary>
     /// So many entries are applied in one go before readers on other threads get a turn. Each entry is a whole commit, so what they see
@@ -42,7 +42,10 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, Rep
     public BucketState State => Reading.State;
 
     /// <summary>What other threads read of it.</summary>
-    public BucketReading Reading { get; } = new(new BucketState());
+    public BucketReading Reading { get; } = new(state ?? new BucketState());
+
+    /// <summary>The last entry that was applied, of whichever kind.</summary>
+    public LogIndex Applied { get; private set; } = applied;
 
     /// <summary>Who watches what, as far as they told this leader; empty on a follower.</summary>
     public WatchedScopes Watched { get; private set; } = new();
@@ -53,6 +56,13 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, Rep
         var pending = new PendingProposal(first, term, commands);
         _pending.Enqueue(pending);
         return pending.Reply.Task;
+    }
+
+    /// <summary>A snapshot that a leader sent takes the place of the state.</summary>
+    public void Install(BucketState state, LogIndex upTo)
+    {
+        Reading.Replace(state);
+        Applied = upTo;
     }
 
     /// <summary>Applies committed entries, and answers whoever proposed them here.</summary>
@@ -75,12 +85,13 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, Rep
         // What commits at an index in another term is not what was proposed there.
         while (_pending.TryPeek(out var overtaken) && _rules.IsOvertaken(overtaken.First, overtaken.Term, entry))
             _pending.Dequeue().Lose("another leader's write stands in its place, or in that of one proposed with it");
+        Applied = entry.Index;
         if (entry.Kind != EntryKind.Command)
             return;
 
         var pending = _pending.TryPeek(out var next) && next.Covers(entry.Index) ? next : null;
         var command = pending?.CommandAt(entry.Index) ?? CommandCodec.Decode(entry.Payload.Span);
-        var outcome = State.Apply(command, entry.WallTimeMs, Watched);
+        var outcome = State.Apply(command, AppliedAt.Of(entry), Watched);
         if (command is CompactCommand)
             _compactionUnderWay = false;
         if (pending is not null && pending.Add(ToOutcome(outcome)))
@@ -127,7 +138,7 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, Rep
 
     private CommandOutcome ToOutcome(Outcome outcome)
     {
-        var result = new WriteResult((WriteStatus)(int)outcome.Status, outcome.Revision, outcome.Previous);
+        var result = new WriteResult((WriteStatus)(int)outcome.Status, outcome.Revision, outcome.Previous) { Index = outcome.Index };
         if (outcome.Links.Count == 0)
             return new CommandOutcome(result, [], []);
 

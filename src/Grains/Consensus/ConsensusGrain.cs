@@ -4,6 +4,7 @@ using Orleans;
 using Orleans.Concurrency;
 using Orleans.Runtime;
 using Watch.Core;
+using Watch.Core.Keyspace;
 using Watch.Interfaces;
 
 namespace Watch.Grains.Consensus;
@@ -23,7 +24,8 @@ internal sealed record Proposal([property: Id(0)] ReadOnlyMemory<byte> Command);
 
 /// <summary>
 /// Gathers the writes of this silo's keys and takes them to the leader in batches: while a batch is under way the next one fills, so
-/// the batches are small when there is little to do and large when there is much. It has no authority: the order is the log's.
+/// the batches are small when there is little to do and large when there is much. It has no authority: the order is the log's. A batch
+/// of numbered writes that is lost goes to the next leader.
 /// </summary>
 [GrainType("watch.consensus")]
 [StatelessWorker(1, false)]
@@ -83,7 +85,7 @@ internal sealed class ConsensusGrain(LeaderLocator leaders, IOptions<WatchSiloOp
         try
         {
             var request = new ProposeRequest(_bucket, [.. batch.Select(each => each.Command)]);
-            var reply = await leaders.WriteAsync(_bucket, leader => leader.Propose(request));
+            var reply = await leaders.WriteAsync(_bucket, leader => leader.Propose(request), mayRepeat: batch.TrueForAll(each => CommandCodec.IsNumbered(each.Command.Span)));
             Invariant.That(reply.Outcomes.Length == batch.Count, "a batch has one outcome per write");
             for (var at = 0; at < batch.Count; at++)
                 batch[at].Outcome.TrySetResult(reply.Outcomes[at]);

@@ -12,9 +12,11 @@ namespace Watch.Grains.Consensus;
 /// Who denies it and knows better says so, and is followed at once.
 /// </summary>
 /// <remarks>
-/// What must be known of a lost call differs. A read is asked again, of whoever leads then, until the deadline. A write whose answer
-/// is lost may be in the log: it ends as <see cref="WatchErrorCode.OutcomeUnknown"/> and is never sent a second time. Only an
-/// explicit refusal, or a leader that membership has already declared gone before the sending, lets a write look for another leader.
+/// What must be known of a lost call differs. A read is asked again, of whoever leads then, until the deadline; and so is a write with
+/// an id, which takes effect once however often it is sent. A write without one may be in the log when its answer is lost: it ends as
+/// <see cref="WatchErrorCode.OutcomeUnknown"/> and is never sent a second time. Only an explicit refusal, or a leader that membership has
+/// already declared gone before the sending, lets it look for another leader. Once a write was lost, whatever ends the search afterwards
+/// says that its outcome is unknown.
 /// </remarks>
 internal sealed class LeaderLocator(
     IReplicaServiceClient replicas,
@@ -32,7 +34,7 @@ internal sealed class LeaderLocator(
     /// <summary>Asks the leader for something that may be asked twice.</summary>
     public Task<TReply> ReadAsync<TReply>(BucketId bucket, Func<IReplicaService, Task<TReply>> call, CancellationToken cancellationToken = default)
         where TReply : LeaderReply
-        => CallAsync(bucket, call, isWrite: false, cancellationToken);
+        => CallAsync(bucket, call, Lost.AskAgain, cancellationToken);
 
     /// <summary>
     /// Asks for what a policy allows any replica to answer: the own silo's first, without looking for anybody. Where that cannot, the leader
@@ -42,7 +44,7 @@ internal sealed class LeaderLocator(
         where TReply : LeaderReply
     {
         if (policy.Kind is ReadKind.Linearizable or ReadKind.Lease)
-            return await CallAsync(bucket, call, isWrite: false, cancellationToken);
+            return await CallAsync(bucket, call, Lost.AskAgain, cancellationToken);
         if (policy.Kind == ReadKind.AtLeast && own.Find(bucket) is { } reading)
             await WaitForAsync(reading, policy.Revision, cancellationToken);
         if (await call(replicas.At(local.SiloAddress)) is { Refusal: null } here)
@@ -51,7 +53,7 @@ internal sealed class LeaderLocator(
             return near;
         return policy.Kind == ReadKind.AtLeast
             ? await AtLeastAsync(bucket, call, cancellationToken)
-            : await CallAsync(bucket, call, isWrite: false, cancellationToken);
+            : await CallAsync(bucket, call, Lost.AskAgain, cancellationToken);
     }
 
     /// <summary>What the own replica will soon have is not asked of anybody else; a replica that closes meanwhile leaves it to the others.</summary>
@@ -70,7 +72,7 @@ internal sealed class LeaderLocator(
         {
             try
             {
-                return await CallAsync(bucket, call, isWrite: false, cancellationToken);
+                return await CallAsync(bucket, call, Lost.AskAgain, cancellationToken);
             }
             catch (WatchException error) when (error.Code == WatchErrorCode.FutureRevision && time.GetElapsedTime(started) < options.Value.LeaderTimeout)
             {
@@ -79,16 +81,17 @@ internal sealed class LeaderLocator(
         }
     }
 
-    /// <summary>Has the leader do something that must not be done twice.</summary>
-    public Task<TReply> WriteAsync<TReply>(BucketId bucket, Func<IReplicaService, Task<TReply>> call, CancellationToken cancellationToken = default)
+    /// <summary>Has the leader do something that must not be done twice, unless its commands say that they may be sent again.</summary>
+    public Task<TReply> WriteAsync<TReply>(BucketId bucket, Func<IReplicaService, Task<TReply>> call, bool mayRepeat = false, CancellationToken cancellationToken = default)
         where TReply : LeaderReply
-        => CallAsync(bucket, call, isWrite: true, cancellationToken);
+        => CallAsync(bucket, call, mayRepeat ? Lost.SendAgain : Lost.GiveUp, cancellationToken);
 
-    private async Task<TReply> CallAsync<TReply>(BucketId bucket, Func<IReplicaService, Task<TReply>> call, bool isWrite, CancellationToken cancellationToken)
+    private async Task<TReply> CallAsync<TReply>(BucketId bucket, Func<IReplicaService, Task<TReply>> call, Lost whenLost, CancellationToken cancellationToken)
         where TReply : LeaderReply
     {
         var started = time.GetTimestamp();
         SiloAddress? sentBy = null;
+        WatchException? unknown = null;
         while (true)
         {
             if (await FindAsync(bucket) is { } leader)
@@ -98,7 +101,7 @@ internal sealed class LeaderLocator(
                     var reply = await CallAsync(leader, call);
                     if (reply.Refusal is not { } refusal)
                         return reply;
-                    if (refusal.Kind != RefusalKind.NotLeader)
+                    if (refusal.Kind != RefusalKind.NotLeader && unknown is null)
                         throw Refused(refusal);
                     Forget(bucket, leader);
                     // Two that name each other know nothing: after one redirect everybody is asked.
@@ -109,17 +112,19 @@ internal sealed class LeaderLocator(
                         continue;
                     }
                 }
-                catch (Exception error) when (IsLost(error))
+                catch (Exception error) when (IsLost(error) || (IsUnknown(error) && whenLost == Lost.SendAgain))
                 {
                     Forget(bucket, leader);
-                    if (isWrite)
-                        throw new WatchException(WatchErrorCode.OutcomeUnknown, $"The leader was lost while the write was under way; it may have taken effect or not: {error.Message}");
+                    if (whenLost != Lost.AskAgain)
+                        unknown = new WatchException(WatchErrorCode.OutcomeUnknown, $"The leader was lost while the write was under way; it may have taken effect or not: {error.Message}");
+                    if (whenLost == Lost.GiveUp)
+                        throw unknown!;
                 }
             }
 
             sentBy = null;
             if (time.GetElapsedTime(started) >= options.Value.LeaderTimeout)
-                throw new WatchException(WatchErrorCode.NoQuorum, $"No leader of bucket {bucket} answered within {options.Value.LeaderTimeout}.");
+                throw unknown ?? new WatchException(WatchErrorCode.NoQuorum, $"No leader of bucket {bucket} answered within {options.Value.LeaderTimeout}.");
             await Task.Delay(s_pause, time, cancellationToken);
         }
     }
@@ -173,7 +178,17 @@ internal sealed class LeaderLocator(
     private void Forget(BucketId bucket, SiloAddress leader) =>
         _leaders.TryRemove(new KeyValuePair<BucketId, SiloAddress>(bucket, leader));
 
+    private static bool IsUnknown(Exception error) => error is WatchException { Code: WatchErrorCode.OutcomeUnknown };
+
     private static bool IsLost(Exception error) => error is TimeoutException or OrleansException;
+
+    /// <summary>What becomes of a call whose answer is lost.</summary>
+    private enum Lost
+    {
+        AskAgain,
+        SendAgain,
+        GiveUp,
+    }
 
     private static WatchException Refused(Refusal refusal) => refusal.Kind switch
     {

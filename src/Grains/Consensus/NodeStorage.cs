@@ -2,7 +2,9 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Orleans;
 using Orleans.Runtime;
+using Watch.Core;
 using Watch.Core.Consensus;
+using Watch.Core.Keyspace;
 using Watch.Core.Storage;
 using Watch.Grains.Storage;
 
@@ -20,6 +22,7 @@ internal sealed partial class NodeStorage(
     IOptions<WatchSiloOptions> options,
     ILogger<NodeStorage> logger) : ILifecycleParticipant<ISiloLifecycle>
 {
+    private readonly Dictionary<GroupId, (BucketState State, LogIndex UpTo)> _states = [];
     private DataFolder? _folder;
     private Func<Task>? _stopWriting;
 
@@ -35,6 +38,11 @@ internal sealed partial class NodeStorage(
     /// <summary>This node's name.</summary>
     public string NodeName => string.IsNullOrEmpty(options.Value.NodeName) ? silo.Name : options.Value.NodeName;
 
+    /// <summary>A group's bucket as its snapshot has it, once; an empty one where there is none. The log goes on from there.</summary>
+    public BucketReplica BucketOf(GroupId group, WatchSiloOptions limits, ReplicaRules rules) => _states.Remove(group, out var loaded)
+        ? new BucketReplica(group, limits, loaded.State, loaded.UpTo, rules)
+        : new BucketReplica(group, limits, rules: rules);
+
     /// <summary>Names what has to have ended before the folder is closed.</summary>
     public void CloseAfter(Func<Task> stopWriting) => _stopWriting = stopWriting;
 
@@ -43,9 +51,25 @@ internal sealed partial class NodeStorage(
 
     private async Task OpenAsync(CancellationToken cancellationToken)
     {
-        await disk.Run(() => _folder = DataFolder.Open(files, options.Value.DataDirectory, NodeName, new RandomBits(random), new LogOptions(), Recovered));
+        await disk.Run(Open);
         if (Folder.Recovery?.Torn is { } torn)
             LogTornTail(logger, torn);
+    }
+
+    private void Open()
+    {
+        _folder = DataFolder.Open(files, options.Value.DataDirectory, NodeName, new RandomBits(random), new LogOptions(), Recovered);
+        foreach (var info in _folder.Snapshots.Newest.Values.Where(info => info.Group != GroupId.System))
+        {
+            using var reader = _folder.Snapshots.Read(info)!;
+            _states.Add(info.Group, (BucketState.Load(Pieces(reader)), info.Index));
+        }
+    }
+
+    private static IEnumerable<ReadOnlyMemory<byte>> Pieces(SnapshotReader reader)
+    {
+        for (var chunk = 0; reader.Read(chunk) is { } piece; chunk++)
+            yield return piece;
     }
 
     private async Task CloseAsync(CancellationToken cancellationToken)

@@ -29,10 +29,10 @@ namespace Watch.Grains.Consensus;
 /// </remarks>
 internal sealed partial class Replica
 {
-    private static readonly RaftOptions s_raft = new();
     private static readonly TimeSpan s_sealAfter = TimeSpan.FromMilliseconds(50);
 
     private readonly NodeStorage _storage;
+    private readonly RaftOptions _raft;
     private readonly TimeProvider _time;
     private readonly IWatchRandom _random;
     private readonly WatchSiloOptions _options;
@@ -50,6 +50,7 @@ internal sealed partial class Replica
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Node? _node;
     private GroupCommit? _commits;
+    private SnapshotKeeper? _snapshots;
     private Exception? _broken;
     private bool _running;
     private bool _stopping;
@@ -84,11 +85,18 @@ internal sealed partial class Replica
         _random = random;
         _options = options.Value;
         _logger = logger;
+        var standard = new RaftOptions();
+        _raft = standard with
+        {
+            SnapshotEntries = _options.SnapshotEntries,
+            SnapshotBytes = _options.SnapshotBytes,
+            SnapshotTailEntries = Math.Min(standard.SnapshotTailEntries, _options.SnapshotEntries / 10),
+        };
         storage.CloseAfter(StopAsync);
     }
 
     /// <summary>The node's state machine.</summary>
-    public Node Node => _node ??= new Node(_storage.Folder.Identity, _storage.Recovered, s_raft, _random.NextFraction);
+    public Node Node => _node ??= new Node(_storage.Folder.Identity, _storage.Recovered, _raft, _random.NextFraction);
 
     /// <summary>Why it accepts nothing; null while it does.</summary>
     public Refusal? Unavailable => this switch
@@ -102,7 +110,7 @@ internal sealed partial class Replica
     public string Incarnation => Node.Incarnation is { } incarnation ? incarnation.ToString("x32", System.Globalization.CultureInfo.InvariantCulture) : "";
 
     /// <summary>How long the log is on disk.</summary>
-    public long LogBytes => _storage.Folder.Log.End.Value;
+    public long LogBytes => _storage.Folder.Log.End - _storage.Folder.Log.Begin;
 
     /// <summary>What the clocks show.</summary>
     public Moment Now => new(_time.GetElapsedTime(0), _time.GetUtcNow().ToUnixTimeMilliseconds());
@@ -111,7 +119,7 @@ internal sealed partial class Replica
     public void BeBorn()
     {
         var incarnation = new UInt128(_random.NextBits(), _random.NextBits() | 1);
-        Node.BeBorn(incarnation, (int)s_raft.Lease.TotalMilliseconds, (int)s_raft.Margin.TotalMilliseconds, Now);
+        Node.BeBorn(incarnation, (int)_raft.Lease.TotalMilliseconds, (int)_raft.Margin.TotalMilliseconds, Now);
         LogBorn(_logger, Incarnation, Node.Self.Name);
     }
 
@@ -194,6 +202,7 @@ internal sealed partial class Replica
         try
         {
             _commits = new GroupCommit(Node, _storage.Folder.Log, _storage.Disk, () => Now, Ship);
+            _snapshots = new SnapshotKeeper(Node, _storage.Folder, _storage.Disk, () => Now, Of, _logger);
             // Owned by this loop: it ends when its channel is completed below.
             _ = TalkAsync();
             while (!_stopping || Node.HasToPersist)
@@ -201,12 +210,14 @@ internal sealed partial class Replica
                 if (_broken is { } broken)
                     throw broken;
                 Node.Tick(Now);
-                if (!await _commits.RoundAsync(Apply))
+                var wrote = await _commits.RoundAsync(Apply);
+                if (!await _snapshots.StepAsync(Settle) && !wrote)
                     await WaitAsync();
                 Settle();
             }
 
             await _commits.SealAsync();
+            await _storage.Disk.Run(_snapshots.Close);
         }
         catch (Exception error)
         {
@@ -253,6 +264,8 @@ internal sealed partial class Replica
         TellRoles();
         _commits!.Talk(Apply);
         TellLeases();
+        if (Node.HasSnapshotWork)
+            Wake();
         while (Node.TryTakeReadAnswer(Now, out var answer))
         {
             if (_reads.Remove((answer.Group, answer.Ticket), out var read))
@@ -270,6 +283,8 @@ internal sealed partial class Replica
         }
 
         var bucket = Of(committed.Group);
+        if (committed.Snapshot is { } snapshot)
+            bucket.Install(_snapshots!.Take(snapshot), snapshot.Index);
         bucket.Apply(committed.Entries.Span);
         Open(bucket);
         if (!Node.Groups[committed.Group].LeadsWithOwnTermCommitted)
@@ -345,7 +360,7 @@ internal sealed partial class Replica
     private BucketReplica Of(GroupId group)
     {
         if (!_buckets.TryGetValue(group, out var replica))
-            _buckets.Add(group, replica = new BucketReplica(group, _options, _rules));
+            _buckets.Add(group, replica = _storage.BucketOf(group, _options, _rules));
         return replica;
     }
 

@@ -202,6 +202,7 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
             Compacted = leading.State.Compacted,
             Keys = leading.State.LiveKeys,
             LogBytes = _replica.LogBytes,
+            Index = leading.State.Applied,
         },
     });
 

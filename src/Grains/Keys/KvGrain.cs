@@ -36,13 +36,13 @@ internal sealed class KvGrain(Publisher publisher, LeaderLocator leaders, OwnRep
     {
         Limits.CheckKey(_key, options.Value);
         Limits.CheckValue(request.Value, options.Value);
-        return Write(WriteCommand.Put(_key, request.Value, ConditionOf(request.Condition)));
+        return Write(WriteCommand.Put(_key, request.Value, ConditionOf(request.Condition), Checked(request.WriteId)));
     }
 
     public Task<WriteResult> Delete(DeleteRequest request, CancellationToken cancellationToken)
     {
         Limits.CheckKey(_key, options.Value);
-        return Write(WriteCommand.Delete(_key, ConditionOf(request.Condition)));
+        return Write(WriteCommand.Delete(_key, ConditionOf(request.Condition), Checked(request.WriteId)));
     }
 
     public Task<GetResult> Get(ReadPolicy policy, CancellationToken cancellationToken)
@@ -65,6 +65,10 @@ internal sealed class KvGrain(Publisher publisher, LeaderLocator leaders, OwnRep
         publisher.Offer(_bucket, outcome);
         return outcome.Result;
     }
+
+    private static WriteId? Checked(WriteId? id) => id is not { IsValid: false } wrong
+        ? id
+        : throw new WatchException(WatchErrorCode.InvalidOption, $"The write's id has number {wrong.Number}, oldest open number {wrong.OldestOpen} and seen index {wrong.Seen}; allowed is 1 <= oldest open <= number, and an index from 0.");
 
     private Condition? ConditionOf(WriteCondition? condition)
     {

@@ -92,4 +92,8 @@ public sealed record StatusResult
     /// <summary>The bytes of log on the leader's disk.</summary>
     [Id(9)]
     public long LogBytes { get; init; }
+
+    /// <summary>The index of the last entry of the log that the answering replica had applied: what <see cref="WriteId.Seen"/> begins with.</summary>
+    [Id(10)]
+    public LogIndex Index { get; init; }
 }

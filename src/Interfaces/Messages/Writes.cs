@@ -49,13 +49,15 @@ public sealed record WriteCondition
 /// <summary>A put of the key that the called grain stands for.</summary>
 /// <param name="Value">The new value.</param>
 /// <param name="Condition">What must hold for it to take effect; null for always.</param>
+/// <param name="WriteId">By which it takes effect once however often it is sent; null for a write that is sent once only.</param>
 [GenerateSerializer, Immutable, Alias("watch.PutRequest")]
-public sealed record PutRequest([property: Id(0)] ReadOnlyMemory<byte> Value, [property: Id(1)] WriteCondition? Condition = null);
+public sealed record PutRequest([property: Id(0)] ReadOnlyMemory<byte> Value, [property: Id(1)] WriteCondition? Condition = null, [property: Id(2)] WriteId? WriteId = null);
 
 /// <summary>A delete of the key that the called grain stands for.</summary>
 /// <param name="Condition">What must hold for it to take effect; null for always.</param>
+/// <param name="WriteId">By which it takes effect once however often it is sent; null for a write that is sent once only.</param>
 [GenerateSerializer, Immutable, Alias("watch.DeleteRequest")]
-public sealed record DeleteRequest([property: Id(0)] WriteCondition? Condition = null);
+public sealed record DeleteRequest([property: Id(0)] WriteCondition? Condition = null, [property: Id(1)] WriteId? WriteId = null);
 
 /// <summary>What came of a write.</summary>
 [GenerateSerializer, Alias("watch.WriteStatus")]
@@ -69,6 +71,12 @@ public enum WriteStatus
 
     /// <summary>Its condition did not hold; <see cref="WriteResult.Previous"/> is the key as it is.</summary>
     ConditionFailed = 2,
+
+    /// <summary>
+    /// It did not take effect now, and whether an earlier sending of the same <see cref="WriteId"/> did is not remembered any more. Only
+    /// grains answer this; <see cref="IWatchClient"/> throws <see cref="WatchErrorCode.OutcomeUnknown"/> in its place.
+    /// </summary>
+    Unknown = 3,
 }
 
 /// <summary>The answer to a write, given once the write is durable.</summary>
@@ -81,6 +89,13 @@ public sealed record WriteResult(
     [property: Id(1)] Revision Revision,
     [property: Id(2)] KeyValue? Previous)
 {
+    /// <summary>
+    /// Where in the group's log the write took its place; of a repeated write, its first sending. It says nothing to a caller but that
+    /// any <see cref="WriteId"/> made from it is fresh for some minutes.
+    /// </summary>
+    [Id(3)]
+    public LogIndex Index { get; init; }
+
     /// <summary>Whether the write's condition held (or it had none).</summary>
-    public bool Succeeded => Status != WriteStatus.ConditionFailed;
+    public bool Succeeded => Status is WriteStatus.Applied or WriteStatus.Unchanged;
 }

@@ -211,3 +211,70 @@ public sealed class KeyValueConverter : IConverter<KeyValue, KeyValueSurrogate>
         Version = value.Version,
     };
 }
+
+/// <summary>How a <see cref="LogIndex"/> travels.</summary>
+[GenerateSerializer, Immutable, Alias("watch.LogIndex")]
+public readonly struct LogIndexSurrogate(long value)
+{
+    /// <summary>The index's number.</summary>
+    [Id(0)]
+    public readonly long Value = value;
+}
+
+/// <summary>Converts a <see cref="LogIndex"/> to and from its surrogate.</summary>
+[RegisterConverter]
+public sealed class LogIndexConverter : IConverter<LogIndex, LogIndexSurrogate>
+{
+    /// <inheritdoc/>
+    public LogIndex ConvertFromSurrogate(in LogIndexSurrogate surrogate) => new(surrogate.Value);
+
+    /// <inheritdoc/>
+    public LogIndexSurrogate ConvertToSurrogate(in LogIndex value) => new(value.Value);
+}
+
+/// <summary>How a <see cref="WriteId"/> travels.</summary>
+[GenerateSerializer, Immutable, Alias("watch.WriteId")]
+public struct WriteIdSurrogate
+{
+    /// <summary>The upper half of the client's id.</summary>
+    [Id(0)]
+    public ulong ClientUpper;
+
+    /// <summary>The lower half of the client's id.</summary>
+    [Id(1)]
+    public ulong ClientLower;
+
+    /// <summary>The write's number.</summary>
+    [Id(2)]
+    public long Number;
+
+    /// <summary>The index that its client had seen.</summary>
+    [Id(3)]
+    public long Seen;
+
+    /// <summary>The lowest number that its client may still send.</summary>
+    [Id(4)]
+    public long OldestOpen;
+}
+
+/// <summary>Converts a <see cref="WriteId"/> to and from its surrogate.</summary>
+[RegisterConverter]
+public sealed class WriteIdConverter : IConverter<WriteId, WriteIdSurrogate>
+{
+    /// <inheritdoc/>
+    public WriteId ConvertFromSurrogate(in WriteIdSurrogate surrogate) => new(
+        new ClientId(new UInt128(surrogate.ClientUpper, surrogate.ClientLower)),
+        surrogate.Number,
+        new LogIndex(surrogate.Seen),
+        surrogate.OldestOpen);
+
+    /// <inheritdoc/>
+    public WriteIdSurrogate ConvertToSurrogate(in WriteId value) => new()
+    {
+        ClientUpper = (ulong)(value.Client.Value >> 64),
+        ClientLower = (ulong)value.Client.Value,
+        Number = value.Number,
+        Seen = value.Seen.Value,
+        OldestOpen = value.OldestOpen,
+    };
+}

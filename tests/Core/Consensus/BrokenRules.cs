@@ -8,10 +8,13 @@ internal abstract class BrokenRules(string name) : SafetyRules
     internal static readonly BrokenRules[] All =
     [
         new AcknowledgeBeforeSync(), new SkipTermCheck(), new WrongQuorum(), new CommitOldTermByCounting(), new LeaseFromAnswer(), new NoLeaseProtection(),
-        new VoteWithoutComparingLogs(), new VoteTwice(), new ReadWithoutAsking(),
+        new VoteWithoutComparingLogs(), new VoteTwice(), new ReadWithoutAsking(), new TruncateBeforeSync(), new RetireUnwritten(),
     ];
 
     internal string Name { get; } = name;
+
+    /// <summary>Whether a node's log may go on without what a snapshot stands for only when that snapshot is on the disk: the shell's part.</summary>
+    internal static bool SyncsBeforeTruncation(SafetyRules rules) => rules is not TruncateBeforeSync;
 
     /// <summary>Whether clients may ask for lease reads.</summary>
     internal virtual bool LeaseReads => true;
@@ -54,6 +57,20 @@ internal abstract class BrokenRules(string name) : SafetyRules
     private sealed class VoteTwice() : BrokenRules("vote twice in a term")
     {
         internal override bool MayVoteAgain => true;
+    }
+
+    internal sealed class InstallOlder() : BrokenRules("a snapshot replaces a log that is ahead of it")
+    {
+        internal override bool BringsForward(LogIndex snapshot, LogIndex committed) => true;
+
+        internal override bool Agrees(Term? own, Term snapshots) => false;
+    }
+
+    private sealed class TruncateBeforeSync() : BrokenRules("truncate the log before the snapshot is on the disk");
+
+    private sealed class RetireUnwritten() : BrokenRules("retire a segment without writing again what is needed of it")
+    {
+        internal override bool WritesAgainWhatGoes => false;
     }
 
     /// <summary>Leases also keep a leader's reads right that confirms them badly, as long as clocks behave: without them it shows.</summary>

@@ -40,7 +40,7 @@ internal sealed class Checkers
         if (_leaders.TryGetValue(group.Term, out var other) && other != node)
             throw new PromiseBrokenException($"election safety: both {other.Value} and {node.Value} lead in term {group.Term}");
         _leaders[group.Term] = node;
-        foreach (var entry in _committed)
+        foreach (var entry in _committed.Where(entry => entry.Index >= group.Log.First.Previous))
         {
             if (group.Log.TermAt(entry.Index) != entry.Term)
                 throw new PromiseBrokenException($"leader completeness: the leader of term {group.Term} lacks the committed entry {entry.Index} of term {entry.Term}");
@@ -118,7 +118,7 @@ internal sealed class Checkers
     private static void Match(RaftLog one, RaftLog two)
     {
         var agreed = false;
-        for (var index = LogIndex.Min(one.Last, two.Last); index >= one.First; index = index.Previous)
+        for (var index = LogIndex.Min(one.Last, two.Last); index >= LogIndex.Max(one.First, two.First); index = index.Previous)
         {
             var (a, b) = (one[index], two[index]);
             var same = a.Term == b.Term;

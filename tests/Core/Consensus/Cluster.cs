@@ -1,68 +1,25 @@
 using System.Buffers.Binary;
 using Watch.Core.Consensus;
-using Watch.Core.Consensus.Messages;
 using Watch.Core.Storage;
 
 namespace Watch.Core.Tests.Consensus;
-
-/// <summary>A disk that knows records: those of synced batches survive a crash, those of the batch at the disk do not.</summary>
-internal sealed class RecordDisk
-{
-    private readonly List<byte[]> _batches = [];
-    private byte[]? _atDisk;
-
-    internal bool IsBusy => _atDisk is not null;
-
-    internal void Write(LogBatch batch) => _atDisk = batch.Bytes.ToArray();
-
-    internal void Sync()
-    {
-        _batches.Add(_atDisk!);
-        _atDisk = null;
-    }
-
-    /// <summary>The power goes: what was not synced may be there or not.</summary>
-    internal void Crash(bool unsyncedSurvives)
-    {
-        if (unsyncedSurvives && _atDisk is not null)
-            _batches.Add(_atDisk);
-        _atDisk = null;
-    }
-
-    internal RecoveredLog Recover()
-    {
-        var recovered = new RecoveredLog();
-        foreach (var batch in _batches)
-        {
-            for (var at = LogFormat.BatchHeaderBytes; at < batch.Length; at += LogFormat.LengthOf(batch.AsSpan(at)))
-                Read(batch.AsSpan(at, LogFormat.LengthOf(batch.AsSpan(at))), recovered);
-        }
-        return recovered;
-    }
-
-    private static void Read(ReadOnlySpan<byte> record, RecoveredLog into)
-    {
-        if (LogFormat.TypeOf(record) == RecordType.Entry)
-        {
-            var (group, entry) = LogFormat.ReadEntry(record);
-            into.OnEntry(group, entry);
-            return;
-        }
-        var (of, state) = LogFormat.ReadHardState(record);
-        into.OnHardState(of, state);
-    }
-}
 
 /// <summary>One node of a cluster in memory: its disk, its clock, its state machine, and what it applied.</summary>
 internal sealed class Machine(int number, RaftOptions options, Func<double> jitter, SafetyRules rules)
 {
     internal static readonly GroupId Group = new(7);
 
+    /// <summary>Of some machines a snapshot is one piece often, of others hardly ever.</summary>
+    private int EntriesPerPiece => number % 2 == 0 ? 200 : 5;
+
+    private Queue<byte[]> _pieces = new();
+    private long? _firstKept;
+
     internal NodeId Id { get; } = new((UInt128)number);
 
     internal string Name { get; } = $"n{number}";
 
-    internal RecordDisk Disk { get; } = new();
+    internal ClusterDisk Disk { get; } = new(new NodeId((UInt128)number));
 
     internal LogBatch Batch { get; } = new();
 
@@ -77,9 +34,22 @@ internal sealed class Machine(int number, RaftOptions options, Func<double> jitt
     /// <summary>The register's value: that of the last command applied; 0 before the first.</summary>
     internal int Value { get; private set; }
 
+    /// <summary>Snapshots that were installed, over all of its runs.</summary>
+    internal int Installs { get; private set; }
+
+    /// <summary>Snapshots that were taken, over all of its runs.</summary>
+    internal int Snapshots { get; private set; }
+
+    /// <summary>Segments of the log that were retired, over all of its runs.</summary>
+    internal long Retired { get; private set; }
+
+    /// <summary>The snapshot that is being written, and what of the state is not written yet.</summary>
+    internal SnapshotWriter? Writer { get; private set; }
+
     /// <summary>Gives the disk the first entry of the group.</summary>
     internal void Found(IReadOnlyList<NodeId> voters)
     {
+        Disk.Open();
         var batch = new LogBatch();
         batch.Add(Group, new HardState(new Term(1), NodeId.None));
         batch.Add(Group, Membership.FirstEntry(voters));
@@ -87,34 +57,153 @@ internal sealed class Machine(int number, RaftOptions options, Func<double> jitt
         Disk.Sync();
     }
 
-    internal void Start(in Moment now)
+    /// <summary>Starts it; what it knows from its snapshot is told.</summary>
+    internal void Start(in Moment now, Action<Entry>? known = null)
     {
-        Node = new Node(new NodeIdentity(Name, Id), Disk.Recover(), options, jitter, rules);
+        var recovered = Disk.Open();
         Applied.Clear();
         Value = 0;
         Batch.Clear();
+        Writer = null;
+        _firstKept = null;
+        if (recovered.Groups.TryGetValue(Group, out var group) && group.Snapshot is { } snapshot)
+            Load(snapshot, known);
+        Node = new Node(new NodeIdentity(Name, Id), recovered, options, jitter, rules);
         Node.Start(now);
     }
 
-    internal void Crash(bool unsyncedSurvives)
+    internal void Crash(Random random)
     {
         Node = null;
-        Disk.Crash(unsyncedSurvives);
+        Disk.Crash(random);
     }
 
-    /// <summary>Applies what is committed; every entry applied is told.</summary>
+    /// <summary>Gives the disk what waits: a batch, or the next batch after which segments can go.</summary>
+    internal bool WriteBatch()
+    {
+        if (Disk.IsBusy || Node is not { } node)
+            return false;
+        if (!node.TryCollect(Batch))
+        {
+            if (Disk.Use.Segments.Count < 2 || !node.TryCollectRetirement(Disk.Use, Batch, out var firstKept))
+                return false;
+            _firstKept = firstKept;
+        }
+        Disk.Write(Batch);
+        return true;
+    }
+
+    /// <summary>What was written is synced.</summary>
+    internal void SyncBatch(in Moment now)
+    {
+        Disk.Sync();
+        Batch.Clear();
+        Node!.Persisted(now);
+        if (_firstKept is not { } firstKept)
+            return;
+        Retired += Disk.Use.Segments.Keys.Count(number => number < firstKept);
+        Disk.RetireBelow(firstKept);
+        _firstKept = null;
+    }
+
+    /// <summary>Does one piece of a snapshot that is taken; whether there was something to do.</summary>
+    internal bool StepSnapshot(bool takeOne)
+    {
+        if (Writer is null)
+        {
+            if (!takeOne && !Node!.TryTakeDue(out _))
+                return false;
+            if (Node!.BeginSnapshot(Group, new LogIndex(Applied.Count)) is not { } info)
+                return false;
+            Writer = Disk.Snapshots.Begin(info, received: false);
+            _pieces = Pieces();
+            if (!BrokenRules.SyncsBeforeTruncation(rules))
+                Node.SnapshotTaken(info);
+            return true;
+        }
+        if (_pieces.TryDequeue(out var piece))
+        {
+            Writer.Write(piece);
+            return true;
+        }
+        var done = Writer;
+        Writer = null;
+        var kept = done.Complete();
+        if (kept && BrokenRules.SyncsBeforeTruncation(rules))
+            Node!.SnapshotTaken(done.Info);
+        else if (!kept)
+            Node!.SnapshotGivenUp(done.Info);
+        Snapshots++;
+        return true;
+    }
+
+    /// <summary>Does what a transfer wants of the disk.</summary>
+    internal void Do(SnapshotWork work, in Moment now)
+    {
+        if (work is SnapshotWork.Read read)
+        {
+            var (content, isLast) = Disk.Desk.Read(read.Snapshot, read.Chunk);
+            Node!.ChunkRead(read, content, isLast, now);
+        }
+        else if (work is SnapshotWork.Write write)
+        {
+            Node!.ChunkWritten(write, Disk.Desk.Write(write.Snapshot, write.Chunk, write.IsLast, write.Content.Span), now);
+        }
+    }
+
+    /// <summary>Applies what is committed; every entry applied is told, and those that a snapshot brings.</summary>
     internal void Apply(in Moment now, Action<Entry> applied)
     {
         while (Node!.TryTakeCommitted(now, out var committed))
         {
-            foreach (var entry in committed.Entries.Span)
+            if (committed.Snapshot is { } snapshot)
             {
-                Applied.Add(entry);
-                if (entry.Kind == EntryKind.Command)
-                    Value = ValueOf(entry);
-                applied(entry);
+                Installs++;
+                Load(snapshot, applied);
             }
+            foreach (var entry in committed.Entries.Span)
+                Apply(entry, applied);
         }
+    }
+
+    private void Apply(Entry entry, Action<Entry>? applied)
+    {
+        Applied.Add(entry);
+        if (entry.Kind == EntryKind.Command)
+            Value = ValueOf(entry);
+        applied?.Invoke(entry);
+    }
+
+    /// <summary>The state is all that was applied: so a snapshot proves that nothing is missing in it.</summary>
+    private Queue<byte[]> Pieces()
+    {
+        var pieces = new Queue<byte[]>();
+        foreach (var entries in Applied.Chunk(EntriesPerPiece))
+        {
+            var piece = new MemoryStream();
+            foreach (var entry in entries)
+            {
+                var record = new byte[LogBatch.BytesOf(entry)];
+                LogFormat.WriteEntry(record, Group, entry);
+                piece.Write(record);
+            }
+            pieces.Enqueue(piece.ToArray());
+        }
+        return pieces;
+    }
+
+    private void Load(SnapshotInfo snapshot, Action<Entry>? applied)
+    {
+        Applied.Clear();
+        Value = 0;
+        using var reader = Disk.Snapshots.Read(snapshot)!;
+        for (var chunk = 0; reader.Read(chunk) is { } bytes; chunk++)
+        {
+            for (var at = 0; at < bytes.Length; at += LogFormat.LengthOf(bytes.AsSpan(at)))
+                Apply(LogFormat.ReadEntry(bytes.AsSpan(at, LogFormat.LengthOf(bytes.AsSpan(at)))).Entry, applied);
+        }
+        if (Applied.Count != snapshot.Index.Value)
+            throw new PromiseBrokenException($"{Name} loaded {Applied.Count} entries from a {snapshot}");
     }
 
     internal static byte[] Command(int value)

@@ -30,6 +30,11 @@ public sealed class ParcelCodecTests(ITestOutputHelper output)
         new(new LogIndex(12), new Term(5), new LogTime(71), 1_700_000_000_000, EntryKind.NoOp, default),
     });
 
+    private static InstallSnapshot Piece => new(
+        _group, _term, _from, _round,
+        new SnapshotInfo(_group, new LogIndex(9), new Term(3), new LogTime(70), new SnapshotMembers(new LogIndex(1), new Membership([_from], []), _from).Encode()),
+        3, true, new byte[] { 7, 8 });
+
     private static Heartbeat Beat => new(_from, _round, [new GroupTerm(_group, _term), new GroupTerm(new GroupId(8), new Term(1))]);
 
     private static Parcel All => new(new NodeId(2), [.. _messages, Append, Beat, new HeartbeatAnswer(_from, _round, [new GroupTerm(_group, Term.None)])]);
@@ -46,6 +51,32 @@ public sealed class ParcelCodecTests(ITestOutputHelper output)
         Assert.Equal(Beat.Leads.AsEnumerable(), Assert.IsType<Heartbeat>(read.Messages[^2]).Leads);
         Assert.Equal((_round, Term.None), (((HeartbeatAnswer)read.Messages[^1]).Round, ((HeartbeatAnswer)read.Messages[^1]).Reached[0].Term));
         Assert.Equal(ParcelCodec.Encode(All), ParcelCodec.Encode(read));
+    }
+
+    [Fact]
+    public void A_piece_of_a_snapshot_is_read_as_it_was_written_and_only_then_a_parcel_is_of_the_newer_version()
+    {
+        var parcel = new Parcel(new NodeId(2), [Piece, new SnapshotAnswer(_group, _term, _from, _round, new LogIndex(9), 4)]);
+        var bytes = ParcelCodec.Encode(parcel);
+        Assert.Equal((2, 1), (bytes[0], ParcelCodec.Encode(All)[0]));
+        var read = ParcelCodec.Decode(bytes);
+        var piece = Assert.IsType<InstallSnapshot>(read.Messages[0]);
+        Assert.True(piece.Snapshot.StandsFor(Piece.Snapshot) && piece.Snapshot.Members.Span.SequenceEqual(Piece.Snapshot.Members.Span) && piece.Content.Span.SequenceEqual(Piece.Content.Span));
+        Assert.Equal((3, true, _round, new LogTime(70)), (piece.Chunk, piece.IsLast, piece.Round, piece.Snapshot.Stamp));
+        Assert.Equal(parcel.Messages[1], read.Messages[1]);
+        for (var length = 0; length < bytes.Length; length++)
+            Assert.Throws<MalformedParcelException>(() => ParcelCodec.Decode(bytes.AsMemory(0, length)));
+    }
+
+    [Fact]
+    public void A_snapshot_that_cannot_be_is_refused()
+    {
+        foreach (var bad in new[]
+        {
+            Piece with { Snapshot = Piece.Snapshot with { Term = _term.Next } }, Piece with { Snapshot = Piece.Snapshot with { Index = LogIndex.None } },
+            Piece with { Snapshot = Piece.Snapshot with { Members = new byte[25] } }, Piece with { Content = default },
+        })
+            Assert.Throws<MalformedParcelException>(() => ParcelCodec.Decode(ParcelCodec.Encode(new Parcel(new NodeId(2), [bad]))));
     }
 
     [Fact]

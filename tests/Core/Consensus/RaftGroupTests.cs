@@ -124,14 +124,21 @@ public sealed class RaftGroupTests
     [Fact]
     public void A_recovered_log_replaces_from_a_repeated_index_on_and_has_no_gap()
     {
-        var log = new RecoveredLog();
-        foreach (var (index, term) in new[] { (1, 1), (2, 1), (3, 1), (2, 2) })
-            log.OnEntry(_id, EntryOf(index, term));
-        Assert.Equal((new LogIndex(2), new Term(2)), (log.Groups[_id].Log.Last, log.Groups[_id].Log.LastTerm));
+        var log = Recovering((1, 1), (2, 1), (3, 1), (2, 2));
         Assert.Throws<InvariantViolationException>(() => log.OnEntry(_id, EntryOf(4, 2)));
-        Assert.Throws<InvariantViolationException>(() => log.OnEntry(_id, EntryOf(3, 1)));
         log.OnHardState(_id, new HardState(new Term(5), _self));
         Assert.Throws<InvariantViolationException>(() => log.OnHardState(_id, new HardState(new Term(4), _self)));
+        Assert.Equal((new LogIndex(2), new Term(2)), (log.Groups[_id].Log.Last, log.Groups[_id].Log.LastTerm));
+        Assert.Throws<InvariantViolationException>(() => log.OnEntry(_id, EntryOf(3, 2)));
+        Assert.Throws<InvariantViolationException>(() => Recovering((1, 1), (2, 2), (3, 1)).Groups);
+
+        static RecoveredLog Recovering(params (int Index, int Term)[] entries)
+        {
+            var log = new RecoveredLog();
+            foreach (var (index, term) in entries)
+                log.OnEntry(_id, EntryOf(index, term));
+            return log;
+        }
     }
 
     [Fact]

@@ -18,6 +18,7 @@ namespace Watch.Core.Tests.Consensus;
 /// learner n1 n4              promote n1 n4   remove n1 n2                      transfer n1 n2
 /// lose n1 n2 COUNT           the next so many parcels from n1 to n2            limit n1 n2 COUNT   all but the next so many
 /// disk n1 stuck|quick                 entries n1
+/// snapshot n1                one is taken of its state                         log n1            which entries it still has, and of which snapshot
 /// </code>
 /// </remarks>
 internal sealed class RaftTranscript
@@ -25,7 +26,7 @@ internal sealed class RaftTranscript
     private static readonly RaftOptions s_options = new()
     {
         Lease = TimeSpan.FromMilliseconds(100), Margin = TimeSpan.FromMilliseconds(10), HeartbeatInterval = TimeSpan.FromMilliseconds(30),
-        ElectionJitter = TimeSpan.FromMilliseconds(60), AppendEntriesMax = 2, InFlightEntriesMax = 6,
+        ElectionJitter = TimeSpan.FromMilliseconds(60), AppendEntriesMax = 2, InFlightEntriesMax = 6, SnapshotTailEntries = 1,
     };
 
     private readonly List<Machine> _machines = [];
@@ -60,7 +61,7 @@ internal sealed class RaftTranscript
                 _pass.Clear();
                 return "ok";
             case "crash":
-                Of(words[1]).Crash(unsyncedSurvives: false);
+                Of(words[1]).Crash(new NothingSurvives());
                 return "ok";
             case "restart":
                 Of(words[1]).Start(Now);
@@ -76,12 +77,29 @@ internal sealed class RaftTranscript
                 return "ok";
             case "state":
                 break;
+            case "snapshot":
+                return Snapshot(Of(words[1]));
+            case "log":
+                return Log(Of(words[1]));
             default:
                 return Ask(words, Of(words[^1].StartsWith('n') && words.Length == 2 || words.Length > 2 ? words[1] : "n1"));
         }
         Settle();
         return State();
     }
+
+    private string Snapshot(Machine machine)
+    {
+        var before = machine.Snapshots;
+        var began = machine.StepSnapshot(takeOne: true);
+        while (began && machine.Snapshots == before)
+            machine.StepSnapshot(takeOne: false);
+        Settle();
+        return began ? Log(machine) : "nothing new";
+    }
+
+    private static string Log(Machine machine) =>
+        $"{machine.Raft!.Log.First} to {machine.Raft.Last} behind {(machine.Raft.Snapshot is { } snapshot ? $"a snapshot at {snapshot.Index} of term {snapshot.Term}" : "no snapshot")}";
 
     private string Ask(string[] words, Machine machine)
     {
@@ -176,14 +194,16 @@ internal sealed class RaftTranscript
             worked = true;
             Ship(parcel);
         }
-        if (!machine.Disk.IsBusy && machine.Node.TryCollect(machine.Batch))
-            machine.Disk.Write(machine.Batch);
+        machine.WriteBatch();
         if (machine.Disk.IsBusy && !_stuck.Contains(machine))
         {
             worked = true;
-            machine.Disk.Sync();
-            machine.Batch.Clear();
-            machine.Node.Persisted(Now);
+            machine.SyncBatch(Now);
+        }
+        while (!_stuck.Contains(machine) && machine.Node.TryTakeSnapshotWork(out var work))
+        {
+            worked = true;
+            machine.Do(work, Now);
         }
         machine.Apply(Now, _ => worked = true);
         while (machine.Node.TryTakeReadAnswer(Now, out var answer))

@@ -12,7 +12,7 @@ internal sealed partial class RandomCluster
         var machine = _machines[_random.Next(_machines.Count)];
         if (_random.Next(2) == 0)
             machine = _machines.Find(each => each.Raft is { Role: Role.Leader }) ?? machine;
-        switch (_isStormy ? 12 : _random.Next(16))
+        switch (_isStormy ? 12 : _random.Next(_leaseReads ? 16 : 20))
         {
             case 0 or 1:
                 Crash(machine);
@@ -41,7 +41,7 @@ internal sealed partial class RandomCluster
                 Transfers += machine.Node?.Transfer(Machine.Group, _machines[_random.Next(_machines.Count)].Id, NowOf(machine)) == true ? 1 : 0;
                 Work(machine);
                 break;
-            case 15:
+            case >= 15:
                 CutOneThenAll(machine);
                 break;
             case 14:
@@ -60,8 +60,18 @@ internal sealed partial class RandomCluster
     {
         if (machine.Node is null)
             return;
+        if (_random.Next(2) == 0)
+            machine.Disk.FailSoon(_random.Next(1, 8));                   // in the middle of some work at the disk
+        else
+            GoDown(machine);
+    }
+
+    private void GoDown(Machine machine)
+    {
+        if (machine.Node is null)
+            return;
         Crashes++;
-        machine.Crash(_random.Next(2) == 0);
+        machine.Crash(_random);
         At(_random.Next(300_000), () =>
         {
             if (machine.Node is null)
@@ -98,7 +108,7 @@ internal sealed partial class RandomCluster
         foreach (var other in _machines.Where(other => other != heard))
             _cut.Add((machine.Id, other.Id));
         var until = _random.Next(_isStormy ? 15_000 : 100_000);
-        At(until, () => Crash(machine));
+        At(until, () => GoDown(machine));
         At(until + 1, () => _cut.RemoveWhere(link => link.From == machine.Id));
     }
 
@@ -148,7 +158,11 @@ internal sealed partial class RandomCluster
         _calm = true;
         _cut.Clear();
         _slow.Clear();
-        foreach (var machine in _machines.Where(machine => machine.Node is null))
-            Start(machine);
+        foreach (var machine in _machines)
+        {
+            machine.Disk.FailSoon(int.MaxValue / 2);
+            if (machine.Node is null)
+                Start(machine);
+        }
     }
 }

@@ -1,6 +1,7 @@
 using Watch.Core.Consensus;
 using Watch.Core.Consensus.Messages;
 using Watch.Core.Storage;
+using Watch.Core.Tests.Storage;
 
 namespace Watch.Core.Tests.Consensus;
 
@@ -23,6 +24,10 @@ internal sealed partial class RandomCluster
         InFlightEntriesMax = 12,
         PromotionLagEntriesMax = 5,
         UncommittedEntriesMax = 60,
+        SnapshotEntries = 100,
+        SnapshotTailEntries = 12,
+        RewriteBytesMax = 600,
+        LogSegmentsMax = 3,
     };
 
     private readonly Random _random;
@@ -59,6 +64,12 @@ internal sealed partial class RandomCluster
     internal Checkers Checkers { get; } = new();
 
     internal int Crashes { get; private set; }
+
+    internal int Installs => _machines.Sum(machine => machine.Installs);
+
+    internal int Snapshots => _machines.Sum(machine => machine.Snapshots);
+
+    internal long Retired => _machines.Sum(machine => machine.Retired);
 
     internal int Lost { get; private set; }
 
@@ -107,7 +118,15 @@ internal sealed partial class RandomCluster
         // Within the margin: (lease + margin) by the fastest clock is no shorter than the lease by the slowest.
         var running = new Running { Rate = 0.96 + _random.NextDouble() * 0.08, Offset = _random.NextInt64(1_000_000_000), Since = _now };
         _running[machine] = running;
-        machine.Start(NowOf(machine));
+        try
+        {
+            machine.Start(NowOf(machine), entry => Checkers.Applied(machine.Id, entry, machine.Applied.Count));
+        }
+        catch (StorageException damage)
+        {
+            throw new PromiseBrokenException($"restart: {machine.Name} does not start any more: {damage.Message}");
+        }
+        At(_random.Next(20_000), () => StepSnapshot(machine, running));
         Work(machine);
     }
 
@@ -126,11 +145,17 @@ internal sealed partial class RandomCluster
         var now = NowOf(machine);
         while (node.TryTakeParcel(now, out var parcel))
             Ship(parcel);
-        if (!machine.Disk.IsBusy && node.TryCollect(machine.Batch))
-        {
-            machine.Disk.Write(machine.Batch);
-            var run = _running[machine];
+        var run = _running[machine];
+        if (WithPower(machine, () => machine.WriteBatch()) is not { } wrote)
+            return;
+        if (wrote)
             At(_random.Next(10) == 0 ? _random.Next(20_000) : _random.Next(100, 2000), () => Synced(machine, run));
+        while (node.TryTakeSnapshotWork(out var work))
+            run.Work.Enqueue(work);
+        if (run.Work.Count > 0 && !run.Works)
+        {
+            run.Works = true;
+            At(_random.Next(100, 3000), () => DoWork(machine, run));
         }
         while (node.TryTakeRoleChange(out var change))
         {
@@ -162,11 +187,14 @@ internal sealed partial class RandomCluster
 
     private void Synced(Machine machine, Running run)
     {
-        if (_running[machine] != run || machine.Node is not { } node)
+        if (_running[machine] != run || machine.Node is null)
             return;
-        machine.Disk.Sync();
-        machine.Batch.Clear();
-        node.Persisted(NowOf(machine));
+        var now = NowOf(machine);
+        WithPower(machine, () =>
+        {
+            machine.SyncBatch(now);
+            return true;
+        });
         Work(machine);
     }
 
@@ -269,6 +297,10 @@ internal sealed partial class RandomCluster
         internal long Since { get; init; }
 
         internal TimeSpan WakesAt { get; set; } = TimeSpan.MinValue;
+
+        internal Queue<SnapshotWork> Work { get; } = new();
+
+        internal bool Works { get; set; }
 
         internal Dictionary<(LogIndex, Term), (int Value, long Seen)> Writes { get; } = [];
 

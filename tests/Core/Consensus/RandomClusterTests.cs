@@ -14,6 +14,7 @@ public sealed class RandomClusterTests(ITestOutputHelper output)
     {
         var first = Tests.Seeds.Start(output, out var seed).Next(1_000_000_000);
         var (crashes, lost, cuts, transfers, changes, elections, writes, reads, leaseReads) = (0, 0, 0, 0, 0, 0, 0, 0, 0);
+        var (snapshots, installs, retired) = (0, 0, 0L);
         for (var each = first; each < first + Seeds; each++)
         {
             var cluster = new RandomCluster(each, SafetyRules.Raft);
@@ -26,13 +27,14 @@ public sealed class RandomClusterTests(ITestOutputHelper output)
                 throw new PromiseBrokenException($"WATCH_TEST_SEED={seed}, cluster {each}: {broken}");
             }
             (crashes, lost, cuts, transfers, changes) = (crashes + cluster.Crashes, lost + cluster.Lost, cuts + cluster.Cuts, transfers + cluster.Transfers, changes + cluster.Changes);
+            (snapshots, installs, retired) = (snapshots + cluster.Snapshots, installs + cluster.Installs, retired + cluster.Retired);
             (elections, writes) = (elections + cluster.Checkers.Elections, writes + cluster.Checkers.Acknowledged);
             (reads, leaseReads) = (reads + cluster.Checkers.Reads, leaseReads + cluster.Checkers.LeaseReads);
         }
-        var what = $"{Seeds} clusters from {first}: {elections} elections, {writes} writes, {reads} confirmed and {leaseReads} lease reads; {crashes} crashes, {lost} parcels lost, {cuts} cuts, {transfers} hand-overs, {changes} membership changes";
+        var what = $"{Seeds} clusters from {first}: {elections} elections, {writes} writes, {reads} confirmed and {leaseReads} lease reads; {crashes} crashes, {lost} parcels lost, {cuts} cuts, {transfers} hand-overs, {changes} membership changes; {snapshots} snapshots taken, {installs} installed, {retired} segments retired";
         output.WriteLine(what);
         // A run in which nothing happened proves nothing.
-        Assert.True(new[] { crashes, cuts, transfers, changes, elections, reads, leaseReads }.All(count => count > Seeds / 10) && writes > 100 * Seeds, what);
+        Assert.True(new long[] { crashes, cuts, transfers, changes, elections, reads, leaseReads, snapshots, installs, retired }.All(count => count > Seeds / 10) && writes > 100 * Seeds, what);
     }
 
     [Fact]

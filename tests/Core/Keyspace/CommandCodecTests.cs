@@ -4,6 +4,8 @@ namespace Watch.Core.Tests.Keyspace;
 
 public class CommandCodecTests
 {
+    private static readonly WriteId s_id = new(new ClientId(UInt128.Parse("FFEEDDCCBBAA99887766554433221100", System.Globalization.NumberStyles.HexNumber, null)), 9, new LogIndex(8), 7);
+
     public static TheoryData<string, Command> Layouts => new()
     {
         { "0101 00 00 01000000 61 02000000 0102", WriteCommand.Put(Key.Of("a"), new byte[] { 1, 2 }) },
@@ -12,6 +14,8 @@ public class CommandCodecTests
         { "0101 01 00 02000000 FF00", WriteCommand.Delete(Key.Of([0xFF, 0x00])) },
         { "0101 01 02 01000000 61 0807060504030201", WriteCommand.Delete(Key.Of("a"), Condition.RevisionEquals(new Revision(0x0102030405060708))) },
         { "0101 01 04 01000000 61", WriteCommand.Delete(Key.Of("a"), Condition.Exists) },
+        { "0103 00112233445566778899AABBCCDDEEFF 0900000000000000 0800000000000000 0700000000000000 00 03 01000000 61 01000000 05", WriteCommand.Put(Key.Of("a"), new byte[] { 5 }, Condition.Absent, s_id) },
+        { "0103 00112233445566778899AABBCCDDEEFF 0900000000000000 0800000000000000 0700000000000000 01 00 01000000 61", WriteCommand.Delete(Key.Of("a"), null, s_id) },
         { "0102 0500000000000000 FFFFFFFFFFFFFFFF", new CompactCommand(new Revision(5)) },
         { "0102 0500000000000000 0200000000000000", new CompactCommand(new Revision(5), new Revision(2)) },
     };
@@ -37,7 +41,10 @@ public class CommandCodecTests
 
     [Theory]
     [InlineData("0201 00 00 01000000 61 00000000", "version 2")]
-    [InlineData("0103 00 00 01000000 61 00000000", "kind 3")]
+    [InlineData("0104 00 00 01000000 61 00000000", "kind 4")]
+    [InlineData("0103 00112233445566778899AABBCCDDEEFF 0000000000000000 0000000000000000 0000000000000000 01 00 01000000 61", "number 0")]
+    [InlineData("0103 00112233445566778899AABBCCDDEEFF 0100000000000000 0000000000000000 0200000000000000 01 00 01000000 61", "open number 2")]
+    [InlineData("0103 00112233445566778899AABBCCDDEEFF 0100000000000000 FFFFFFFFFFFFFFFF 0100000000000000 01 00 01000000 61", "index -1")]
     [InlineData("0101 02 00 01000000 61 00000000", "Operation 2")]
     [InlineData("0101 00 05 01000000 61 00000000", "Condition 5")]
     [InlineData("0101 00 00 00000000 00000000", "no bytes")]

@@ -108,4 +108,12 @@ internal sealed class Collector : ILogReader
         $"{group} entry {entry.Index} {entry.Term} {entry.Stamp} {entry.WallTimeMs} {entry.Kind} {Convert.ToHexString(entry.Payload.Span)}");
 
     public void OnHardState(GroupId group, HardState state) => Lines.Add($"{group} state {state.Term} {state.Vote}");
+
+    public void OnSnapshot(SnapshotReader snapshot) => Lines.Add($"{snapshot.Info}");
+
+    public void OnBase(GroupId group, LogBase start) => Lines.Add($"{group} base {start.Index} {start.Term} {(start.Keeps ? "keeps" : "voids")}");
+
+    public void OnEnd() => HasEnded = true;
+
+    internal bool HasEnded { get; private set; }
 }

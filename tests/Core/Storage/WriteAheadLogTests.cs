@@ -139,7 +139,7 @@ public sealed class WriteAheadLogTests
         harness.Fs.Replace(file, record);
         var before = harness.Fs.Dump();
         var newer = Assert.Throws<NewerFormatException>(() => LogHarness.Reopen(harness.Fs));
-        Assert.Equal((file, (long)start, 9, 1), (newer.File, newer.Offset, newer.Found, newer.Known));
+        Assert.Equal((file, (long)start, 9, 2), (newer.File, newer.Offset, newer.Found, newer.Known));
         Assert.Equal(before, harness.Fs.Dump());
     }
 

@@ -9,8 +9,8 @@ public sealed class MalformedParcelException(string problem) : Exception($"A par
 /// <summary>
 /// Parcels as bytes. Little-endian, numbers of fixed width, nothing optional but where a flag says so.
 ///
-///   parcel     version 1 (1 byte), sender (16), receiver (16), number of messages (4), the messages
-///   message    kind (1); then, but for the two last kinds, group (4) and term (8); then by kind
+///   parcel     version (1 byte): 2 where a message of kind 11 or 12 is in it, else 1; sender (16), receiver (16), number of messages (4), the messages
+///   message    kind (1); then, but for the kinds 9 and 10, group (4) and term (8); then by kind
 ///     1 request pre-vote    last index (8), its term (8)
 ///     2 pre-vote answer     asked term (8), granted (1)
 ///     3 request vote        last index (8), its term (8), released (1: 0 or 1), and if so term (8), round (8)
@@ -21,15 +21,19 @@ public sealed class MalformedParcelException(string problem) : Exception($"A par
 ///     8 release lease       round number (8)
 ///     9 heartbeat           round (16), number of groups (4), each group (4) and term (8)
 ///    10 heartbeat answer    as 9
+///    11 install snapshot    round (16), index (8), its term (8), its stamp (8), members (length (4) and bytes), chunk (4), is last (1),
+///                           length (4), content
+///    12 snapshot answer     round (16), index (8), next chunk (4)
 ///   round      number (8), when it began in the sender's own clock's ticks (8)
 ///   entry      kind (1), term (8), stamp (8), wall clock (8), length (4), payload; its index follows from the one before
 ///
 /// A reader takes nothing on trust: a length beyond the bytes that are there, an unknown kind, a flag that is neither 0 nor 1, a negative
 /// number, or bytes behind the end are a <see cref="MalformedParcelException"/>.
 /// </summary>
-public static class ParcelCodec
+public static partial class ParcelCodec
 {
     internal const byte Version = 1;
+    internal const byte SnapshotVersion = 2;
 
     private const int RoundBytes = 16;
     private const int GroupTermBytes = 12;
@@ -42,6 +46,7 @@ public static class ParcelCodec
         AppendEntries append => SizeOf(append.Entries.Span),
         Heartbeat heartbeat => heartbeat.Leads.Length * GroupTermBytes,
         HeartbeatAnswer answer => answer.Reached.Length * GroupTermBytes,
+        InstallSnapshot part => part.Content.Length + part.Snapshot.Members.Length,
         _ => 0,
     };
 
@@ -50,7 +55,7 @@ public static class ParcelCodec
     {
         ArgumentNullException.ThrowIfNull(parcel);
         var writer = new ByteWriter(parcel.Messages.Sum(SizeOf) + MessageBytes);
-        writer.Byte(Version);
+        writer.Byte(parcel.Messages.Any(message => message is InstallSnapshot or SnapshotAnswer) ? SnapshotVersion : Version);
         writer.Node(parcel.Messages[0].From);
         writer.Node(parcel.To);
         writer.Int(parcel.Messages.Length);
@@ -65,7 +70,7 @@ public static class ParcelCodec
     {
         var reader = new ByteReader(bytes);
         var version = reader.Byte();
-        if (version != Version)
+        if (version is not (Version or SnapshotVersion))
             throw new MalformedParcelException($"version {version} is unknown");
         var from = reader.Node();
         var to = reader.Node();
@@ -115,6 +120,8 @@ public static class ParcelCodec
         AppendAnswer => 6,
         TimeoutNow => 7,
         ReleaseLease => 8,
+        InstallSnapshot => 11,
+        SnapshotAnswer => 12,
         _ => throw new ArgumentException($"{message.GetType().Name} has no bytes", nameof(message)),
     };
 
@@ -159,6 +166,9 @@ public static class ParcelCodec
                 break;
             case ReleaseLease release:
                 writer.Long(release.RoundNumber);
+                break;
+            case InstallSnapshot or SnapshotAnswer:
+                WriteOfSnapshot(ref writer, message);
                 break;
         }
     }
@@ -218,6 +228,8 @@ public static class ParcelCodec
             6 => new AppendAnswer(group, term, from, ReadRound(ref reader), reader.Flag(), reader.Index(), reader.Index(), reader.Term(), reader.Index()),
             7 => new TimeoutNow(group, term, from, reader.Long()),
             8 => new ReleaseLease(group, term, from, reader.Long()),
+            11 => ReadSnapshot(ref reader, group, term, from),
+            12 => new SnapshotAnswer(group, term, from, ReadRound(ref reader), reader.Index(), (int)reader.Natural(reader.Int())),
             _ => throw new MalformedParcelException($"message kind {kind} is unknown"),
         };
     }

@@ -1,0 +1,80 @@
+using Watch.Core.Consensus.Messages;
+
+namespace Watch.Core.Consensus;
+
+/// <summary>
+/// Sending a snapshot to a follower that needs entries which this leader's log no longer has.
+///
+///   L9  A follower is sent either entries or a snapshot, never both: entries only behind an index that the log still knows, and a
+///       snapshot only where the log begins later than what the follower needs.
+///   L10 One chunk is on its way to a follower at a time; it is sent again when no answer comes, and the follower says which one it
+///       needs. When the leader takes a newer snapshot meanwhile, the transfer begins anew with that one.
+///   L11 A transfer holds nothing else up: what the others are sent, heartbeats and reads go on, and a node has at most
+///       <see cref="RaftOptions.SnapshotTransfersMax"/> under way.
+/// </summary>
+internal sealed partial class LeaderRole
+{
+    /// <summary>Whether a transfer is under way: taking another snapshot now would begin it anew.</summary>
+    internal bool IsTransferring => _others.Values.Any(progress => progress.Transfer is not null && !progress.IsSilent);
+
+    /// <summary>A chunk was read; null where the snapshot is gone.</summary>
+    internal void ChunkRead(SnapshotWork.Read work, ReadOnlyMemory<byte>? content, bool isLast, in Moment now)
+    {
+        if (!_others.TryGetValue(work.To, out var progress) || progress.Transfer is not { } transfer || !transfer.Info.StandsFor(work.Snapshot))
+            return;
+        if (content is { } bytes)
+            transfer.Read(work.Chunk, bytes, isLast);
+        else
+            progress.GiveUpTransfer(now, Options);
+    }
+
+    private void SendSnapshot(NodeId node, Progress progress, in Moment now)
+    {
+        if (progress.IsSilent || progress.AwaitsProbe)
+            return;
+        var newest = Group.Snapshot;
+        Invariant.That(newest is not null && newest.Index >= Log.First.Previous, $"L9: a snapshot stands for what the log no longer has (group {Group.Id})");
+        if (!Context.Transfers.TryTake(Group.Id, node, Options.SnapshotTransfersMax))
+        {
+            progress.AwaitTransfer(now, Options);
+            return;
+        }
+        var transfer = progress.TransferOf(newest);                      // L10
+        if (transfer.MustAsk)
+        {
+            transfer.Asked();
+            Group.Want(new SnapshotWork.Read(transfer.Info, node, transfer.Chunk));
+        }
+        if (transfer.Content is not { } content)
+            return;
+        Group.Send(node, new InstallSnapshot(Group.Id, Group.Term, Group.Self, Context.Rounds.Current, transfer.Info, transfer.Chunk, transfer.IsLast, content));
+        progress.AwaitTransfer(now, Options);
+    }
+
+    private void Hear(SnapshotAnswer answer, in Moment now)
+    {
+        if (!_others.TryGetValue(answer.From, out var progress))
+            return;
+        Hear(progress, answer.Round, now);
+        if (progress.Transfer is { } transfer && transfer.Info.Index == answer.Index && transfer.GoTo(answer.Next))
+            progress.GoOn();
+    }
+
+    /// <summary>The follower's log reaches the snapshot's index, or nobody knows whether it still listens: others may be sent theirs.</summary>
+    private void EndTransfer(NodeId node, Progress progress)
+    {
+        if (progress.Transfer is not { } transfer || (progress.Match < transfer.Info.Index && !progress.IsSilent))
+            return;
+        progress.DropTransfer();
+        Context.Transfers.Give(Group.Id, node);
+    }
+
+    private void EndTransfers()
+    {
+        foreach (var (node, progress) in _others)
+        {
+            progress.DropTransfer();
+            Context.Transfers.Give(Group.Id, node);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+using Watch.Core.Consensus.Messages;
+using Watch.Core.Storage;
+
+namespace Watch.Core.Consensus;
+
+/// <summary>
+/// Snapshots: what they stand for is dropped from the log, and a replica that needs what was dropped is sent one.
+///
+///   R12 A snapshot stands for committed entries only, and names index, term, stamp and members there. Entries are dropped when the
+///       snapshot is durable, has its name, and everything up to there was handed out; some stay for followers that lag a little.
+///   R13 A snapshot is installed only where it brings the replica forward: never at or below its commit index. Where the log agrees with
+///       it at its index, the log stays as it is and no state is loaded. Where it does not, all of the log belongs to another history
+///       or ends before it, and goes; nothing committed is among that.
+///   R14 A replica says that it has a snapshot's log when the snapshot is durable. The word in the write-ahead log that older entries are
+///       void (<see cref="LogBase"/>) is written before any newer entry; a crash in between is put right at recovery (G2).
+/// </summary>
+public sealed partial class RaftGroup
+{
+    private readonly Queue<SnapshotWork> _work = new();
+    private SnapshotReceipt? _receipt;
+    private LogBase? _base;
+    private InstalledSnapshot? _installed;
+    private long _bytesBehind;
+    private long _bytesBegun;
+    private bool _isTaking;
+
+    /// <summary>Its newest durable snapshot; null where there is none.</summary>
+    public SnapshotInfo? Snapshot { get; private set; }
+
+    /// <summary>How many entries were handed out that no snapshot stands for.</summary>
+    public long EntriesBehindSnapshot => _handedOut - SnapshotIndex;
+
+    /// <summary>How many bytes of the log they were, about.</summary>
+    public long BytesBehindSnapshot => _bytesBehind;
+
+    internal LogIndex SnapshotIndex => Snapshot?.Index ?? LogIndex.None;
+
+    /// <summary>Whether so much has come since the last snapshot that another one pays.</summary>
+    internal bool IsDueForSnapshot
+    {
+        get
+        {
+            // A transfer would begin anew: it gets a while, but not for ever.
+            if (_isTaking)
+                return false;
+            var patience = Leading is { IsTransferring: true } ? Options.SnapshotPatience : 1;
+            return EntriesBehindSnapshot >= Options.SnapshotEntries * patience || _bytesBehind >= Options.SnapshotBytes * patience;
+        }
+    }
+
+    /// <summary>What a snapshot stands for that is taken of the state with everything applied up to an index.</summary>
+    internal SnapshotInfo BeginSnapshot(LogIndex applied)
+    {
+        Invariant.That(applied <= _handedOut && applied > SnapshotIndex, $"R12: a snapshot stands for what was handed out (group {Id}: {applied} of {_handedOut}, after {SnapshotIndex})");
+        (_bytesBegun, _isTaking) = (_bytesBehind, true);
+        return new SnapshotInfo(Id, applied, _log.TermAt(applied)!.Value, _log.StampAt(applied), _members.At(applied).Encode());
+    }
+
+    /// <summary>A snapshot that was begun here is durable.</summary>
+    internal void SnapshotTaken(SnapshotInfo taken)
+    {
+        _isTaking = false;
+        if (taken.Index <= SnapshotIndex)
+            return;
+        Invariant.That(taken.Index <= Committed, "R12: a snapshot stands for committed entries");
+        Snapshot = taken;
+        _bytesBehind -= _bytesBegun;
+        Forget();
+    }
+
+    /// <summary>The snapshot that was begun here came to nothing: a newer one arrived meanwhile.</summary>
+    internal void SnapshotGivenUp() => _isTaking = false;
+
+    /// <summary>Takes the next piece of work for the disk.</summary>
+    internal bool TryTakeWork(out SnapshotWork work) => _work.TryDequeue(out work!);
+
+    internal void Want(SnapshotWork work) => _work.Enqueue(work);
+
+    /// <summary>Takes the snapshot that was installed: state begins from it, before any entry is applied.</summary>
+    internal InstalledSnapshot? TakeInstalled()
+    {
+        var installed = _installed;
+        _installed = null;
+        return installed;
+    }
+
+    /// <summary>A leader sends a piece of its snapshot.</summary>
+    internal void Receive(InstallSnapshot message)
+    {
+        if (!Rules.BringsForward(message.Snapshot.Index, Committed))
+        {
+            Send(message.From, HasSnapshot(message.Snapshot, message.Round), message.Snapshot.Index);      // R13
+            return;
+        }
+        if (_receipt is { IsBusy: true })
+            return;
+        if (_receipt is null || !_receipt.IsOf(message.From, message.Snapshot))
+            _receipt = new SnapshotReceipt(message.From, message.Snapshot);
+        _receipt.Round = message.Round;
+        if (message.Chunk == _receipt.Next)
+            Want(_receipt.Take(message));
+        else
+            Send(message.From, new SnapshotAnswer(Id, Term, Self, message.Round, message.Snapshot.Index, _receipt.Next));
+    }
+
+    /// <summary>A chunk was written; with the last one the snapshot is durable, unless a newer one was there.</summary>
+    internal void ChunkWritten(SnapshotWork.Write work, bool kept, in Moment now)
+    {
+        if (_receipt is not { IsBusy: true } receipt || !receipt.IsOf(work.From, work.Snapshot))
+            return;
+        receipt.Written();
+        if (work.IsLast)
+        {
+            _receipt = null;
+            if (kept)
+                Install(work.Snapshot, receipt.Content, now);
+        }
+        if (Leader != work.From)
+            return;
+        if (!work.IsLast)
+            Send(work.From, new SnapshotAnswer(Id, Term, Self, receipt.Round, work.Snapshot.Index, receipt.Next));
+        else if (work.Snapshot.Index <= Committed)
+            Send(work.From, HasSnapshot(work.Snapshot, receipt.Round), work.Snapshot.Index);
+    }
+
+    /// <summary>The state that the write-ahead log has of this group, or will have with what was collected.</summary>
+    internal HardState CollectedState => _takenState;
+
+    /// <summary>The entries behind the snapshot that the write-ahead log has, or will have with what was collected.</summary>
+    internal ReadOnlyMemory<Entry> CollectedBehindSnapshot => _log.Slice(SnapshotIndex, _taken);
+
+    /// <summary>Whether the write-ahead log has what this replica's log says, as far as it was collected.</summary>
+    internal bool IsCollectedBehindSnapshot => _base is null && _taken >= SnapshotIndex;
+
+    private AppendAnswer HasSnapshot(SnapshotInfo snapshot, in Round round) =>
+        new(Id, Term, Self, round, true, snapshot.Index, LogIndex.None, Term.None, Committed);
+
+    private void Install(SnapshotInfo snapshot, ReadOnlyMemory<byte> content, in Moment now)
+    {
+        Snapshot = snapshot;
+        _bytesBehind = 0;
+        if (!Rules.BringsForward(snapshot.Index, Committed) || Rules.Agrees(_log.TermAt(snapshot.Index), snapshot.Term))
+        {
+            if (Role != Role.Leader)
+                AdvanceCommit(snapshot.Index);
+            Forget();
+            return;
+        }
+        Invariant.That(Role != Role.Leader, $"R13: a leader has everything that was committed (group {Id}, term {Term})");
+        _log = new RaftLog(snapshot.Index, snapshot.Term, snapshot.Stamp);
+        _members = new MembershipHistory(_log, SnapshotMembers.Decode(snapshot.Members.Span));
+        Committed = _handedOut = _taken = _durable = snapshot.Index;
+        _base = new LogBase(snapshot.Index, snapshot.Term, Keeps: false);        // R14
+        _installed = new InstalledSnapshot(snapshot, content);
+        if (Role is not (Role.Follower or Role.Learner))
+            Follow(NodeId.None, now);
+        else if (MayStand == Role is Role.Learner)
+            Follow(Leader, now);
+    }
+
+    /// <summary>R12.</summary>
+    private void Forget()
+    {
+        var upTo = LogIndex.Min(LogIndex.Min(SnapshotIndex, Committed), LogIndex.Min(_handedOut, _durable));
+        var (entries, bytes) = (0, 0L);
+        while (upTo > _log.First.Previous && entries < Options.SnapshotTailEntries && (bytes += LogBatch.BytesOf(_log[upTo])) <= Options.SnapshotTailBytes)
+        {
+            entries++;
+            upTo = upTo.Previous;
+        }
+        _log.ForgetUpTo(upTo);
+        _members.ForgetUpTo(upTo);
+    }
+}
+
+/// <summary>A snapshot that took a log's place.</summary>
+/// <param name="Info">What it stands for.</param>
+/// <param name="Content">Of the system group its content.</param>
+internal sealed record InstalledSnapshot(SnapshotInfo Info, ReadOnlyMemory<byte> Content);

@@ -1,0 +1,77 @@
+namespace Watch.Core.Storage;
+
+/// <summary>
+/// Writes one snapshot, chunk by chunk, so that the disk thread does other work in between. Every chunk is synced by itself: one sync of
+/// all of them at the end would hold up the log for as long as the disk needs for the whole file. Not thread-safe: the disk thread owns it.
+/// </summary>
+public sealed class SnapshotWriter : IDisposable
+{
+    /// <summary>The content of one chunk, at most: a piece of a state that ends with a value of the longest kind. Most have 256 KiB.</summary>
+    public const int ChunkBytesMax = 48 << 20;
+
+    private readonly SnapshotStore _store;
+    private readonly IFile _file;
+    private byte[] _buffer = [];
+    private long _length;
+    private long _content;
+    private uint _checksum;
+    private bool _closed;
+
+    internal SnapshotWriter(SnapshotStore store, NodeId node, SnapshotInfo info, string path, IFile file)
+    {
+        (_store, Info, Path, _file) = (store, info, path, file);
+        Put(SnapshotFormat.Header(node, info, out _checksum));
+    }
+
+    /// <summary>What the snapshot stands for.</summary>
+    public SnapshotInfo Info { get; }
+
+    /// <summary>How many chunks were written.</summary>
+    public int Chunks { get; private set; }
+
+    internal string Path { get; }
+
+    /// <summary>Writes the next chunk and makes it durable.</summary>
+    /// <param name="content">1 to <see cref="ChunkBytesMax"/> bytes.</param>
+    public void Write(ReadOnlySpan<byte> content)
+    {
+        Invariant.That(!_closed && content.Length is > 0 and <= ChunkBytesMax, "S1: a chunk has content, and not too much");
+        if (_buffer.Length < SnapshotFormat.ChunkHeaderBytes + content.Length)
+            _buffer = new byte[SnapshotFormat.ChunkHeaderBytes + content.Length];
+        var bytes = _buffer.AsSpan(0, SnapshotFormat.ChunkHeaderBytes + content.Length);
+        SnapshotFormat.WriteChunk(bytes, Chunks, content, ref _checksum);
+        Put(bytes);
+        Chunks++;
+        _content += content.Length;
+        _file.Sync();
+    }
+
+    /// <summary>
+    /// Completes the snapshot: from here on it is durable and the group's newest, and the one before it is gone. False where the store has
+    /// a newer one by now; then this one is thrown away.
+    /// </summary>
+    public bool Complete()
+    {
+        Invariant.That(!_closed, "S1: a snapshot is completed once");
+        Put(SnapshotFormat.Trailer(Chunks, _content, _checksum));
+        _file.Sync();
+        Close();
+        return _store.Adopt(this);
+    }
+
+    /// <summary>Gives the file up unless it was completed; it stays behind without a name until the folder is opened again or the group's next snapshot.</summary>
+    public void Dispose() => Close();
+
+    private void Close()
+    {
+        if (!_closed)
+            _file.Dispose();
+        _closed = true;
+    }
+
+    private void Put(ReadOnlySpan<byte> bytes)
+    {
+        _file.Write(_length, bytes);
+        _length += bytes.Length;
+    }
+}

@@ -1,0 +1,145 @@
+using Watch.Core.Keyspace;
+using Xunit.Abstractions;
+
+namespace Watch.Core.Tests.Keyspace;
+
+/// <summary>
+/// Clients that send each write several times, over a way that loses, repeats, delays and reorders, to a table with little room. The
+/// checker keeps everything: of each write what it did and what it was answered.
+/// </summary>
+internal sealed class RetryStorm(int seed, KeyspaceRules rules, ResultLimits limits, bool lateCopies)
+{
+    private readonly Random _random = new(seed);
+    private readonly BucketState _state = new(limits, rules);
+    private readonly List<Write> _underWay = [];
+    private readonly List<Write> _ended = [];
+    private readonly Client[] _clients = [new(1), new(2), new(3)];
+    private long _stamp;
+    private int _unknown;
+
+    /// <summary>One run; how many copies were refused as unknown.</summary>
+    public static int Run(int seed, KeyspaceRules rules, ITestOutputHelper output, ResultLimits? limits = null, bool lateCopies = true)
+    {
+        var storm = new RetryStorm(seed, rules, limits ?? new ResultLimits { ResultsMax = 6, ResultsPerClientMax = 4, SpanMs = 200, BytesMax = 10_000 }, lateCopies);
+        try
+        {
+            for (var step = 0; step < 150; step++)
+                storm.Step();
+        }
+        catch (Exception failure)
+        {
+            output.WriteLine($"storm seed {seed}");
+            throw failure as ViolationException ?? new ViolationException($"seed {seed}: {failure.Message}");
+        }
+
+        return storm._unknown;
+    }
+
+    private void Step()
+    {
+        _stamp += _random.Next(10) == 0 ? _random.Next(300) : _random.Next(5);
+        switch (_random.Next(6))
+        {
+            case 0 or 1 when _underWay.Count < 12:
+                Begin(_clients[_random.Next(_clients.Length)]);
+                break;
+            case 2 when lateCopies && _ended.Count > 0:
+                Arrive(_ended[_random.Next(_ended.Count)], isOpen: false);
+                break;
+            case 3 when _random.Next(4) == 0:
+                Apply(new CompactCommand(_state.Revision));
+                break;
+            case 4 when _underWay.Count > 0 && _random.Next(3) == 0:
+                End(_underWay[_random.Next(_underWay.Count)]);                   // gives up
+                break;
+            default:
+                if (_underWay.Count == 0)
+                    break;
+                var write = _underWay[_random.Next(_underWay.Count)];
+                var answer = Arrive(write, isOpen: true);
+                if (_random.Next(2) == 0)                                        // else the answer is lost on its way
+                {
+                    write.Client.Seen = LogIndex.Max(write.Client.Seen, answer.Index);
+                    End(write);
+                }
+
+                break;
+        }
+    }
+
+    private void Begin(Client client)
+    {
+        if (_random.Next(3) == 0)
+            client.Seen = _state.Applied;
+        client.Last++;
+        client.Open.Add(client.Last);
+        var id = new WriteId(client.Id, client.Last, client.Seen, client.Open.Min);
+        var key = Key.Of($"/{_random.Next(4)}");
+        var condition = _random.Next(4) == 0 ? Condition.Absent : null;
+        var command = _random.Next(4) == 0
+            ? WriteCommand.Delete(key, condition, id)
+            : WriteCommand.Put(key, System.Text.Encoding.UTF8.GetBytes($"{client.Id.Value}.{client.Last}"), condition, id);
+        _underWay.Add(new Write(client, command));
+    }
+
+    private void End(Write write)
+    {
+        _underWay.Remove(write);
+        _ended.Add(write);
+        write.Client.Open.Remove(write.Command.Id!.Value.Number);
+    }
+
+    private Outcome Arrive(Write write, bool isOpen)
+    {
+        var before = _state.Revision;
+        var answer = Apply(write.Command);
+        if (_state.Revision != before)
+            write.Effects++;
+        Check(write.Effects <= 1, $"{write.Command.Id} took effect {write.Effects} times");
+        if (answer.Status == ApplyStatus.Unknown)
+        {
+            _unknown++;
+            Check(_state.Revision == before, $"{write.Command.Id} was refused and took effect");
+            Check(!isOpen || lateCopies, $"{write.Command.Id} is open and was refused though there is room");
+            return answer;
+        }
+
+        Check((write.Answer ??= Text(answer)) == Text(answer), $"{write.Command.Id} was answered {write.Answer}, then {Text(answer)}");
+        return answer;
+    }
+
+    private Outcome Apply(Command command) => _state.Apply(command, new AppliedAt(_state.Applied.Next, new LogTime(_stamp), _stamp), NothingWatched.Instance);
+
+    private static string Text(Outcome answer) =>
+        $"{answer.Status} {answer.Revision} at {answer.Index} before {answer.Previous?.ModRevision} {Convert.ToHexString((answer.Previous?.Value ?? default).Span)}";
+
+    private static void Check(bool holds, string what)
+    {
+        if (!holds)
+            throw new ViolationException(what);
+    }
+
+    internal sealed class ViolationException(string what) : Exception(what);
+
+    private sealed class Client(int id)
+    {
+        public ClientId Id { get; } = new((UInt128)id);
+
+        public long Last { get; set; }
+
+        public LogIndex Seen { get; set; }
+
+        public SortedSet<long> Open { get; } = [];
+    }
+
+    private sealed class Write(Client client, WriteCommand command)
+    {
+        public Client Client { get; } = client;
+
+        public WriteCommand Command { get; } = command;
+
+        public int Effects { get; set; }
+
+        public string? Answer { get; set; }
+    }
+}

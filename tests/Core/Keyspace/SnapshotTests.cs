@@ -1,0 +1,146 @@
+using System.Buffers;
+using Watch.Core.Keyspace;
+using Xunit.Abstractions;
+
+namespace Watch.Core.Tests.Keyspace;
+
+public class SnapshotTests(ITestOutputHelper output)
+{
+    [Fact]
+    public void Whatever_is_applied_meanwhile_a_snapshot_is_of_the_moment_at_which_it_began()
+    {
+        var random = Seeds.Start(output, out var seed);
+        for (var history = 0; history < 300; history++)
+            SnapshotRun.Check(random.Next(), KeyspaceRules.Standard, $"seed {seed}, history {history}");
+    }
+
+    [Theory]
+    [InlineData(typeof(SavesNothing))]
+    [InlineData(typeof(DropsResults))]
+    public void A_broken_rule_is_noticed(Type rule)
+    {
+        for (var seed = 0; seed < 100; seed++)
+        {
+            try
+            {
+                SnapshotRun.Check(seed, (KeyspaceRules)Activator.CreateInstance(rule)!, $"seed {seed}");
+            }
+            catch (Exception noticed)
+            {
+                output.WriteLine(noticed.Message);
+                return;
+            }
+        }
+
+        Assert.Fail($"{rule.Name} was not noticed");
+    }
+
+    [Fact]
+    public void An_empty_state_is_one_piece_and_comes_back()
+    {
+        var pieces = Take(new BucketState());
+        Assert.Equal(new BucketState().Digest(), Load(Assert.Single(pieces)).Digest());
+    }
+
+    [Fact]
+    public void One_snapshot_is_open_at_a_time_and_none_is_read_after_its_end()
+    {
+        var state = new BucketState();
+        var first = state.BeginSnapshot();
+        Assert.Throws<InvalidOperationException>(() => state.BeginSnapshot());
+        first.Dispose();
+        first.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => first.TryWritePiece(new ArrayBufferWriter<byte>()));
+        state.BeginSnapshot().Dispose();
+    }
+
+    [Fact]
+    public void The_bytes_of_format_version_1_are_fixed()
+    {
+        var pieces = Take(Small()).Select(Convert.ToHexString).ToList();
+        output.WriteLine(string.Join('\n', pieces));
+        Assert.Equal(SnapshotGolden.Pieces.Select(piece => piece.Replace(" ", "", StringComparison.Ordinal)), pieces);
+        Assert.Equal(Small().Digest(), Load([.. SnapshotGolden.Pieces.Select(piece => Convert.FromHexString(piece.Replace(" ", "", StringComparison.Ordinal)))]).Digest());
+    }
+
+    [Fact]
+    public void Pieces_that_are_missing_or_repeated_or_not_in_order_are_refused()
+    {
+        var pieces = Take(Small());
+        for (var each = 0; each < pieces.Length; each++)
+        {
+            Refused([.. pieces[..each], .. pieces[(each + 1)..]]);
+            Refused([.. pieces[..(each + 1)], .. pieces[each..]]);
+            if (each > 0)
+                Refused([.. pieces[..(each - 1)], pieces[each], pieces[each - 1], .. pieces[(each + 1)..]]);
+        }
+
+        Refused([]);
+    }
+
+    [Fact]
+    public void Bytes_that_break_the_format_are_refused_by_type_and_never_otherwise()
+    {
+        var pieces = Take(Small());
+        var refused = 0;
+        for (var piece = 0; piece < pieces.Length; piece++)
+        {
+            for (var cut = 0; cut < pieces[piece].Length; cut++)
+                Refused([.. pieces[..piece], pieces[piece][..cut], .. pieces[(piece + 1)..]]);
+            for (var bit = 0; bit < pieces[piece].Length * 8; bit++)
+            {
+                var flipped = pieces[piece].ToArray();
+                flipped[bit / 8] ^= (byte)(1 << (bit % 8));
+                try
+                {
+                    Assert.NotEqual(Small().Digest(), Load([.. pieces[..piece], flipped, .. pieces[(piece + 1)..]]).Digest());
+                }
+                catch (MalformedSnapshotException)
+                {
+                    refused++;
+                }
+            }
+        }
+
+        Assert.True(refused > pieces.Sum(piece => piece.Length) * 2, $"{refused} flipped bits were refused");
+    }
+
+    private static void Refused(byte[][] pieces) => Assert.Throws<MalformedSnapshotException>(() => Load(pieces));
+
+    /// <summary>A state with something of everything: a compacted version, a tombstone, history, two clients, one with a previous value.</summary>
+    private static BucketState Small()
+    {
+        var state = new BucketState();
+        Command[] story =
+        [
+            WriteCommand.Put(Key.Of("/a/b"), "1"u8.ToArray()),
+            WriteCommand.Put(Key.Of("/a/c"), "2"u8.ToArray()),
+            WriteCommand.Delete(Key.Of("/a/c")),
+            new CompactCommand(new Revision(3), new Revision(1)),
+            WriteCommand.Put(Key.Of("/a/b"), "3"u8.ToArray(), null, new WriteId(new ClientId(5), 2, new LogIndex(3), 1)),
+            WriteCommand.Put(Key.Of("d"), "4"u8.ToArray(), Condition.Exists, new WriteId(new ClientId(6), 1, new LogIndex(3), 1)),
+            WriteCommand.Delete(Key.Of("/a/b"), null, new WriteId(new ClientId(5), 3, new LogIndex(3), 3)),
+        ];
+        foreach (var (command, at) in story.Select((command, at) => (command, at)))
+            state.Apply(command, new AppliedAt(new LogIndex(at + 2), new LogTime(at), 100 + at), NothingWatched.Instance);
+        return state;
+    }
+
+    private static byte[][] Take(BucketState state)
+    {
+        using var snapshot = state.BeginSnapshot();
+        return SnapshotRun.Rest(snapshot);
+    }
+
+    private static BucketState Load(params byte[][] pieces) => BucketState.Load(pieces.Select(piece => (ReadOnlyMemory<byte>)piece));
+
+    private sealed class SavesNothing : KeyspaceRules
+    {
+        internal override bool SavesForSnapshots => false;
+    }
+
+    private sealed class DropsResults : KeyspaceRules
+    {
+        internal override bool KeepsResultsInSnapshots => false;
+    }
+}

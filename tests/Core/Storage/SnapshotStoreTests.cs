@@ -1,0 +1,155 @@
+using Watch.Core.Storage;
+
+namespace Watch.Core.Tests.Storage;
+
+/// <summary>What a snapshot's file is after crashes, flips and cuts. Every random test names its seed when it fails.</summary>
+public sealed class SnapshotStoreTests
+{
+    private const string Folder = "snapshots";
+
+    /// <summary>A header with members 01 02, the chunk 0a 0b, the trailer: if this test fails, old snapshots can't be read any more.</summary>
+    private const string Golden =
+        "5741544348534e50a3993348010000001032547698badcfeefcdab89674523010300000002000000070000000000000002000000000000008813000000000000" +
+        "01020200000000000000c8c14d960a0b0000000001000000e10157050200000000000000";
+
+    private static readonly SnapshotInfo _info = new(new GroupId(3), new LogIndex(7), new Term(2), new LogTime(5000), new byte[] { 1, 2 });
+
+    [Fact]
+    public void The_bytes_of_format_version_1_never_change()
+    {
+        var fs = Disk();
+        Write(fs, _info, [0x0a, 0x0b]);
+        const string File = Folder + "/0000000003-00000000000000000007.snap";
+        Assert.Equal(Golden, Convert.ToHexStringLower(fs.ReadAll(File)));
+
+        fs.Replace(File, Convert.FromHexString(Golden));
+        using var reader = Open(fs).Read(_info)!;
+        Assert.True(reader.Info.StandsFor(_info) && reader.Info.Stamp == _info.Stamp && reader.Info.Members.Span.SequenceEqual(_info.Members.Span));
+        Assert.Equal([0x0a, 0x0b], reader.Read(0)!);
+        Assert.True(reader.IsLast(0));
+        Assert.Null(reader.Read(1));
+    }
+
+    [Fact]
+    public void Chunks_are_read_in_any_order()
+    {
+        var fs = Disk();
+        Write(fs, _info, [1], [2, 2], [3, 3, 3]);
+        using var reader = Open(fs).Read(_info)!;
+        Assert.Equal([3, 3, 3], reader.Read(2)!);
+        Assert.Equal([1], reader.Read(0)!);
+        Assert.Equal([2, 2], reader.Read(1)!);
+        Assert.False(reader.IsLast(1));
+        Assert.True(reader.IsLast(2));
+    }
+
+    [Fact]
+    public void Every_flipped_bit_and_every_cut_is_damage_with_file_and_offset()
+    {
+        var fs = Disk();
+        Write(fs, _info, [1, 2, 3], [4, 5, 6, 7]);
+        var file = Open(fs).FileOf(_info.Group, _info.Index);
+        var bytes = fs.ReadAll(file);
+        var starts = new[] { 0, 66, 66 + 15, 66 + 15 + 16 };
+        for (var bit = 0; bit < bytes.Length * 8; bit++)
+        {
+            var flipped = (byte[])bytes.Clone();
+            flipped[bit / 8] ^= (byte)(1 << (bit % 8));
+            fs.Replace(file, flipped);
+            var damage = Assert.Throws<SnapshotDamagedException>(() => ReadAll(fs));
+            Assert.Equal((file, starts.Last(start => start <= bit / 8)), (damage.File, (int)damage.Offset));
+        }
+        for (var length = 0; length < bytes.Length; length++)
+        {
+            fs.Replace(file, bytes[..length]);
+            Assert.Throws<SnapshotDamagedException>(() => ReadAll(fs));
+        }
+        fs.Replace(file, [.. bytes, 0]);
+        Assert.Throws<SnapshotDamagedException>(() => ReadAll(fs));
+    }
+
+    [Fact]
+    public void A_snapshot_of_a_newer_version_of_another_node_or_under_another_name_is_refused()
+    {
+        var fs = Disk();
+        Write(fs, _info, [1]);
+        var file = Open(fs).FileOf(_info.Group, _info.Index);
+        var bytes = fs.ReadAll(file);
+        Assert.Contains(LogHarness.Node.ToString(), Assert.Throws<SnapshotDamagedException>(() => SnapshotStore.Open(fs, Folder, new NodeId(9))).Message, StringComparison.Ordinal);
+
+        fs.Replace(Open(fs).FileOf(new GroupId(4), _info.Index), bytes);
+        Assert.Contains("group 3", Assert.Throws<SnapshotDamagedException>(() => Open(fs)).Message, StringComparison.Ordinal);
+        fs.Delete($"{Folder}/0000000004-00000000000000000007.snap");
+
+        bytes[12] = 2;
+        LogHarness.Resign(bytes.AsSpan(0, 66), 0);
+        fs.Replace(file, bytes);
+        Assert.Equal(2, Assert.Throws<NewerFormatException>(() => Open(fs)).Found);
+    }
+
+    [Fact]
+    public void An_older_snapshot_never_replaces_a_newer_one()
+    {
+        var fs = Disk();
+        var store = Open(fs);
+        var taken = store.Begin(_info, received: false);
+        taken.Write([1]);
+        var received = store.Begin(_info with { Index = new LogIndex(9) }, received: true);
+        received.Write([2]);
+        Assert.True(received.Complete());
+        Assert.False(taken.Complete());
+        Assert.Equal(["0000000003-00000000000000000009.snap"], fs.List(Folder));
+        Assert.Null(store.Read(_info));
+    }
+
+    [Fact]
+    public void The_power_may_fail_at_any_operation_and_the_newest_complete_snapshot_is_there()
+    {
+        for (var at = 1; ; at++)
+        {
+            for (var variant = 0; variant < 8; variant++)
+            {
+                var fs = Disk();
+                Write(fs, _info, [1]);
+                fs.PowerFailsAt = fs.Operations + at;
+                var completed = Record.Exception(() => Write(fs, _info with { Index = new LogIndex(20) }, [2], [3])) is null;
+                if (completed && fs.Operations < fs.PowerFailsAt)
+                    return;
+                var after = fs.Crash(new Random(variant));
+                var store = Open(after);
+                var newest = store.Newest[_info.Group];
+                Assert.True(newest.Index.Value is 7 or 20 && (newest.Index.Value == 20 || !completed), $"power lost at operation {at}, variant {variant}: {newest}");
+                Assert.Equal(newest.Index.Value == 20 ? "0203" : "01", ReadAll(after));
+                store.Tidy();
+                Assert.Equal([$"0000000003-{newest.Index.Value:d20}.snap"], after.List(Folder));
+            }
+        }
+    }
+
+    private static MemoryFileSystem Disk()
+    {
+        var fs = new MemoryFileSystem();
+        fs.CreateFolder(Folder);
+        return fs;
+    }
+
+    private static SnapshotStore Open(IFileSystem fs) => SnapshotStore.Open(fs, Folder, LogHarness.Node);
+
+    private static void Write(IFileSystem fs, SnapshotInfo info, params byte[][] chunks)
+    {
+        using var writer = Open(fs).Begin(info, received: false);
+        foreach (var chunk in chunks)
+            writer.Write(chunk);
+        Assert.True(writer.Complete());
+    }
+
+    private static string ReadAll(IFileSystem fs)
+    {
+        var store = Open(fs);
+        using var reader = store.Read(store.Newest[_info.Group])!;
+        var all = new List<byte>();
+        for (var chunk = 0; reader.Read(chunk) is { } content; chunk++)
+            all.AddRange(content);
+        return Convert.ToHexString([.. all]);
+    }
+}
