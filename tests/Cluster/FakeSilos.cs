@@ -79,6 +79,8 @@ internal sealed class FakeReplicaService(NodeId node) : IReplicaService
 
     public Task<KeysReply> GetMany(BucketId bucket, ImmutableArray<Key> keys, ReadPolicy policy) => throw new NotSupportedException();
 
+    public Task<RevisionReply> Confirm(BucketId bucket) => throw new NotSupportedException();
+
     public Task<ScanReply> Scan(BucketId bucket, ScanRequest request) => throw new NotSupportedException();
 
     public Task<HistoryReply> History(HistoryRequest request) => throw new NotSupportedException();

@@ -6,15 +6,17 @@ namespace Watch.Cluster.Tests;
 /// <summary>How fresh reads are, and who answers them, with three voters.</summary>
 public sealed class ReadPolicyTests
 {
-    [Fact]
-    public async Task Every_silo_answers_a_lease_read_with_what_was_just_acknowledged()
+    [Theory]
+    [InlineData(ReadKind.Linearizable)]
+    [InlineData(ReadKind.Lease)]
+    public async Task Every_silo_answers_a_read_with_what_was_just_acknowledged(ReadKind kind)
     {
         await using var cluster = await WatchCluster.StartAsync();
         await cluster.MakeAllVotersAsync();
         for (var at = 0; at < 30; at++)
         {
             await cluster.HostedIn(at % 3).PutAsync("/k", $"{at}");
-            Assert.Equal($"{at}", await ReadAsync(cluster.HostedIn((at + 1) % 3), ReadPolicy.Lease));
+            Assert.Equal($"{at}", await ReadAsync(cluster.HostedIn((at + 1) % 3), new ReadPolicy(kind, Revision.None)));
         }
     }
 

@@ -66,6 +66,7 @@ public static class WatchSiloBuilderExtensions
         services.AddSingleton<Replica>();
         services.AddSingleton<IReplicaServiceClient, ReplicaServiceClient>();
         services.AddSingleton<LeaderLocator>();
+        services.AddSingleton<ConfirmedReads>();
         services.AddSingleton<Publisher>();
         services.AddSingleton<WatchDispatcher>();
         services.AddSingleton<IWatchDispatcherClient, WatchDispatcherClient>();

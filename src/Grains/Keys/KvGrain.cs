@@ -19,7 +19,7 @@ namespace Watch.Grains.Keys;
 [StatelessWorker(1, false)]
 [Reentrant]
 [CollectionAgeLimit(Minutes = 2)]
-internal sealed class KvGrain(Publisher publisher, LeaderLocator leaders, OwnReplica own, IOptions<WatchSiloOptions> options) : Grain, IKvGrain
+internal sealed class KvGrain(Publisher publisher, LeaderLocator leaders, OwnReplica own, ConfirmedReads confirmed, IOptions<WatchSiloOptions> options) : Grain, IKvGrain
 {
     private BucketId _bucket;
     private Key _key;
@@ -54,6 +54,8 @@ internal sealed class KvGrain(Publisher publisher, LeaderLocator leaders, OwnRep
 
     private async Task<GetResult> AskAsync(ReadPolicy policy, CancellationToken cancellationToken)
     {
+        if (policy.Kind == ReadKind.Linearizable && await confirmed.TryGetAsync(_bucket, _key, cancellationToken) is { } found)
+            return found;
         var reply = await leaders.ReadAsync(_bucket, policy, replica => replica.GetMany(_bucket, [_key], policy), cancellationToken);
         return new GetResult(reply.Keys[0], reply.Revision);
     }
