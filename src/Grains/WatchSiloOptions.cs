@@ -27,6 +27,12 @@ public sealed class WatchSiloOptions
     /// <summary>Let the cluster be born although another silo did not answer that it knows none. For an operator who knows better. Default no.</summary>
     public bool BootstrapForce { get; set; }
 
+    /// <summary>
+    /// A node with a new folder asks by itself to be added to the cluster that others know, and replaces an old node of its name. Default
+    /// no: an operator adds it.
+    /// </summary>
+    public bool Join { get; set; }
+
     /// <summary>The longest key, in bytes: 1 to 4,096. Default 4,096.</summary>
     public int KeyBytesMax { get; set; } = KeyBytesLimit;
 

@@ -54,6 +54,30 @@ public enum WatchErrorCode
     /// <summary>No server could be reached.</summary>
     Unavailable = 34,
 
+    /// <summary>The caller may not do this.</summary>
+    Unauthorized = 35,
+
+    /// <summary>No node, or for one that is to be added no silo, has the name.</summary>
+    UnknownNode = 40,
+
+    /// <summary>The data folder is that of a node that was removed, or belongs to another cluster.</summary>
+    FolderRefused = 41,
+
+    /// <summary>A node that is there has the name.</summary>
+    NameTaken = 42,
+
+    /// <summary>The last node that votes cannot be removed.</summary>
+    LastVoter = 43,
+
+    /// <summary>Without the node no majority of the voters would answer.</summary>
+    WouldLoseQuorum = 44,
+
+    /// <summary>Another node is just being added or removed: try again when that is done.</summary>
+    ChangeUnderWay = 45,
+
+    /// <summary>The cluster has as many nodes as it can have.</summary>
+    TooManyNodes = 46,
+
     /// <summary>A part of the server stopped because a rule that must always hold did not.</summary>
     Internal = 99,
 }

@@ -6,6 +6,7 @@ using Microsoft.Extensions.Logging.Console;
 using Orleans.Configuration;
 using Orleans.Hosting;
 using Watch.Grains;
+using Watch.Silo.Engine;
 
 namespace Watch.Silo;
 
@@ -27,8 +28,7 @@ public static class ServerHost
         AddLogging(builder.Logging, settings.Configuration);
         builder.UseOrleans(silo =>
         {
-            silo.UseLocalhostClustering(settings.SiloPort, settings.GatewayPort);
-            silo.Configure<EndpointOptions>(options => options.AdvertisedIPAddress = settings.ListenAddress);
+            Clustering.Use(silo, settings);
             silo.Configure<SiloOptions>(options => options.SiloName = settings.NodeName);
             silo.Configure<SiloMessagingOptions>(options => options.ResponseTimeout = s_responseTimeout);
             silo.AddWatch();
@@ -42,7 +42,7 @@ public static class ServerHost
     public static string ReadyLine(ServerSettings settings)
     {
         ArgumentNullException.ThrowIfNull(settings);
-        var address = settings.ListenAddress;
+        var address = settings.AdvertisedAddress;
         return $"watch: ready node={settings.NodeName} gateway={address}:{settings.GatewayPort} silo={address}:{settings.SiloPort} engine={EngineText} data={settings.DataDirectory}";
     }
 

@@ -9,6 +9,16 @@ namespace Watch.Silo;
 /// <summary>A setting is not what it may be; the message names it, its value and what is allowed.</summary>
 public sealed class BadSettingException(string message) : Exception(message);
 
+/// <summary>How the silos of a cluster find each other.</summary>
+public enum ClusteringKind
+{
+    /// <summary>Not at all: the silo is alone.</summary>
+    Localhost,
+
+    /// <summary>In a table of a database. On the Orleans engine only.</summary>
+    AdoNet,
+}
+
 /// <summary>Where the server listens, who it is and where it keeps its data: what the program itself needs of the configuration.</summary>
 public sealed class ServerSettings
 {
@@ -26,14 +36,21 @@ public sealed class ServerSettings
         SiloPort = Port(section, "SiloPort", 11111);
         GatewayPort = Port(section, "GatewayPort", 30000);
         ListenAddress = Address(section, "ListenAddress", IPAddress.Loopback);
+        AdvertisedAddress = Address(section, "AdvertisedAddress", ListenAddress);
+        Clustering = Kind(section);
+        ClusterId = Text(section, "ClusterId", "default");
+        ServiceId = Text(section, "ServiceId", "default");
+        AdoNetInvariant = Text(section, "AdoNetInvariant", "Npgsql");
+        AdoNetConnectionString = Text(section, "AdoNetConnectionString", "");
+        CheckClustering();
         if (SiloPort == GatewayPort)
             throw new BadSettingException($"The settings Watch:SiloPort and Watch:GatewayPort (--silo-port, --gateway-port) are both {SiloPort}; they have to differ.");
 
         // What the rest of the program reads is what was decided here.
         section["NodeName"] = NodeName;
         section["DataDirectory"] = DataDirectory;
-        // A server with localhost clustering is alone, so it is where its cluster is born.
-        section["Bootstrap"] = Text(section, "Bootstrap", NodeName);
+        // A server with localhost clustering is alone, so it is where its cluster is born. Among several that has to be said.
+        section["Bootstrap"] = Text(section, "Bootstrap", Clustering == ClusteringKind.Localhost ? NodeName : "");
     }
 
     /// <summary>All of the configuration.</summary>
@@ -53,6 +70,24 @@ public sealed class ServerSettings
 
     /// <summary>The address to listen on.</summary>
     public IPAddress ListenAddress { get; }
+
+    /// <summary>The address that other silos, and clients, are told to reach this one at.</summary>
+    public IPAddress AdvertisedAddress { get; }
+
+    /// <summary>How the silo finds the others.</summary>
+    public ClusteringKind Clustering { get; }
+
+    /// <summary>The name of the cluster in Orleans' membership: equal on all silos and clients.</summary>
+    public string ClusterId { get; }
+
+    /// <summary>The name of the service in Orleans' membership: equal on all silos and clients.</summary>
+    public string ServiceId { get; }
+
+    /// <summary>The invariant name of the database's ADO.NET provider.</summary>
+    public string AdoNetInvariant { get; }
+
+    /// <summary>Where the database is.</summary>
+    public string AdoNetConnectionString { get; }
 
     /// <summary>
     /// Reads appsettings.json beside the program, then in the working folder, then the environment (WATCH_SETTING, or
@@ -112,6 +147,26 @@ public sealed class ServerSettings
         {
             listener.Stop();
         }
+    }
+
+    private static ClusteringKind Kind(IConfigurationSection section)
+    {
+        var text = Text(section, "Clustering", nameof(ClusteringKind.Localhost));
+        return Enum.TryParse<ClusteringKind>(text, ignoreCase: true, out var kind) && Enum.IsDefined(kind)
+            ? kind
+            : throw new BadSettingException($"The setting {Section}:Clustering is '{text}'; allowed are {string.Join(" and ", Enum.GetNames<ClusteringKind>())}.");
+    }
+
+    private void CheckClustering()
+    {
+        if (AdvertisedAddress.Equals(IPAddress.Any) || AdvertisedAddress.Equals(IPAddress.IPv6Any))
+            throw new BadSettingException($"The setting {Section}:AdvertisedAddress is '{AdvertisedAddress}'; allowed is an address at which others reach this machine. Where ListenAddress is '{ListenAddress}' it has to be set.");
+        if (Clustering != ClusteringKind.AdoNet)
+            return;
+        if (AdoNetConnectionString.Length == 0)
+            throw new BadSettingException($"The setting {Section}:AdoNetConnectionString is empty; with {Section}:Clustering = {Clustering} it says where the database is, such as 'Host=127.0.0.1;Database=watch;Username=watch'.");
+        if (AdoNetInvariant != "Npgsql")
+            throw new BadSettingException($"The setting {Section}:AdoNetInvariant is '{AdoNetInvariant}'; allowed is 'Npgsql', the provider of PostgreSQL that this program has with it.");
     }
 
     private static string Text(IConfigurationSection section, string name, string otherwise) =>

@@ -93,6 +93,16 @@ internal sealed class FakeReplicaService(NodeId node) : IReplicaService
 
     public Task<LeaderReply> Forget(BucketId bucket, string silo) => throw new NotSupportedException();
 
+    public Task BeginNodes() => throw new NotSupportedException();
+
+    public Task<NodeReport> DescribeNode() => throw new NotSupportedException();
+
+    public Task<NodeWishReply> WishNode(NodeWishRequest request) => throw new NotSupportedException();
+
+    public Task<LeaderReply> HandOver(GroupId group, NodeId to) => throw new NotSupportedException();
+
+    public Task HearRemoved(NodeId node) => throw new NotSupportedException();
+
     public Task<BucketStatusReply> DescribeBucket(BucketId bucket) => throw new NotSupportedException();
 }
 

@@ -35,7 +35,7 @@ public sealed class PostmanTests
     }
 
     [Fact]
-    public async Task What_waits_behind_a_call_that_fails_is_dropped_and_what_is_said_then_goes_out()
+    public Task What_waits_behind_a_call_that_fails_is_dropped_and_what_is_said_then_goes_out() => TwoNodes.InTurnsAsync(async () =>
     {
         var peer = _silos.Add(2);
         var first = new TaskCompletionSource();
@@ -53,7 +53,7 @@ public sealed class PostmanTests
 
         postman.Send(Parcel(2, 100));
         Assert.Equal(Grains.Consensus.Postman.CallsInFlightMax + 1, peer.Delivered.Count);
-    }
+    });
 
     [Fact]
     public void What_gathers_behind_calls_goes_in_one_and_in_order()

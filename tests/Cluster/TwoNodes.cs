@@ -36,7 +36,7 @@ internal sealed class TwoNodes : IAsyncDisposable
         var postman = new Postman(_silos, _silos, _silos, Time, new LogOf<Postman>(Log));
         Own = new OwnReplica(Time);
         Inquiry = new ScopeInquiry(_silos, _silos, new LogOf<ScopeInquiry>(Log));
-        Make = () => new Replica(storage, Time, new SystemWatchRandom(), new NodeHealth(), postman, Own, Inquiry, options, new LogOf<Replica>(Log), null, rules);
+        Make = () => new Replica(storage, Time, new SystemWatchRandom(), new NodeHealth(), postman, Own, Inquiry, options, new LogOf<Replica>(Log), null, new ShellOf(rules));
         _other = new Node(new NodeIdentity("other", new NodeId((UInt128)2)), new RecoveredLog(), new RaftOptions(), () => 0.5);
     }
 
@@ -55,19 +55,17 @@ internal sealed class TwoNodes : IAsyncDisposable
 
     private Func<Replica> Make { get; }
 
-    /// <summary>Runs a test on a scheduler of its own.</summary>
-    public static Task RunAsync(ReplicaRules rules, Func<TwoNodes, Task> test)
+    /// <summary>Runs a test with two nodes in turns.</summary>
+    public static Task RunAsync(ReplicaRules rules, Func<TwoNodes, Task> test) => InTurnsAsync(async () =>
     {
-        var scheduler = new ConcurrentExclusiveSchedulerPair().ExclusiveScheduler;
-        return Task.Factory.StartNew(
-            async () =>
-            {
-                await using var nodes = new TwoNodes(rules);
-                await nodes.StartAsync();
-                await test(nodes);
-            },
-            CancellationToken.None, TaskCreationOptions.None, scheduler).Unwrap();
-    }
+        await using var nodes = new TwoNodes(rules);
+        await nodes.StartAsync();
+        await test(nodes);
+    });
+
+    /// <summary>Runs a test on a scheduler of its own, one piece at a time, as a grain service's calls run.</summary>
+    public static Task InTurnsAsync(Func<Task> test) =>
+        Task.Factory.StartNew(test, CancellationToken.None, TaskCreationOptions.None, new ConcurrentExclusiveSchedulerPair().ExclusiveScheduler).Unwrap();
 
     /// <summary>Puts a write into the log; the other node's acknowledgement is not delivered.</summary>
     public async Task<Task<ProposeReply>> ProposeAsync(string key, string value)
@@ -155,6 +153,11 @@ internal sealed class TwoNodes : IAsyncDisposable
         }
 
         Assert.NotNull(Replica.LeadingOf(BucketId.Default));
+    }
+
+    private sealed class ShellOf(ReplicaRules rules) : ReplicaSeams
+    {
+        internal override ReplicaRules Shell => rules;
     }
 
     private sealed class InlineDisk : IDiskWorker

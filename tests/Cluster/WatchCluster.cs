@@ -26,6 +26,12 @@ public sealed class WatchCluster : IAsyncDisposable
     /// <summary>The client outside the cluster.</summary>
     public IWatchClient Client => _cluster.Client.ServiceProvider.GetRequiredService<IWatchClient>();
 
+    /// <summary>The cluster's nodes, as the client outside sees them.</summary>
+    public IWatchCluster Nodes => _cluster.Client.ServiceProvider.GetRequiredService<IWatchCluster>();
+
+    /// <summary>Where the silos' data folders are.</summary>
+    public string Folder => _folder;
+
     /// <summary>The silos that run, the voter first.</summary>
     public IReadOnlyList<InProcessSiloHandle> Silos => [.. _cluster.GetActiveSilos().OrderBy(NameOf, StringComparer.Ordinal)];
 

@@ -8,7 +8,7 @@ namespace Orleans.Hosting;
 /// <summary>Adds Watch to a client of the cluster.</summary>
 public static class WatchClientBuilderExtensions
 {
-    /// <summary>Adds <see cref="IWatchClient"/>.</summary>
+    /// <summary>Adds <see cref="IWatchClient"/> and <see cref="IWatchCluster"/>.</summary>
     /// <param name="builder">The client.</param>
     /// <param name="configure">Settings; the defaults serve most.</param>
     public static IClientBuilder AddWatchClient(this IClientBuilder builder, Action<WatchClientOptions>? configure = null)
@@ -20,6 +20,7 @@ public static class WatchClientBuilderExtensions
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.TryAddSingleton<IWatchRandom, SystemWatchRandom>();
         builder.Services.TryAddSingleton<IWatchClient, RemoteWatchClient>();
+        builder.Services.TryAddSingleton<IWatchCluster>(provider => ActivatorUtilities.CreateInstance<GrainWatchCluster>(provider, (Orleans.IGrainFactory)provider.GetRequiredService<Orleans.IClusterClient>()));
         return builder;
     }
 }

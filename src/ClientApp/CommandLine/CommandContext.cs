@@ -19,7 +19,9 @@ internal sealed class CommandContext(ParseResult parsed)
 
     public ServerAddress Server => Parsed.GetValue(SharedOptions.Connect)!;
 
-    public Task<Connection> ConnectAsync(CancellationToken cancellationToken) => Connection.OpenAsync(Server, cancellationToken);
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="callTimeout">How long a call may take; null for the library's own default.</param>
+    public Task<Connection> ConnectAsync(CancellationToken cancellationToken, TimeSpan? callTimeout = null) => Connection.OpenAsync(Server, cancellationToken, callTimeout);
 
     /// <summary>Says what is wrong, on standard error.</summary>
     public static void Complain(string message) => Console.Error.WriteLine($"watch: {OneLine(message)}");

@@ -25,14 +25,17 @@ internal sealed class Connection : IAsyncDisposable
     {
         _host = host;
         Client = host.Services.GetRequiredService<IWatchClient>();
+        Cluster = host.Services.GetRequiredService<IWatchCluster>();
     }
 
     public IWatchClient Client { get; }
 
+    public IWatchCluster Cluster { get; }
+
     /// <exception cref="WatchException">No server answered.</exception>
-    public static async Task<Connection> OpenAsync(ServerAddress address, CancellationToken cancellationToken)
+    public static async Task<Connection> OpenAsync(ServerAddress address, CancellationToken cancellationToken, TimeSpan? callTimeout = null)
     {
-        var host = await BuildAsync(address, cancellationToken);
+        var host = await BuildAsync(address, callTimeout, cancellationToken);
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         patience.CancelAfter(s_patience);
         try
@@ -50,19 +53,23 @@ internal sealed class Connection : IAsyncDisposable
 
     public ValueTask DisposeAsync() => CloseAsync(_host);
 
-    private static async Task<IHost> BuildAsync(ServerAddress address, CancellationToken cancellationToken)
+    private static async Task<IHost> BuildAsync(ServerAddress address, TimeSpan? callTimeout, CancellationToken cancellationToken)
     {
-        var endpoint = await address.ResolveAsync(cancellationToken);
+        var endpoints = await address.ResolveAsync(cancellationToken);
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         // What goes wrong is told by the command in its own words; the framework's log has no place on a terminal.
         builder.Logging.ClearProviders();
         builder.UseOrleansClient(client =>
         {
-            client.UseStaticClustering(endpoint);
+            client.UseStaticClustering(endpoints);
             client.Configure<GatewayOptions>(options => options.GatewayListRefreshPeriod = TimeSpan.FromSeconds(1));
             client.Configure<ClientMessagingOptions>(options => options.ResponseTimeout = s_responseTimeout);
             client.UseConnectionRetryFilter<BriefRetry>();
-            client.AddWatchClient(options => options.BackoffMax = TimeSpan.FromSeconds(4));
+            client.AddWatchClient(options =>
+            {
+                options.BackoffMax = TimeSpan.FromSeconds(4);
+                options.CallTimeout = callTimeout ?? options.CallTimeout;
+            });
         });
         return builder.Build();
     }

@@ -7,9 +7,29 @@ namespace Watch.ClientApp.CommandLine;
 /// <summary>Where a server's gateway is, as the user wrote it.</summary>
 internal sealed record ServerAddress(string Host, int Port)
 {
+    /// <summary>Further gateways of the same cluster, behind commas.</summary>
+    public IReadOnlyList<ServerAddress> Others { get; private init; } = [];
+
     public static readonly ServerAddress Default = new("127.0.0.1", 30000);
 
     public static bool TryParse(string text, out ServerAddress address)
+    {
+        var all = text.Split(',');
+        if (!TryParseOne(all[0], out address))
+            return false;
+        var others = new List<ServerAddress>();
+        foreach (var each in all[1..])
+        {
+            if (!TryParseOne(each, out var other))
+                return false;
+            others.Add(other);
+        }
+
+        address = address with { Others = others };
+        return true;
+    }
+
+    private static bool TryParseOne(string text, out ServerAddress address)
     {
         address = Default;
         var colon = text.LastIndexOf(':');
@@ -19,8 +39,16 @@ internal sealed record ServerAddress(string Host, int Port)
         return address.Host.Length > 0;
     }
 
-    /// <summary>The address as a socket takes it.</summary>
-    public async Task<IPEndPoint> ResolveAsync(CancellationToken cancellationToken)
+    /// <summary>All addresses as a socket takes them.</summary>
+    public async Task<IPEndPoint[]> ResolveAsync(CancellationToken cancellationToken)
+    {
+        List<IPEndPoint> all = [await ResolveOneAsync(cancellationToken)];
+        foreach (var other in Others)
+            all.Add(await other.ResolveOneAsync(cancellationToken));
+        return [.. all];
+    }
+
+    private async Task<IPEndPoint> ResolveOneAsync(CancellationToken cancellationToken)
     {
         if (IPAddress.TryParse(Host, out var literal))
             return new IPEndPoint(literal, Port);
@@ -36,5 +64,7 @@ internal sealed record ServerAddress(string Host, int Port)
         }
     }
 
-    public override string ToString() => Host.Contains(':', StringComparison.Ordinal) ? $"[{Host}]:{Port}" : $"{Host}:{Port}";
+    public override string ToString() => string.Join(',', Others.Select(each => each.Text).Prepend(Text));
+
+    private string Text => Host.Contains(':', StringComparison.Ordinal) ? $"[{Host}]:{Port}" : $"{Host}:{Port}";
 }

@@ -7,8 +7,8 @@ internal static class SharedOptions
 {
     public static readonly Option<ServerAddress> Connect = new("--connect")
     {
-        Description = "The server's gateway.",
-        HelpName = "HOST:PORT",
+        Description = "The server's gateway; several of one cluster behind commas.",
+        HelpName = "HOST:PORT[,…]",
         Recursive = true,
         DefaultValueFactory = _ => ServerAddress.Default,
         CustomParser = result =>

@@ -48,6 +48,8 @@ internal static class WatchCommandLine
         MirrorCommand.Create(),
         BenchCommand.Create(),
         DemoCommand.Create(),
+        NodeCommand.Create(),
+        LoadCommand.Create(),
         WatchCommand.Create(),
         StatusCommand.Create(),
     };

@@ -22,6 +22,21 @@ internal readonly struct JsonLine(Utf8JsonWriter json)
         return this;
     }
 
+    /// <summary>A list of objects.</summary>
+    public JsonLine Objects<T>(string name, IEnumerable<T> values, Action<JsonLine, T> fields)
+    {
+        json.WriteStartArray(name);
+        foreach (var each in values)
+        {
+            json.WriteStartObject();
+            fields(this, each);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        return this;
+    }
+
     public JsonLine Number(string name, long value)
     {
         json.WriteNumber(name, value);

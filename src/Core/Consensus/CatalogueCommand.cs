@@ -17,10 +17,24 @@ public abstract record CatalogueCommand
     /// <param name="MarginMs">The margin for clock drift that is added to it, in milliseconds.</param>
     public sealed record ClusterBorn(UInt128 Incarnation, int LeaseMs, int MarginMs) : CatalogueCommand;
 
-    /// <summary>A node became known.</summary>
+    /// <summary>A node is to vote in every group.</summary>
     /// <param name="Id">Its number.</param>
     /// <param name="Name">Its name.</param>
     public sealed record NodeAdded(NodeId Id, string Name) : CatalogueCommand;
+
+    /// <summary>A node is to belong to no group any more. Its name is free from now on.</summary>
+    /// <param name="Id">Its number.</param>
+    public sealed record NodeLeaving(NodeId Id) : CatalogueCommand;
+
+    /// <summary>A node that was leaving belongs to no group any more. Its number never comes back.</summary>
+    /// <param name="Id">Its number.</param>
+    public sealed record NodeRemoved(NodeId Id) : CatalogueCommand;
+
+    /// <summary>A node that is leaving or was removed. In snapshots only, which tell what became of a node and not how.</summary>
+    /// <param name="Id">Its number.</param>
+    /// <param name="Name">Its last name, which another node may have by now.</param>
+    /// <param name="IsRemoved">Whether it belongs to no group any more; otherwise it is leaving.</param>
+    public sealed record NodeDeparted(NodeId Id, string Name, bool IsRemoved) : CatalogueCommand;
 
     /// <summary>A bucket was created, with the group that holds it.</summary>
     /// <param name="Id">The bucket.</param>
@@ -56,6 +70,20 @@ public abstract record CatalogueCommand
                 foreach (var voter in created.FirstVoters)
                     WriteUInt128(writer, voter.Value);
                 break;
+            case NodeLeaving leaving:
+                WriteTag(writer, 4);
+                WriteUInt128(writer, leaving.Id.Value);
+                break;
+            case NodeRemoved removed:
+                WriteTag(writer, 5);
+                WriteUInt128(writer, removed.Id.Value);
+                break;
+            case NodeDeparted departed:
+                WriteTag(writer, 6);
+                WriteUInt128(writer, departed.Id.Value);
+                writer.Write(departed.Name);
+                writer.Write(departed.IsRemoved);
+                break;
         }
         writer.Flush();
         return bytes.ToArray();
@@ -72,6 +100,9 @@ public abstract record CatalogueCommand
             1 => new ClusterBorn(ReadUInt128(reader), reader.ReadInt32(), reader.ReadInt32()),
             2 => new NodeAdded(new NodeId(ReadUInt128(reader)), reader.ReadString()),
             3 => ReadBucketCreated(reader),
+            4 => new NodeLeaving(new NodeId(ReadUInt128(reader))),
+            5 => new NodeRemoved(new NodeId(ReadUInt128(reader))),
+            6 => new NodeDeparted(new NodeId(ReadUInt128(reader)), reader.ReadString(), reader.ReadBoolean()),
             _ => throw new InvariantViolationException($"C1: this program knows every command in the log (found command {tag})"),
         };
     }

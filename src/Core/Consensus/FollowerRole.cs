@@ -81,6 +81,7 @@ internal class FollowerRole(RaftGroup group, NodeId leader, TimeSpan electionAt)
             if (Group.Log.TermAt(entry.Index) != entry.Term)
                 Group.Put(entry);                                        // F2
         }
+        Group.WasVerified = true;
         Group.AdvanceCommit(Context.Rules.Commit(message.Commit, message.Verified));       // R10
         Group.Send(_leader, new AppendAnswer(Group.Id, Group.Term, Group.Self, message.Round, true, message.Verified, LogIndex.None, Term.None, Group.Committed), message.Verified);   // F3
         if (Group.MayStand == Role is Role.Learner)

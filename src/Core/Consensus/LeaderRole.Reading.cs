@@ -60,7 +60,7 @@ internal sealed partial class LeaderRole
         if (reached == Group.Term)
             Hear(progress, round, now);
         else
-            progress.Wake();
+            progress.Begin();
     }
 
     internal void SettleReads(in Moment now)

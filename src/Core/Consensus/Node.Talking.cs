@@ -194,7 +194,7 @@ public sealed partial class Node
             }
             group.HearLeader(heartbeat.From, term, heartbeat.Round, now);
             if (group.StateIsDurable)
-                reached.Add(new GroupTerm(id, group.Term));              // N5
+                reached.Add(new GroupTerm(id, group.WasVerified || group.Term != term ? group.Term : Term.None));   // N5
             Note(group);
         }
         _hasAnswers = true;

@@ -94,7 +94,15 @@ internal sealed class Progress(LogIndex next)
         Wake();
     }
 
-    /// <summary>There is life on the other node, whether this group's replica follows yet or not.</summary>
+    /// <summary>There is life on the other node, but its replica has begun anew: it has to be told again what is committed.</summary>
+    internal void Begin()
+    {
+        CommitKnown = LogIndex.None;
+        if (!IsProbing || IsSilent)
+            Probe();
+    }
+
+    /// <summary>There is life on the other node.</summary>
     internal void Wake()
     {
         if (IsSilent)

@@ -110,6 +110,12 @@ public sealed partial class RaftGroup
     /// <summary>The stamp of its log's last entry.</summary>
     public LogTime LastStamp => _log.LastStamp;
 
+    /// <summary>
+    /// Whether a leader has verified its log since this replica began to live. Until then it does not know what is committed, and in a group
+    /// in which nothing happens nobody would tell it: it says to a heartbeat that it has reached nothing yet.
+    /// </summary>
+    internal bool WasVerified { get; set; }
+
     /// <summary>Who belongs to the group.</summary>
     public Membership Members => _members.Current;
 

@@ -50,6 +50,8 @@ internal abstract class Call(Node origin, GrainReference to, MethodDescriptor me
 
     public override bool CountsAsUse => true;
 
+    public Call About => this;
+
     public bool HasEnded => Volatile.Read(ref _ended) != 0;
 
     public CancellationToken CallerToken =>
@@ -198,6 +200,8 @@ internal abstract class Call(Node origin, GrainReference to, MethodDescriptor me
 
     private sealed class Answer(Call call, object? result, Exception? exception) : INodeMessage
     {
+        public Call About => call;
+
         public void Arrive() => call.Complete(result, exception);
 
         public override string ToString() => $"answer to {call}";
@@ -205,6 +209,8 @@ internal abstract class Call(Node origin, GrainReference to, MethodDescriptor me
 
     private sealed class Cancellation(Call call) : INodeMessage
     {
+        public Call About => call;
+
         public void Arrive()
         {
             if (Volatile.Read(ref call._runningAt) is { } activation)

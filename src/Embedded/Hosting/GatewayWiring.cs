@@ -61,6 +61,7 @@ internal sealed class RemoteCalls(SiloNode node, string clusterId) : IRemoteCall
     {
         if (!InterfaceCatalog.Shared.TryGet(header.Interface, out var descriptor))
             throw new OrleansException($"Interface '{header.Interface}' is unknown.");
+        descriptor.CheckIsForClients();
         var method = descriptor.Find(header.Method);
         if (method.TokenIndex >= 0)
             arguments[method.TokenIndex] = cancellationToken;

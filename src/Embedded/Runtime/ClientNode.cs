@@ -39,6 +39,7 @@ internal sealed class ClientNode : Node
             return;
         }
 
+        call.To.Descriptor.CheckIsForClients();
         var gateway = Gateway();
         call.At = gateway;
         Environment.Deliver(Name, gateway.Name, call);

@@ -82,6 +82,8 @@ internal sealed class EmbeddedCluster
 
     private sealed class ObserverMessage(Node client, Call call) : INodeMessage
     {
+        public Call About => call;
+
         public void Arrive() => client.Observers.Receive(call);
 
         public override string ToString() => call.ToString();

@@ -34,6 +34,9 @@ internal interface IEmbeddedEnvironment
 /// <summary>Something on its way between two nodes.</summary>
 internal interface INodeMessage
 {
+    /// <summary>The call that it is, or answers.</summary>
+    Calls.Call About { get; }
+
     void Arrive();
 }
 

@@ -81,6 +81,13 @@ internal sealed class InterfaceDescriptor
 
     public Type Type { get; }
 
+    /// <summary>What an application's silos say to each other is internal to it; of this host's own extensions clients use internal ones, too.</summary>
+    public void CheckIsForClients()
+    {
+        if (!Type.IsVisible && Type.Assembly != typeof(InterfaceDescriptor).Assembly)
+            throw new Orleans.Runtime.OrleansException($"Interface '{Alias}' is not for clients.");
+    }
+
     /// <summary>The interface's name on the wire: its [Alias], or its full name.</summary>
     public string Alias { get; }
 

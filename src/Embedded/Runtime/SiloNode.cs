@@ -127,6 +127,8 @@ internal sealed class SiloNode : Node
 
     private sealed class Refusal(Call call, Exception reason) : INodeMessage
     {
+        public Call About => call;
+
         public void Arrive() => call.Complete(null, reason);
 
         public override string ToString() => $"refusal of {call}";

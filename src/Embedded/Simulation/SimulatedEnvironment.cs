@@ -1,44 +1,36 @@
-// The environment of a simulated world's silos: its loop, its clock, and a network whose messages
-// take from a tenth of a millisecond to three, so that they overtake each other.
-using System.Globalization;
+// The environments of a simulated world: one for what belongs to no silo (membership, directory,
+// clients), and one per silo, whose work passes through the silo's process and follows its clock.
 using Watch.Embedded.Runtime;
 
 namespace Watch.Embedded.Simulation;
 
-internal sealed class SimulatedEnvironment(SimulationLoop loop) : IEmbeddedEnvironment
+internal sealed class SimulatedEnvironment(SimulationLoop loop, SimulatedNetwork network, SimulatedProcess? process = null, SimulatedClock? clock = null)
+    : IEmbeddedEnvironment
 {
-    private const int ShortestDelayTicks = 1_000;
-    private const int LongestDelayTicks = 30_000;
-
-    public TimeProvider TimeProvider => loop.Time;
+    public TimeProvider TimeProvider { get; } = clock ?? (TimeProvider)loop.Time;
 
     public Random Random => loop.Random;
 
-    public TaskScheduler Scheduler => loop;
+    public TaskScheduler Scheduler { get; } = process ?? (TaskScheduler)loop;
 
     public TaskCreationOptions PromiseOptions => TaskCreationOptions.None;
 
     // One at a time, so that the seed can put anything between any two.
     public int WorkPerSlice => 1;
 
-    public void Schedule(IThreadPoolWorkItem work, bool local) => loop.Post(work);
-
-    public void Deliver(string from, string to, INodeMessage message)
+    public void Schedule(IThreadPoolWorkItem work, bool local)
     {
-        if (from == to)
-        {
-            message.Arrive();
-            return;
-        }
-
-        var delay = TimeSpan.FromTicks(loop.Random.Next(ShortestDelayTicks, LongestDelayTicks));
-        Trace("send", string.Create(CultureInfo.InvariantCulture, $"{from} -> {to}: {message}"));
-        loop.Time.CreateTimer(_ =>
-        {
-            Trace("deliver", $"{from} -> {to}: {message}");
-            message.Arrive();
-        }, null, delay, Timeout.InfiniteTimeSpan);
+        if (process is null)
+            loop.Post(work);
+        else
+            process.Post(work);
     }
 
-    public void Trace(string kind, object subject) => loop.Note(kind, subject);
+    public void Deliver(string from, string to, INodeMessage message) => network.Deliver(from, to, message);
+
+    public void Trace(string kind, object subject)
+    {
+        if (loop.IsTracing)
+            loop.Note(kind, subject);
+    }
 }

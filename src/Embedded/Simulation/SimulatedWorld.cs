@@ -27,9 +27,7 @@ public sealed class SimulatedWorld
     private static readonly TimeSpan ResponseTimeout = TimeSpan.FromSeconds(30);
 
     private readonly SimulationLoop _loop;
-    private readonly SimulatedEnvironment _environment;
     private readonly EmbeddedCluster _cluster;
-    private readonly ClientNode _client;
     private readonly List<SimulatedSilo> _silos = [];
     private readonly List<string> _trace = [];
 
@@ -37,11 +35,9 @@ public sealed class SimulatedWorld
     {
         Seed = seed;
         _loop = new SimulationLoop(seed, _trace);
-        _environment = new SimulatedEnvironment(_loop);
-        _cluster = new EmbeddedCluster(_environment);
-        _client = new ClientNode("client", _cluster, MessageCopying.Shared, ResponseTimeout, NullLogger.Instance);
-        _client.Connect();
-        Client = new ClusterClient(_client, new ServiceCollection().AddSingleton<TimeProvider>(_loop.Time).BuildServiceProvider());
+        Network = new SimulatedNetwork(_loop);
+        _cluster = new EmbeddedCluster(new SimulatedEnvironment(_loop, Network));
+        Client = AddClient("client");
     }
 
     public int Seed { get; }
@@ -60,33 +56,63 @@ public sealed class SimulatedWorld
 
     public IReadOnlyList<SimulatedSilo> Silos => _silos;
 
+    /// <summary>The way between the silos and clients.</summary>
+    public SimulatedNetwork Network { get; }
+
+    /// <summary>Whether the trace is kept: on by default; making it costs more than all the rest.</summary>
+    public bool IsTracing
+    {
+        get => _loop.IsTracing;
+        set => _loop.IsTracing = value;
+    }
+
+    /// <summary>How many steps the world has taken.</summary>
+    public long Steps => _loop.Steps;
+
     /// <summary>A scenario that takes more steps than this is taken not to end.</summary>
     public long StepLimit { get; set; } = 5_000_000;
 
-    /// <summary>Makes a silo; it starts with <see cref="SimulatedSilo.StartAsync"/>, inside a scenario.</summary>
-    public SimulatedSilo AddSilo(string name, Action<IServiceCollection> configure)
+    /// <summary>Makes a client of its own, which takes some active silo for its gateway.</summary>
+    public IClusterClient AddClient(string name)
     {
+        var node = new ClientNode(name, _cluster, MessageCopying.Shared, ResponseTimeout, NullLogger.Instance);
+        node.Connect();
+        return new ClusterClient(node, new ServiceCollection().AddSingleton<TimeProvider>(_loop.Time).BuildServiceProvider());
+    }
+
+    /// <summary>Makes a silo; it starts with <see cref="SimulatedSilo.StartAsync"/>, inside a scenario.</summary>
+    /// <param name="name">Its name; a silo of the same name must have ended.</param>
+    /// <param name="configure">Adds what the silo is made of.</param>
+    /// <param name="clockRate">How fast its monotonic clock runs.</param>
+    public SimulatedSilo AddSilo(string name, Action<IServiceCollection> configure, double clockRate = 1)
+    {
+        var process = new SimulatedProcess(_loop, name);
+        var clock = new SimulatedClock(_loop.Time, process, clockRate);
         var services = new ServiceCollection();
-        services.AddSingleton<IEmbeddedEnvironment>(_environment);
-        services.AddSingleton<TimeProvider>(_loop.Time);
+        services.AddSingleton<IEmbeddedEnvironment>(new SimulatedEnvironment(_loop, Network, process, clock));
+        services.AddSingleton<TimeProvider>(clock);
         services.AddSingleton(_loop.Random);
-        services.AddSingleton<TaskScheduler>(_loop);
+        services.AddSingleton<TaskScheduler>(process);
         services.AddSingleton(_cluster);
         var address = SiloAddress.New(System.Net.IPAddress.Loopback, 11111, _silos.Count + 1);
         services.AddSingleton(new SiloIdentity(name, address, "simulated"));
         SiloServices.Add(services);
         configure(services);
-        var silo = new SimulatedSilo(name, services.BuildServiceProvider());
+        var silo = new SimulatedSilo(name, services.BuildServiceProvider(), process, clock);
         _silos.Add(silo);
+        Network.Connect(process);
         return silo;
     }
 
     /// <summary>Makes a silo configured like one on a host.</summary>
-    public SimulatedSilo AddSilo(string name, Action<ISiloBuilder> configure) =>
-        AddSilo(name, services => configure(new SimulatedSiloBuilder(services)));
+    public SimulatedSilo AddSilo(string name, Action<ISiloBuilder> configure, double clockRate = 1) =>
+        AddSilo(name, services => configure(new SimulatedSiloBuilder(services)), clockRate);
 
     /// <summary>Lets virtual time pass.</summary>
     public Task Pass(TimeSpan time) => Task.Delay(time, TimeProvider);
+
+    /// <summary>Adds a line to the trace.</summary>
+    public void Note(string kind, string subject) => _loop.Note(kind, subject);
 
     /// <summary>Runs a scenario to its end. Throws what it threw, or says that it does not end, with seed and trace.</summary>
     public void Run(Func<Task> scenario) => _loop.Run(scenario, StepLimit);
@@ -98,31 +124,4 @@ public sealed class SimulatedWorld
         public Microsoft.Extensions.Configuration.IConfiguration Configuration { get; } =
             new Microsoft.Extensions.Configuration.ConfigurationBuilder().Build();
     }
-}
-
-/// <summary>A silo of a simulated world.</summary>
-public sealed class SimulatedSilo
-{
-    private readonly ServiceProvider _services;
-    private readonly SiloNode _node;
-
-    internal SimulatedSilo(string name, ServiceProvider services)
-    {
-        Name = name;
-        _services = services;
-        _node = services.GetRequiredService<SiloNode>();
-    }
-
-    public string Name { get; }
-
-    public IServiceProvider Services => _services;
-
-    public SiloAddress Address => _node.Address;
-
-    public Task StartAsync() => _services.GetRequiredService<SiloRuntime>().StartAsync(CancellationToken.None);
-
-    public Task StopAsync() => _services.GetRequiredService<SiloRuntime>().StopAsync(CancellationToken.None);
-
-    /// <summary>Crashes: from this step on none of its code runs and nothing reaches it or leaves it.</summary>
-    public void Crash() => _node.Cluster.Membership.Kill(_node, freeze: true);
 }

@@ -27,6 +27,11 @@ internal sealed class SimulationLoop : TaskScheduler
 
     public VirtualTime Time { get; }
 
+    /// <summary>Whether anybody reads the trace: making it costs more than all the rest.</summary>
+    public bool IsTracing { get; set; } = true;
+
+    public long Steps => _steps;
+
     public override int MaximumConcurrencyLevel => 1;
 
     public void Post(IThreadPoolWorkItem work)
@@ -38,7 +43,11 @@ internal sealed class SimulationLoop : TaskScheduler
                 $"Work reached the simulation from another thread ({work}): something left the scheduler.");
     }
 
-    public void Note(string kind, object subject) => _trace.Add($"{Time.Elapsed.TotalMilliseconds,12:F3} {kind,-8} {subject}");
+    public void Note(string kind, object subject)
+    {
+        if (IsTracing)
+            _trace.Add(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Time.Elapsed.TotalMilliseconds,12:F3} {kind,-8} {subject}"));
+    }
 
     /// <summary>Runs a scenario on a thread of its own, which starts with an empty execution context.</summary>
     public void Run(Func<Task> scenario, long stepLimit)

@@ -22,9 +22,13 @@ internal sealed class VirtualTime(SimulationLoop loop) : TimeProvider
 
     public override DateTimeOffset GetUtcNow() => Start + Elapsed;
 
-    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+        CreateTimer(callback, state, null, dueTime, period);
+
+    /// <summary>A timer that fires in a process, and with it never or later.</summary>
+    public ITimer CreateTimer(TimerCallback callback, object? state, SimulatedProcess? process, TimeSpan dueTime, TimeSpan period)
     {
-        var timer = new VirtualTimer(this, callback, state);
+        var timer = new VirtualTimer(this, callback, state, process);
         timer.Change(dueTime, period);
         return timer;
     }
@@ -44,7 +48,7 @@ internal sealed class VirtualTime(SimulationLoop loop) : TimeProvider
         return false;
     }
 
-    private sealed class VirtualTimer(VirtualTime time, TimerCallback callback, object? state) : ITimer, IThreadPoolWorkItem
+    private sealed class VirtualTimer(VirtualTime time, TimerCallback callback, object? state, SimulatedProcess? process) : ITimer, IThreadPoolWorkItem
     {
         private TimeSpan _period;
         private bool _disposed;
@@ -66,9 +70,13 @@ internal sealed class VirtualTime(SimulationLoop loop) : TimeProvider
 
         public void Fire()
         {
-            time.Loop.Note("timer", Number);
+            if (time.Loop.IsTracing)
+                time.Loop.Note("timer", Number);
             Number = 0;
-            time.Loop.Post(this);
+            if (process is null)
+                time.Loop.Post(this);
+            else
+                process.Post(this);
             if (_period != Timeout.InfiniteTimeSpan && _period > TimeSpan.Zero)
                 Enqueue(_period);
         }
@@ -77,7 +85,7 @@ internal sealed class VirtualTime(SimulationLoop loop) : TimeProvider
         public void Execute()
         {
             if (!_disposed)
-                new Task(s => callback(s), state, TaskCreationOptions.DenyChildAttach).RunSynchronously(time.Loop);
+                new Task(s => callback(s), state, TaskCreationOptions.DenyChildAttach).RunSynchronously(process ?? (TaskScheduler)time.Loop);
         }
 
         public void Dispose()

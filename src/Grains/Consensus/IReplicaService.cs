@@ -12,7 +12,7 @@ namespace Watch.Grains.Consensus;
 /// clients do not have. Every question names its bucket; who does not lead the bucket's group says so, and who does if it knows.
 /// </summary>
 [Alias("watch.IReplicaService")]
-internal interface IReplicaService : IGrainService
+internal partial interface IReplicaService : IGrainService
 {
     /// <summary>Who this node is and what it knows; answered by every node at any time.</summary>
     [Alias("Describe"), ResponseTimeout("00:00:01")]

@@ -17,6 +17,8 @@ internal sealed partial class Replica
         while (Node.TryTakeRoleChange(out var change))
         {
             LogRole(_logger, change.Group.Value, change.Role, change.Term.Value);
+            if (change.Group == GroupId.System)
+                SystemChanged?.Invoke();
             if (_buckets.TryGetValue(change.Group, out var bucket))
                 bucket.LeadershipEnded(change.Role == Role.Leader ? change.Term : change.Term.Next);
             if (change.Role == Role.Leader && BucketOf(change.Group) is { } id)

@@ -59,6 +59,7 @@ internal sealed partial class Replica
     private TimeSpan _sealAt;
     private readonly NodeHealth _health;
     private readonly IHostApplicationLifetime? _host;
+    private readonly ReplicaSeams _seams;
 
     public Replica(
         NodeStorage storage,
@@ -71,9 +72,10 @@ internal sealed partial class Replica
         IOptions<WatchSiloOptions> options,
         ILogger<Replica> logger,
         IHostApplicationLifetime? host = null,
-        ReplicaRules? rules = null)
+        ReplicaSeams? seams = null)
     {
-        _rules = rules ?? ReplicaRules.Kept;
+        _seams = seams ?? ReplicaSeams.None;
+        _rules = _seams.Shell;
         _postman = postman;
         _own = own;
         _inquiry = inquiry;
@@ -95,8 +97,11 @@ internal sealed partial class Replica
         storage.CloseAfter(StopAsync);
     }
 
+    /// <summary>Called when an entry of the system group was applied, and when this node's role in it has changed.</summary>
+    public Action? SystemChanged { get; set; }
+
     /// <summary>The node's state machine.</summary>
-    public Node Node => _node ??= new Node(_storage.Folder.Identity, _storage.Recovered, _raft, _random.NextFraction);
+    public Node Node => _node ??= new Node(_storage.Folder.Identity, _seams.Recovered(_storage.Recovered), _raft, _random.NextFraction, _seams.Rules);
 
     /// <summary>Why it accepts nothing; null while it does.</summary>
     public Refusal? Unavailable => this switch
@@ -275,10 +280,12 @@ internal sealed partial class Replica
 
     private void Apply(CommittedEntries committed)
     {
+        _seams.Applying(Node.Self, committed);
         if (committed.Group == GroupId.System)
         {
             foreach (var known in _buckets.Values)
                 Open(known);
+            SystemChanged?.Invoke();
             return;
         }
 

@@ -5,6 +5,7 @@ using Orleans.Runtime;
 using Watch.Core;
 using Watch.Core.Consensus;
 using Watch.Core.Keyspace;
+using Watch.Grains.Nodes;
 
 namespace Watch.Grains.Consensus;
 
@@ -23,6 +24,7 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
     private readonly WatchSiloOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger<ReplicaService> _logger;
+    private readonly NodesDriver _nodes;
 
     public ReplicaService(
         GrainId grainId,
@@ -33,10 +35,12 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
         IClusterMembershipService membership,
         ILocalSiloDetails details,
         IOptions<WatchSiloOptions> options,
-        TimeProvider time)
+        TimeProvider time,
+        NodesDriver nodes)
         : base(grainId, silo, loggers)
     {
         _replica = replica;
+        _nodes = nodes;
         _others = others;
         _membership = membership;
         _silo = details;
@@ -85,6 +89,8 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
                     _replica.Start();
                     return;
                 case BirthDecision.AlreadyBorn:
+                    if (await _nodes.WasRemovedAsync())
+                        return;
                     _replica.Start();
                     return;
                 case BirthDecision.Wait wait when question.Others.Any(each => each.Incarnation is not null) || !string.Equals(_options.Bootstrap, _replica.Node.Self.Name, StringComparison.Ordinal):

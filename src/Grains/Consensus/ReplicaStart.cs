@@ -10,5 +10,11 @@ namespace Watch.Grains.Consensus;
 internal sealed class ReplicaStart(IReplicaServiceClient replicas, ILocalSiloDetails silo) : ILifecycleParticipant<ISiloLifecycle>
 {
     public void Participate(ISiloLifecycle observer) =>
-        observer.Subscribe(nameof(ReplicaStart), ServiceLifecycleStage.Active + 1, _ => replicas.At(silo.SiloAddress).Begin(), hurried => hurried.IsCancellationRequested ? Task.CompletedTask : replicas.At(silo.SiloAddress).End());
+        observer.Subscribe(nameof(ReplicaStart), ServiceLifecycleStage.Active + 1, _ => BeginAsync(replicas.At(silo.SiloAddress)), hurried => hurried.IsCancellationRequested ? Task.CompletedTask : replicas.At(silo.SiloAddress).End());
+
+    private static async Task BeginAsync(IReplicaService replica)
+    {
+        await replica.Begin();
+        await replica.BeginNodes();
+    }
 }

@@ -8,6 +8,8 @@ using Watch.Client;
 using Watch.Core.Storage;
 using Watch.Grains;
 using Watch.Grains.Consensus;
+using Watch.Grains.Engine;
+using Watch.Grains.Nodes;
 using Watch.Grains.Publishing;
 using Watch.Grains.Storage;
 using Watch.Grains.Watching;
@@ -28,6 +30,7 @@ public static class WatchSiloBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
         AddServices(builder.Services, builder.Configuration.GetSection(ConfigurationSection), configure);
+        ContractsGuard.Add(builder);
         builder.AddGrainService<ReplicaService>();
         builder.AddGrainService<WatchDispatcherService>();
         builder.AddMemoryStreams(WatchStreams.Provider, streams =>
@@ -67,6 +70,9 @@ public static class WatchSiloBuilderExtensions
         services.AddSingleton<IReplicaServiceClient, ReplicaServiceClient>();
         services.AddSingleton<LeaderLocator>();
         services.AddSingleton<ConfirmedReads>();
+        services.AddSingleton<ClusterDesk>();
+        services.AddSingleton<NodesDriver>();
+        services.TryAddSingleton<IWatchCluster, GrainWatchCluster>();
         services.AddSingleton<Publisher>();
         services.AddSingleton<WatchDispatcher>();
         services.AddSingleton<IWatchDispatcherClient, WatchDispatcherClient>();

@@ -79,25 +79,6 @@ public sealed class BirthTests
     }
 
     [Fact]
-    public void Every_command_of_the_catalogue_reads_back()
-    {
-        CatalogueCommand[] commands =
-        [
-            .. Birth.FirstCommands(new UInt128(1, 2), 9000, 500, "näme", new NodeId(UInt128.MaxValue)),
-        ];
-        foreach (var command in commands)
-        {
-            var read = CatalogueCommand.Decode(command.Encode());
-            Assert.Equal(command.Encode(), read.Encode());
-            Assert.Equal(command.GetType(), read.GetType());
-        }
-        Assert.Equal(commands[0], CatalogueCommand.Decode(commands[0].Encode()));
-        Assert.Equal(commands[1], CatalogueCommand.Decode(commands[1].Encode()));
-        Assert.Throws<InvariantViolationException>(() => CatalogueCommand.Decode(new byte[] { 77, 1 }));
-        Assert.Throws<InvariantViolationException>(() => CatalogueCommand.Decode(new byte[] { 1, 2 }));
-    }
-
-    [Fact]
     public void The_catalogue_holds_its_rules()
     {
         var catalogue = new Catalogue();
@@ -105,7 +86,6 @@ public sealed class BirthTests
         foreach (var command in Birth.FirstCommands(5, 9000, 500, "a", new NodeId(1)))
             catalogue.Apply(command);
         Assert.Throws<InvariantViolationException>(() => catalogue.Apply(new CatalogueCommand.ClusterBorn(6, 1, 1)));
-        Assert.Throws<InvariantViolationException>(() => catalogue.Apply(new CatalogueCommand.NodeAdded(new NodeId(2), "a")));
         Assert.Throws<InvariantViolationException>(() => catalogue.Apply(new CatalogueCommand.BucketCreated(new BucketId(2), "default", new GroupId(2), [])));
         Assert.Equal(GroupId.Default, catalogue.FindBucket("default")!.Group);
     }

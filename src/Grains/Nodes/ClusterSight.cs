@@ -1,0 +1,125 @@
+using System.Collections.Immutable;
+using Orleans.Runtime;
+using Watch.Core;
+using Watch.Core.Consensus;
+using Watch.Grains.Consensus;
+
+namespace Watch.Grains.Nodes;
+
+/// <summary>What all silos that answered said at about one moment, put together.</summary>
+internal sealed class ClusterSight(IReadOnlyList<(SiloAddress Silo, NodeReport Report)> answers)
+{
+    public IReadOnlyList<(SiloAddress Silo, NodeReport Report)> Answers => answers;
+
+    /// <summary>The replica that leads a group, of the newest term where an old leader has not noticed yet; null where none is known.</summary>
+    public (SiloAddress Silo, NodeReport Report, GroupDescription About)? LeaderOf(GroupId group)
+    {
+        (SiloAddress Silo, NodeReport Report, GroupDescription About)? leader = null;
+        foreach (var (silo, report) in answers)
+        {
+            if (AboutOf(report, group) is { Leads: true } about && (leader is not { } best || about.Term > best.About.Term))
+                leader = (silo, report, about);
+        }
+
+        return leader;
+    }
+
+    /// <summary>The silo of a node that answered.</summary>
+    public SiloAddress? SiloOf(NodeId node)
+    {
+        foreach (var (silo, report) in answers)
+            if (report.Node == node)
+                return silo;
+        return null;
+    }
+
+    public bool Answered(NodeId node) => SiloOf(node) is not null;
+
+    /// <summary>All groups whose leaders answered.</summary>
+    public IReadOnlyList<GroupSight> Groups()
+    {
+        var sights = new List<GroupSight>();
+        foreach (var group in answers.SelectMany(each => each.Report.Groups).Select(each => each.Group).Distinct().Order())
+        {
+            if (LeaderOf(group) is { } leader)
+                sights.Add(new GroupSight(group, leader.Report.Node, new Membership(leader.About.Voters, leader.About.Learners), !leader.About.MembersCommitted));
+        }
+
+        return sights;
+    }
+
+    public IReadOnlyList<SiloSight> Silos() => [.. answers.Select(each => new SiloSight(each.Report.Name, each.Report.Node, IncarnationOf(each.Report)))];
+
+    /// <summary>The report that knows most of the catalogue: of the system group's leader, else of whoever has committed most of it.</summary>
+    public NodeReport? Best() => LeaderOf(GroupId.System)?.Report
+        ?? answers.Select(each => each.Report).Where(report => report.Incarnation.Length > 0).MaxBy(report => AboutOf(report, GroupId.System)?.CommittedIndex ?? -1);
+
+    /// <summary>The sight as its reader gets it.</summary>
+    public ClusterNodes ToNodes()
+    {
+        if (Best() is not { } best)
+            return new ClusterNodes { Waits = ["No silo that answers belongs to a cluster."] };
+        var leaders = LeadersOf(best);
+        return new ClusterNodes
+        {
+            Incarnation = best.Incarnation,
+            Nodes = [.. best.Nodes.Select(node => NodeOf(node, leaders)).OrderBy(node => node.Name, StringComparer.Ordinal).ThenBy(node => node.Id, StringComparer.Ordinal)],
+            Leaders = [.. leaders.Where(each => each.Leader is not null).Select(each => new GroupLeader(each.Name, each.Leader!.Value.Report.Name, each.Leader.Value.About.Term))],
+            OtherSilos = [.. answers.Where(each => best.Nodes.All(node => node.Node != each.Report.Node)).Select(each => each.Report.Name).Order(StringComparer.Ordinal)],
+            Waits = best.Waits,
+            Index = AboutOf(best, GroupId.System)?.CommittedIndex ?? 0,
+        };
+    }
+
+    private List<(GroupId Group, string Name, (SiloAddress Silo, NodeReport Report, GroupDescription About)? Leader)> LeadersOf(NodeReport best) =>
+        [.. best.Groups.Select(each => (each.Group, each.Name, LeaderOf(each.Group)))];
+
+    private ClusterNode NodeOf(NamedNode node, List<(GroupId Group, string Name, (SiloAddress Silo, NodeReport Report, GroupDescription About)? Leader)> groups)
+    {
+        var own = answers.FirstOrDefault(each => each.Report.Node == node.Node);
+        var roles = new List<NodeGroup>();
+        foreach (var (group, name, leader) in groups)
+        {
+            var about = own.Report is null ? null : AboutOf(own.Report, group);
+            // Who belongs to a group stands in its leader's log; without a leader, in the newest that is known.
+            var members = leader?.About ?? answers.Select(each => AboutOf(each.Report, group)).MaxBy(each => each?.Term ?? -1);
+            var role = RoleOf(node.Node, members, leader?.Report.Node);
+            if (role != NodeRole.None)
+                roles.Add(new NodeGroup(name, role, about?.CommittedIndex ?? 0, Math.Max(0, (leader?.About.LastIndex ?? about?.LastIndex ?? 0) - (about?.LastIndex ?? 0))));
+        }
+
+        return new ClusterNode
+        {
+            Name = node.Name,
+            Id = node.Node.ToString(),
+            Standing = StandingOf(node, roles, groups.Count),
+            Silo = own.Silo?.ToParsableString() ?? "",
+            IsReachable = own.Silo is not null,
+            Groups = [.. roles],
+        };
+    }
+
+    private static NodeStanding StandingOf(NamedNode node, List<NodeGroup> roles, int groups)
+    {
+        if (node.IsLeaving)
+            return NodeStanding.Leaving;
+        return roles.Count(each => each.Role is NodeRole.Voter or NodeRole.Leader) == groups ? NodeStanding.Member : NodeStanding.Joining;
+    }
+
+    private static NodeRole RoleOf(NodeId node, GroupDescription? members, NodeId? leader)
+    {
+        if (members is null)
+            return NodeRole.None;
+        if (node == leader)
+            return NodeRole.Leader;
+        if (members.Voters.Contains(node))
+            return NodeRole.Voter;
+        return members.Learners.Contains(node) ? NodeRole.Learner : NodeRole.None;
+    }
+
+    private static GroupDescription? AboutOf(NodeReport report, GroupId group) => report.Groups.FirstOrDefault(each => each.Group == group)?.About;
+
+    private static UInt128? IncarnationOf(NodeReport report) => report.Incarnation.Length == 0
+        ? null
+        : UInt128.Parse(report.Incarnation, System.Globalization.NumberStyles.AllowHexSpecifier, System.Globalization.CultureInfo.InvariantCulture);
+}

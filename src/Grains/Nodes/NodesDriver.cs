@@ -1,0 +1,317 @@
+using System.Collections.Immutable;
+using System.Threading.Channels;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Orleans.Runtime;
+using Watch.Core;
+using Watch.Core.Consensus;
+using Watch.Core.Storage;
+using Watch.Grains.Consensus;
+
+namespace Watch.Grains.Nodes;
+
+/// <summary>
+/// Brings the groups to where the catalogue wants them, while this node leads the system group: it looks, asks the plan, carries out the
+/// steps, and looks again. It remembers nothing that matters. When it stops anywhere, the next leader of the system group finds the same
+/// wishes in the catalogue and the groups as they are by then.
+/// </summary>
+/// <remarks>
+/// Used in the turns of <see cref="ReplicaService"/> only. Two drivers at once (an old leader that has not noticed yet) do no harm: every
+/// step is checked by the leader of the group that it concerns, and the catalogue by its own rules.
+/// </remarks>
+internal sealed partial class NodesDriver(
+    Replica replica,
+    IReplicaServiceClient replicas,
+    ClusterDesk desk,
+    IOptions<WatchSiloOptions> options,
+    TimeProvider time,
+    ILogger<NodesDriver> logger)
+{
+    /// <summary>After steps were carried out they need a moment to commit; a learner that lags needs many.</summary>
+    private static readonly TimeSpan s_stepPause = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>How often is looked again while no step can be made.</summary>
+    private static readonly TimeSpan s_waitPause = TimeSpan.FromMilliseconds(500);
+
+    private static readonly TimeSpan s_joinPause = TimeSpan.FromSeconds(1);
+
+    private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
+    private readonly List<(LogIndex Last, Term Term, TaskCompletionSource<bool> Committed)> _wishes = [];
+    private ImmutableArray<string> _waits = [];
+    private bool _toldRemoved;
+
+    private Node Node => replica.Node;
+
+    private RaftGroup? System => Node.Groups.GetValueOrDefault(GroupId.System);
+
+    /// <summary>Starts driving, and tells what a node with a new folder is to the cluster. Once, when the replica runs.</summary>
+    public async Task BeginAsync()
+    {
+        replica.SystemChanged = SystemChanged;
+        // Owned by this object: it ends when the replica accepts nothing any more.
+        _ = DriveAsync();
+        if (Node.Incarnation is not null)
+            return;
+        TellNewFolder(await desk.LookAsync());
+        if (options.Value.Join)
+            _ = JoinAsync();
+    }
+
+    /// <summary>What this node says of itself and of the cluster.</summary>
+    public NodeReport Report() => new()
+    {
+        Node = Node.Self.Id,
+        Name = Node.Self.Name,
+        Incarnation = replica.Incarnation,
+        Nodes = [.. Node.Catalogue.NodeInfos.Select(node => new NamedNode(node.Id, node.Name, node.IsLeaving))],
+        Removed = [.. Node.Catalogue.Removed.Keys],
+        Groups = [.. Node.Groups.Values.Select(group => new NamedGroup(group.Id, NameOf(group.Id), About(group)))],
+        Waits = System is { LeadsWithOwnTermCommitted: true } ? _waits : [],
+    };
+
+    /// <summary>Records a wish, if this node leads the system group.</summary>
+    public async Task<NodeWishReply> WishAsync(NodeWishRequest request)
+    {
+        var sight = await desk.LookAsync();
+        if (replica.Unavailable is { } unavailable)
+            return new NodeWishReply { Refusal = unavailable };
+        if (System is not { LeadsWithOwnTermCommitted: true })
+            return new NodeWishReply { Refusal = replica.NotLeading(GroupId.System) };
+
+        var answer = request.Leaves
+            ? NodeWish.Remove(Node.Catalogue, sight.Groups(), sight.Answered, request.Name, request.Force)
+            : NodeWish.Add(Node.Catalogue, sight.Groups(), sight.Silos(), request.Name);
+        if (answer.Refusal is { } refusal)
+            return new NodeWishReply { Error = (int)CodeOf(refusal), Message = answer.Message };
+        if (answer.Commands.IsEmpty)
+            return new NodeWishReply();
+        LogWish(logger, request.Leaves ? "go" : "come", request.Name);
+        return await ProposeAsync(answer.Commands);
+    }
+
+    public LeaderReply HandOver(GroupId group, NodeId to)
+    {
+        var began = replica.Unavailable is null && Node.Transfer(group, to, replica.Now);
+        replica.Wake();
+        return began ? new LeaderReply() : new LeaderReply { Refusal = replica.NotLeading(group) };
+    }
+
+    /// <summary>Somebody who knows says that a node was removed.</summary>
+    public void HearRemoved(NodeId node)
+    {
+        if (node != Node.Self.Id || _toldRemoved)
+            return;
+        _toldRemoved = true;
+        LogRemoved(logger, Node.Self.Name, Node.Self.Id);
+    }
+
+    /// <summary>Whether the cluster knows this node as one that was removed: it takes part in nothing any more.</summary>
+    public async Task<bool> WasRemovedAsync()
+    {
+        var sight = await desk.LookAsync();
+        var removed = sight.Answers.Any(each => each.Report.Incarnation == replica.Incarnation && each.Report.Removed.Contains(Node.Self.Id));
+        if (removed)
+            HearRemoved(Node.Self.Id);
+        return removed;
+    }
+
+    private async Task DriveAsync()
+    {
+        while (replica.Unavailable is null)
+        {
+            try
+            {
+                if (System is { LeadsWithOwnTermCommitted: true } && await StepAsync() is { } pause)
+                {
+                    await Task.Delay(pause, time);
+                    continue;
+                }
+
+                _waits = [];
+                await _wake.Reader.WaitToReadAsync();
+                _wake.Reader.TryRead(out _);
+            }
+            catch (Exception error)
+            {
+                // The next look starts from what is.
+                LogDriverFailed(logger, error);
+                await Task.Delay(s_waitPause, time);
+            }
+        }
+    }
+
+    /// <summary>Looks once and carries out what can be; how long to pause before the next look, null where everything is as it should be.</summary>
+    private async Task<TimeSpan?> StepAsync()
+    {
+        var sight = await desk.LookAsync();
+        if (System is not { LeadsWithOwnTermCommitted: true })
+            return null;
+        await TellRemovedAsync(sight);
+        var answer = MembershipPlan.Next(Node.Catalogue, sight.Groups(), sight.Answered);
+        _waits = answer.Waits;
+        foreach (var step in answer.Steps)
+            await CarryAsync(step, sight);
+        if (answer.IsDone)
+            return null;
+        return answer.Steps.IsEmpty ? s_waitPause : s_stepPause;
+    }
+
+    private async Task CarryAsync(PlanStep step, ClusterSight sight)
+    {
+        LogStep(logger, step);
+        try
+        {
+            switch (step)
+            {
+                case PlanStep.Change change when sight.SiloOf(change.Leader) is { } silo:
+                    var reply = await replicas.At(silo).ChangeMembers(change.Group, change.What);
+                    LogOutcome(logger, step, reply.Refusal?.Message ?? reply.Outcome.ToString());
+                    break;
+                case PlanStep.HandOver hand when sight.SiloOf(hand.Leader) is { } silo:
+                    await replicas.At(silo).HandOver(hand.Group, hand.To);
+                    break;
+                case PlanStep.Forget forget:
+                    await ProposeAsync([new CatalogueCommand.NodeRemoved(forget.Node)]);
+                    if (sight.SiloOf(forget.Node) is { } gone)
+                        await replicas.At(gone).HearRemoved(forget.Node);
+                    break;
+            }
+        }
+        catch (Exception error) when (ClusterDesk.IsLost(error))
+        {
+            LogOutcome(logger, step, error.Message);
+        }
+    }
+
+    /// <summary>A removed node that was away when it was removed, and whose silo is back.</summary>
+    private async Task TellRemovedAsync(ClusterSight sight)
+    {
+        foreach (var (silo, report) in sight.Answers.Where(each => Node.Catalogue.Removed.ContainsKey(each.Report.Node)))
+        {
+            try
+            {
+                await replicas.At(silo).HearRemoved(report.Node);
+            }
+            catch (Exception error) when (ClusterDesk.IsLost(error))
+            {
+                LogUntold(logger, error, report.Name);
+            }
+        }
+    }
+
+    private async Task<NodeWishReply> ProposeAsync(ImmutableArray<CatalogueCommand> commands)
+    {
+        var outcome = Node.Propose(GroupId.System, [.. commands.Select(command => (ReadOnlyMemory<byte>)command.Encode())], replica.Now);
+        if (!outcome.Accepted)
+            return new NodeWishReply { Refusal = replica.NotLeading(GroupId.System) };
+        var committed = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _wishes.Add((outcome.First + (commands.Length - 1), outcome.Term, committed));
+        replica.Wake();
+        if (!await committed.Task)
+            return new NodeWishReply { Error = (int)WatchErrorCode.OutcomeUnknown, Message = "The leader was lost while the wish was being recorded; it may have been or not. Asking again is harmless." };
+        // C4: somebody else's wish may have come first.
+        foreach (var command in commands)
+        {
+            if (Node.Catalogue.Foresee(command) is var found && found != CatalogueOutcome.Done)
+                return new NodeWishReply { Error = (int)WatchErrorCode.ChangeUnderWay, Message = $"Another wish came first ({found}). Look at the nodes, and try again." };
+        }
+
+        return new NodeWishReply();
+    }
+
+    /// <summary>An entry of the system group was applied, or its leader changed.</summary>
+    private void SystemChanged()
+    {
+        foreach (var wish in _wishes.ToList())
+        {
+            var stillLeads = System is { Role: Role.Leader } group && group.Term == wish.Term;
+            if (stillLeads && System!.Committed < wish.Last)
+                continue;
+            _wishes.Remove(wish);
+            wish.Committed.TrySetResult(stillLeads);
+        }
+
+        _wake.Writer.TryWrite(true);
+    }
+
+    private async Task JoinAsync()
+    {
+        while (replica.Unavailable is null && !Node.Catalogue.Nodes.ContainsKey(Node.Self.Id))
+        {
+            try
+            {
+                await desk.WishAsync(new NodeWishRequest(Node.Self.Name, Leaves: false, Force: false));
+                return;
+            }
+            catch (WatchException error) when (error.Code is WatchErrorCode.FolderRefused or WatchErrorCode.NameTaken or WatchErrorCode.TooManyNodes)
+            {
+                LogNotJoined(logger, Node.Self.Name, error.Message);
+                return;
+            }
+            catch (WatchException error)
+            {
+                LogJoinWaits(logger, Node.Self.Name, error.Message);
+                await Task.Delay(s_joinPause, time);
+            }
+        }
+    }
+
+    private void TellNewFolder(ClusterSight sight)
+    {
+        if (sight.Best() is not { } best)
+            return;
+        if (best.Nodes.FirstOrDefault(node => node.Name == Node.Self.Name && node.Node != Node.Self.Id) is { } old)
+            LogNewFolderOfOldName(logger, Node.Self.Name, Node.Self.Id, old.Node);
+        else
+            LogNewFolder(logger, Node.Self.Name, Node.Self.Id);
+    }
+
+    private string NameOf(GroupId group) => group == GroupId.System
+        ? ClusterNodes.SystemGroup
+        : Node.Catalogue.Buckets.Values.FirstOrDefault(bucket => bucket.Group == group)?.Name ?? $"group {group}";
+
+    private static GroupDescription About(RaftGroup group) => new(
+        group.Members.Voters, group.Members.Learners, group.MembersCommitted, group.Leader,
+        group.LeadsWithOwnTermCommitted, group.Term.Value, group.Last.Value, group.Committed.Value);
+
+    private static WatchErrorCode CodeOf(NodeRefusal refusal) => refusal switch
+    {
+        NodeRefusal.UnknownNode => WatchErrorCode.UnknownNode,
+        NodeRefusal.FolderRefused => WatchErrorCode.FolderRefused,
+        NodeRefusal.NameTaken => WatchErrorCode.NameTaken,
+        NodeRefusal.LastVoter => WatchErrorCode.LastVoter,
+        NodeRefusal.WouldLoseQuorum => WatchErrorCode.WouldLoseQuorum,
+        NodeRefusal.TooManyNodes => WatchErrorCode.TooManyNodes,
+        _ => WatchErrorCode.ChangeUnderWay,
+    };
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Node '{Name}' is to {Direction}")]
+    private static partial void LogWish(ILogger logger, string direction, string name);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Step: {Step}")]
+    private static partial void LogStep(ILogger logger, PlanStep step);
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Step {Step}: {Outcome}")]
+    private static partial void LogOutcome(ILogger logger, PlanStep step, string outcome);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The nodes could not be looked after; it is tried again")]
+    private static partial void LogDriverFailed(ILogger logger, Exception error);
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Node '{Name}' was removed and could not be told")]
+    private static partial void LogUntold(ILogger logger, Exception error, string name);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Node '{Name}' ({Id}) was removed from the cluster. Its data folder is of no use any more: stop the silo, empty the folder, start it again as a new node, and add that with 'watch node add {Name}'. Until then the silo stores nothing and only takes requests to the others")]
+    private static partial void LogRemoved(ILogger logger, string name, NodeId id);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The data folder is new, so '{Name}' is a new node ({Id}). The cluster knows an older node of this name ({Old}), which this one is not. 'watch node add {Name}' replaces it: the old one is removed before the new one votes. Until then this node stores nothing")]
+    private static partial void LogNewFolderOfOldName(ILogger logger, string name, NodeId id, NodeId old);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The data folder is new, so '{Name}' is a new node ({Id}). It stores nothing until it is added: 'watch node add {Name}'")]
+    private static partial void LogNewFolder(ILogger logger, string name, NodeId id);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Node '{Name}' asked to be added (setting Join) and was refused: {Reason}")]
+    private static partial void LogNotJoined(ILogger logger, string name, string reason);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Node '{Name}' asks to be added (setting Join) and waits: {Reason}")]
+    private static partial void LogJoinWaits(ILogger logger, string name, string reason);
+}

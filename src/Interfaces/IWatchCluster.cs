@@ -1,0 +1,90 @@
+using System.Collections.Immutable;
+using Orleans;
+
+namespace Watch
+{
+    /// <summary>
+    /// The nodes of the cluster: to see, to change, to follow. It comes from the services, like <see cref="IWatchClient"/>: in a program
+    /// outside the cluster (<c>AddWatchClient</c>) and in a silo (<c>AddWatch</c>). Thread-safe. Every method throws
+    /// <see cref="WatchException"/> with a stable code.
+    /// </summary>
+    /// <remarks>
+    /// It is apart from <see cref="IWatchClient"/> because an application has no business here: it is the operator's, and may be guarded
+    /// differently.
+    /// </remarks>
+    public interface IWatchCluster
+    {
+        /// <summary>All nodes, with their parts in every group. A silo that does not answer within a second counts as unreachable.</summary>
+        Task<ClusterNodes> ListNodesAsync(CancellationToken cancellationToken = default);
+
+        /// <summary>
+        /// Adds a silo that runs as a node: its data folder is new, it learns each group's log, and when it has caught up it votes. Done when
+        /// it votes in every group; adding a node that is there already is done at once. A node whose folder is new replaces an old one of its
+        /// name: the old one is removed before the new one votes.
+        /// </summary>
+        /// <param name="name">The silo's node name (setting <c>NodeName</c>).</param>
+        /// <param name="progress">Is told what changes on the way.</param>
+        /// <param name="cancellationToken">Stops the waiting. The cluster goes on: the wish is recorded in it.</param>
+        /// <exception cref="WatchException">
+        /// <see cref="WatchErrorCode.UnknownNode"/>, <see cref="WatchErrorCode.FolderRefused"/>, <see cref="WatchErrorCode.NameTaken"/>,
+        /// <see cref="WatchErrorCode.ChangeUnderWay"/>, <see cref="WatchErrorCode.TooManyNodes"/>, no quorum, outcome unknown.
+        /// </exception>
+        Task<ClusterNode> AddNodeAsync(string name, IProgress<ClusterNodes>? progress = null, CancellationToken cancellationToken = default);
+
+        /// <summary>
+        /// Removes a node: what it leads is handed over, then it leaves every group, then the cluster. Done when it has. Its silo goes on
+        /// without data of its own; its folder can never come back.
+        /// </summary>
+        /// <param name="name">The node's name.</param>
+        /// <param name="force">
+        /// Record the wish although too few other voters answer now. It is fulfilled when enough of them do: nothing makes a step that
+        /// loses the majority.
+        /// </param>
+        /// <param name="progress">Is told what changes on the way.</param>
+        /// <param name="cancellationToken">Stops the waiting. The cluster goes on: the wish is recorded in it.</param>
+        /// <exception cref="WatchException">
+        /// <see cref="WatchErrorCode.UnknownNode"/>, <see cref="WatchErrorCode.LastVoter"/>, <see cref="WatchErrorCode.WouldLoseQuorum"/>,
+        /// <see cref="WatchErrorCode.ChangeUnderWay"/>, no quorum, outcome unknown.
+        /// </exception>
+        Task RemoveNodeAsync(string name, bool force = false, IProgress<ClusterNodes>? progress = null, CancellationToken cancellationToken = default);
+
+        /// <summary>
+        /// The nodes now, at once, and again whenever membership, a leader, or who answers has changed: noticed within a second or two. Of
+        /// several changes in between only the outcome is seen. It goes on by itself when a connection or a silo is lost, and ends only by
+        /// its reader.
+        /// </summary>
+        IAsyncEnumerable<ClusterNodes> WatchNodesAsync(CancellationToken cancellationToken = default);
+    }
+}
+
+namespace Watch.Interfaces
+{
+    /// <summary>The cluster's nodes. The grain's key is <see cref="Key"/>. It keeps nothing; every silo has its own.</summary>
+    [Alias("watch.IClusterGrain")]
+    public interface IClusterGrain : IGrainWithStringKey
+    {
+        /// <summary>The grain's key.</summary>
+        public const string Key = "cluster";
+
+        /// <summary>The nodes now.</summary>
+        [Alias("ListNodes"), ResponseTimeout("00:00:05")]
+        Task<ClusterNodes> ListNodes(CancellationToken cancellationToken);
+
+        /// <summary>
+        /// The nodes as soon as they are other than <paramref name="seen"/> says (<see cref="ClusterNodes.Fingerprint"/>; empty for at once),
+        /// or after some seconds as they are.
+        /// </summary>
+        [Alias("NextNodes"), ResponseTimeout("00:00:10")]
+        Task<ClusterNodes> NextNodes(string seen, CancellationToken cancellationToken);
+
+        /// <summary>Records that a node is to come; answered when that is certain, not when it is there.</summary>
+        /// <exception cref="WatchException">As <see cref="IWatchCluster.AddNodeAsync"/> says.</exception>
+        [Alias("AddNode"), ResponseTimeout("00:00:20")]
+        Task AddNode(string name, CancellationToken cancellationToken);
+
+        /// <summary>Records that a node is to go; answered when that is certain, not when it is gone.</summary>
+        /// <exception cref="WatchException">As <see cref="IWatchCluster.RemoveNodeAsync"/> says.</exception>
+        [Alias("RemoveNode"), ResponseTimeout("00:00:20")]
+        Task RemoveNode(string name, bool force, CancellationToken cancellationToken);
+    }
+}

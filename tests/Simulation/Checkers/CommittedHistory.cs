@@ -1,0 +1,82 @@
+using System.Text;
+using Watch.Core;
+using Watch.Core.Keyspace;
+using Watch.Core.Storage;
+using Watch.Simulation.Tests.Workloads;
+
+namespace Watch.Simulation.Tests.Checkers;
+
+/// <summary>A change that took effect.</summary>
+/// <param name="Value">The new value; null for a delete.</param>
+internal sealed record CommittedChange(long Revision, string Key, string? Value);
+
+/// <summary>
+/// What the agreed log means, worked out by the simplest means there are: a dictionary. Only the bytes of the commands are read with the
+/// product's own code.
+/// </summary>
+internal sealed class CommittedHistory
+{
+    private readonly Dictionary<string, string> _state = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, long> _modified = new(StringComparer.Ordinal);
+    private readonly HashSet<(ClientId Client, long Number)> _done = [];
+    private readonly List<CommittedChange> _changes = [];
+    private readonly Dictionary<string, List<CommittedChange>> _byKey = new(StringComparer.Ordinal);
+
+    public CommittedHistory(IEnumerable<Entry> entries)
+    {
+        foreach (var entry in entries.Where(each => each.Kind == EntryKind.Command))
+        {
+            // A write that was sent again stands in the log again, under its number, and takes effect once.
+            if (CommandCodec.Decode(entry.Payload.Span) is WriteCommand write && (write.Id is not { } id || _done.Add((id.Client, id.Number))))
+                Apply(write);
+        }
+    }
+
+    /// <summary>The bucket's revision at the end.</summary>
+    public long Revision { get; private set; }
+
+    /// <summary>Every change, in order.</summary>
+    public IReadOnlyList<CommittedChange> Changes => _changes;
+
+    /// <summary>A key's value as of a revision; null where it did not exist.</summary>
+    public string? ValueAt(string key, long revision) => _byKey.TryGetValue(key, out var changes) ? changes.FindLast(each => each.Revision <= revision)?.Value : null;
+
+    /// <summary>The last change of a watch's target.</summary>
+    public Revision LastChangeOf(WatchTarget target) => new(Of(target).LastOrDefault()?.Revision ?? 0);
+
+    /// <summary>The changes of a watch's target.</summary>
+    public IEnumerable<CommittedChange> Of(WatchTarget target)
+    {
+        var text = target.Text.ToString();
+        return _changes.Where(change => target.Kind == ScopeKind.Key ? change.Key == text : change.Key.StartsWith(text, StringComparison.Ordinal));
+    }
+
+    private void Apply(WriteCommand write)
+    {
+        var key = Encoding.UTF8.GetString(write.Key.Span);
+        var present = _state.GetValueOrDefault(key);
+        if (!Holds(write.Condition, key, present) || (write.Kind == ChangeKind.Delete && present is null))
+            return;
+        var value = write.Kind == ChangeKind.Delete ? null : Encoding.UTF8.GetString(write.Value.Span);
+        if (value is null)
+            _state.Remove(key);
+        else
+            _state[key] = value;
+        _modified[key] = ++Revision;
+        var change = new CommittedChange(Revision, key, value);
+        _changes.Add(change);
+        if (!_byKey.TryGetValue(key, out var changes))
+            _byKey.Add(key, changes = []);
+        changes.Add(change);
+    }
+
+    private bool Holds(Condition? condition, string key, string? present) => condition switch
+    {
+        null => true,
+        { Kind: Core.Keyspace.ConditionKind.Absent } => present is null,
+        { Kind: Core.Keyspace.ConditionKind.Exists } => present is not null,
+        { Kind: Core.Keyspace.ConditionKind.ValueEquals } => present == Encoding.UTF8.GetString(condition.Value.Span),
+        { Kind: Core.Keyspace.ConditionKind.RevisionEquals } => (present is null ? 0 : _modified[key]) == condition.Revision.Value,
+        _ => throw new ViolationException($"A condition of kind {condition.Kind} stands in the log."),
+    };
+}

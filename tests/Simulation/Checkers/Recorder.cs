@@ -1,0 +1,54 @@
+using Watch.Core;
+using Watch.Core.Consensus;
+using Watch.Core.Storage;
+using Watch.Grains.Consensus;
+
+namespace Watch.Simulation.Tests.Checkers;
+
+/// <summary>
+/// Hears from every replica of every node what it is about to apply, and compares: at an index of a group's log all that ever apply
+/// anything apply the same.
+/// </summary>
+internal class Recorder : ReplicaSeams
+{
+    private readonly SortedDictionary<int, List<Entry>> _logs = [];
+
+    /// <summary>The first thing that was wrong.</summary>
+    public string? Violation { get; private set; }
+
+    /// <summary>How many entries were compared with one that another replica, or another life of this one, had applied before.</summary>
+    public long Compared { get; private set; }
+
+    /// <summary>The entries of every bucket's group that anybody has applied, in order.</summary>
+    public IEnumerable<Entry> Entries => _logs.Where(log => log.Key != GroupId.System.Value).SelectMany(log => log.Value);
+
+    internal override void Applying(NodeIdentity node, CommittedEntries committed)
+    {
+        var group = committed.Group.Value;
+        if (!_logs.TryGetValue(group, out var log))
+            _logs.Add(group, log = []);
+        foreach (var entry in committed.Entries.Span)
+            Compare(node, group, log, entry);
+    }
+
+    private void Compare(NodeIdentity node, int group, List<Entry> log, Entry entry)
+    {
+        var at = (int)entry.Index.Value - 1;
+        if (at > log.Count)
+        {
+            Violation ??= $"Agreement: {node.Name} applies entry {entry.Index} of group {group}, but nobody has applied entry {log.Count + 1}.";
+            return;
+        }
+
+        if (at == log.Count)
+        {
+            log.Add(entry);
+            return;
+        }
+
+        Compared++;
+        var known = log[at];
+        if (known.Term != entry.Term || known.Kind != entry.Kind || known.Stamp != entry.Stamp || !known.Payload.Span.SequenceEqual(entry.Payload.Span))
+            Violation ??= $"Agreement: {node.Name} applies at {entry.Index} of group {group} an entry of term {entry.Term}, {entry.Kind}; applied there before was one of term {known.Term}, {known.Kind}.";
+    }
+}

@@ -1,0 +1,86 @@
+namespace Watch.Simulation.Tests.Faults;
+
+/// <summary>What can go wrong in a run. Each is counted when it really happened, not when it was meant to.</summary>
+internal enum FaultKind
+{
+    /// <summary>A message between two nodes, or a client and its gateway, never arrived.</summary>
+    MessageLost,
+
+    /// <summary>A message arrived twice.</summary>
+    MessageDuplicated,
+
+    /// <summary>A message took much longer than others.</summary>
+    MessageDelayed,
+
+    /// <summary>A message arrived before one that had been sent earlier on the same way.</summary>
+    MessageReordered,
+
+    /// <summary>Two parts of the cluster could not reach each other, and a message was lost for it.</summary>
+    Partition,
+
+    /// <summary>The same in one direction only.</summary>
+    OneWayPartition,
+
+    /// <summary>The leader could reach nobody, nor be reached.</summary>
+    LeaderIsolated,
+
+    /// <summary>A silo's process ended between two of its steps.</summary>
+    Crash,
+
+    /// <summary>A machine lost its power before, in the middle of, or after an operation of its disk.</summary>
+    CrashAtDisk,
+
+    /// <summary>A power failure took writes that had not been synced.</summary>
+    UnsyncedWritesLost,
+
+    /// <summary>A power failure left some sectors of one write and not others.</summary>
+    TornWrite,
+
+    /// <summary>A bit that had been durable was another one when its node came back, and the node refused to start.</summary>
+    BitFlip,
+
+    /// <summary>A disk had no room.</summary>
+    DiskFull,
+
+    /// <summary>A sync failed, and what it should have written was forgotten.</summary>
+    SyncError,
+
+    /// <summary>A disk took a long time for an operation.</summary>
+    SlowDisk,
+
+    /// <summary>A node's wall clock jumped.</summary>
+    WallClockJump,
+
+    /// <summary>A node's monotonic clock ran fast or slow.</summary>
+    ClockDrift,
+
+    /// <summary>A silo did nothing for a while, and then went on.</summary>
+    Freeze,
+
+    /// <summary>A silo that still ran, or would run again, was declared gone.</summary>
+    WronglyDeclaredDead,
+
+    /// <summary>A node came back with an empty folder.</summary>
+    Wipe,
+
+    /// <summary>A voter was removed or added while writes went on.</summary>
+    MembershipChange,
+}
+
+/// <summary>How often each kind of fault really happened.</summary>
+internal sealed class FaultCounts
+{
+    private readonly long[] _counts = new long[Enum.GetValues<FaultKind>().Length];
+
+    public long this[FaultKind kind] => _counts[(int)kind];
+
+    public void Add(FaultKind kind, long times = 1) => _counts[(int)kind] += times;
+
+    public void Add(FaultCounts other)
+    {
+        for (var at = 0; at < _counts.Length; at++)
+            _counts[at] += other._counts[at];
+    }
+
+    public override string ToString() => string.Join(", ", Enum.GetValues<FaultKind>().Where(kind => this[kind] > 0).Select(kind => $"{kind} {this[kind]}"));
+}

@@ -1,0 +1,138 @@
+namespace Watch.Simulation.Tests.Faults;
+
+/// <summary>What happens to machines, their processes and their disks.</summary>
+internal sealed partial class Nemesis
+{
+    private async Task CrashAsync()
+    {
+        if (AnyUp() is not { Silo: { } silo } node)
+            return;
+        var crashed = new TaskCompletionSource();
+        var powerFails = Random.Next(2) == 0;
+        var isOff = false;
+        silo.AfterSteps(1 + Random.Next(1000), () =>
+        {
+            if (isOff || silo.HasEnded || !ReferenceEquals(node.Silo, silo))
+                return;
+            cluster.Counts.Add(FaultKind.Crash);
+            node.Crash(powerFails);
+            crashed.TrySetResult();
+        });
+        await Task.WhenAny(crashed.Task, silo.Ended, cluster.PassAsync(TimeSpan.FromSeconds(5)));
+        isOff = true;
+        await ComeBackAsync(node);
+    }
+
+    private async Task CrashAtDiskAsync()
+    {
+        if (AnyUp() is not { Silo: { } silo } node)
+            return;
+        var verdict = (DiskVerdict)((int)DiskVerdict.PowerFailsBefore + Random.Next(3));
+        node.Disk.FailPowerAt(1 + Random.Next(12), verdict);
+        await Task.WhenAny(silo.Ended, cluster.PassAsync(TimeSpan.FromSeconds(5)));
+        await ComeBackAsync(node);
+        // Now and then again while it recovers.
+        if (Random.Next(3) == 0)
+            node.Disk.FailPowerAt(1 + Random.Next(6), verdict);
+    }
+
+    private async Task FullDiskAsync()
+    {
+        if (AnyUp() is not { } node)
+            return;
+        node.Disk.IsFull = true;
+        await WhileWorkingAsync(node);
+        await PauseAsync(0, 3);
+        node.Disk.IsFull = false;
+        await RestartFailedAsync(node);
+    }
+
+    private async Task SyncErrorAsync()
+    {
+        if (AnyUp() is not { } node)
+            return;
+        node.Disk.NextSyncFails = true;
+        await WhileWorkingAsync(node);
+        node.Disk.NextSyncFails = false;
+        await PauseAsync(0, 2);
+        await RestartFailedAsync(node);
+    }
+
+    private async Task SlowDiskAsync()
+    {
+        var node = Any();
+        node.Disk.Slowness = TimeSpan.FromSeconds(Random.NextDouble() * 3);
+        await PauseAsync(0.5, 8);
+        node.Disk.Slowness = TimeSpan.Zero;
+    }
+
+    private async Task FlipAsync()
+    {
+        if (!MayLose || AnyUp() is not { Silo: { } silo } node)
+            return;
+        if (Random.Next(2) == 0)
+            await node.StopAsync();
+        else
+            node.Crash(powerFails: Random.Next(2) == 0);
+        if (!silo.IsDead)
+            silo.DeclareDead();
+        if (node.Disk.Files.FlipSealedBit(Random) is not { } flipped)
+        {
+            await node.StartAsync();
+            return;
+        }
+
+        cluster.World.Note("flip", $"{node.Name}: {flipped.Path} at {flipped.Offset}");
+        await node.StartAsync();
+        if (node.Refusal is not { } refusal)
+            throw new ViolationException($"Node {node.Name} started though a bit at offset {flipped.Offset} of '{flipped.Path}' had turned over.");
+        if (!refusal.Contains(flipped.Path, StringComparison.Ordinal) || !refusal.Contains("offset", StringComparison.OrdinalIgnoreCase))
+            throw new ViolationException($"Node {node.Name} refused to start on a damaged file without naming '{flipped.Path}' and an offset: {refusal}");
+        cluster.Counts.Add(FaultKind.BitFlip);
+        node.Wipe();
+        await PauseAsync(0, 3);
+        await node.StartAsync();
+        await cluster.Members.ReachAsync(cluster.Nodes, s_patience);
+    }
+
+    private async Task WipeAsync()
+    {
+        if (!MayLose || AnyUp() is not { } node)
+            return;
+        node.Crash(powerFails: false);
+        node.Wipe();
+        cluster.Counts.Add(FaultKind.Wipe);
+        await ComeBackAsync(node);
+        await cluster.Members.ReachAsync(cluster.Nodes, s_patience);
+    }
+
+    /// <summary>Whether a node may lose what it has synced: only a minority ever does, and none while somebody else leaves or joins.</summary>
+    private bool MayLose => cluster.Losses < cluster.Minority && !cluster.Members.IsBusy && !_plan.Has(FaultKind.MembershipChange);
+
+    /// <summary>After a crash: membership hears of it sooner or later, and the node is started again before or after that.</summary>
+    private async Task ComeBackAsync(NodeUnderTest node)
+    {
+        if (node.IsUp || node.Silo is not { HasEnded: true } silo)
+            return;
+        await PauseAsync(0, 6);
+        if (Random.Next(2) == 0 && !silo.IsDead)
+            silo.DeclareDead();
+        await PauseAsync(0, 8);
+        await node.StartAsync();
+    }
+
+    private async Task WhileWorkingAsync(NodeUnderTest node)
+    {
+        for (var at = 0; at < 40 && node.IsUp && node.Failure is null; at++)
+            await cluster.PassAsync(TimeSpan.FromMilliseconds(100));
+    }
+
+    /// <summary>A node that its disk has stopped is ended and started by whoever runs it.</summary>
+    private async Task RestartFailedAsync(NodeUnderTest node)
+    {
+        if (!node.IsUp || node.Failure is null)
+            return;
+        node.Crash(powerFails: Random.Next(2) == 0);
+        await ComeBackAsync(node);
+    }
+}

@@ -1,0 +1,1 @@
+return Watch.Simulation.Tests.Running.CommandLine.Run(args);

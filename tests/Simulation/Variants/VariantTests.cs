@@ -1,0 +1,21 @@
+using Watch.Simulation.Tests.Running;
+using Xunit.Abstractions;
+
+namespace Watch.Simulation.Tests.Variants;
+
+/// <summary>A simulator that finds nothing in a broken product finds nothing in a whole one, either: every deliberate defect is caught.</summary>
+public sealed class VariantTests(ITestOutputHelper output)
+{
+    public static TheoryData<string> Names => [.. Defects.All.Select(variant => variant.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void A_broken_rule_is_caught(string name)
+    {
+        var variant = Defects.Of(name);
+        var runner = new Runner { From = 1, Seeds = variant.SeedsMax, Variant = name, StopsAtViolation = true };
+        var summary = runner.Run();
+        Assert.True(summary.Violations.Count > 0, $"'{name}' was not caught within {summary.Runs} seeds; faults: {summary.Counts}");
+        output.WriteLine($"caught after {summary.Runs} seeds: {Report.Of(summary.Violations[0])}");
+    }
+}

@@ -1,0 +1,103 @@
+using System.Text;
+using Watch.Core;
+
+namespace Watch.Simulation.Tests.Workloads;
+
+/// <summary>All operations of a run, in the order in which they were begun, and all watches.</summary>
+internal sealed class History
+{
+    private readonly List<Operation> _operations = [];
+    private readonly List<WatchRecord> _watches = [];
+    private long _clock;
+    private long _values;
+
+    public IReadOnlyList<Operation> Operations => _operations;
+
+    public IReadOnlyList<WatchRecord> Watches => _watches;
+
+    /// <summary>A value that nobody else writes.</summary>
+    public string NewValue(string client) => $"{client}.{++_values}";
+
+    public void Add(WatchRecord watch) => _watches.Add(watch);
+
+    public async Task<Operation> GetAsync(string client, IWatchClient by, string key, ReadPolicy policy = default)
+    {
+        var operation = Begin(client, OperationKind.Get, key, policy: policy);
+        await EndAsync(operation, async () =>
+        {
+            var read = await by.GetAsync(Key.Of(key), policy);
+            (operation.Seen, operation.Revision) = (Text(read.Key), read.Revision);
+            return Effect.Done;
+        });
+        return operation;
+    }
+
+    public Task<Operation> PutAsync(string client, IWatchClient by, string key, string value) =>
+        WriteAsync(Begin(client, OperationKind.Put, key, value), () => by.PutAsync(Key.Of(key), Encoding.UTF8.GetBytes(value)));
+
+    public Task<Operation> DeleteAsync(string client, IWatchClient by, string key) =>
+        WriteAsync(Begin(client, OperationKind.Delete, key), () => by.DeleteAsync(Key.Of(key)));
+
+    public Task<Operation> SwapAsync(string client, IWatchClient by, string key, string? expected, string value)
+    {
+        var condition = expected is null ? WriteCondition.Absent : WriteCondition.Value(Encoding.UTF8.GetBytes(expected));
+        return WriteAsync(Begin(client, OperationKind.Swap, key, value, expected), () => by.PutAsync(Key.Of(key), Encoding.UTF8.GetBytes(value), condition));
+    }
+
+    private async Task<Operation> WriteAsync(Operation operation, Func<Task<WriteResult>> write)
+    {
+        await EndAsync(operation, async () =>
+        {
+            var result = await write();
+            (operation.Seen, operation.Revision) = (Text(result.Previous), result.Revision);
+            return result.Succeeded ? Effect.Done : Effect.ConditionFailed;
+        });
+        return operation;
+    }
+
+    private Operation Begin(string client, OperationKind kind, string key, string? value = null, string? expected = null, ReadPolicy policy = default)
+    {
+        var operation = new Operation { Client = client, Kind = kind, Key = key, Value = value, Expected = expected, Policy = policy, Invoked = ++_clock };
+        _operations.Add(operation);
+        return operation;
+    }
+
+    private async Task EndAsync(Operation operation, Func<Task<Effect>> call)
+    {
+        try
+        {
+            operation.Effect = await call();
+            operation.Returned = ++_clock;
+        }
+        catch (WatchException error)
+        {
+            operation.Error = $"{error.Code}: {error.Message}";
+            if (error.Code is not (WatchErrorCode.NoQuorum or WatchErrorCode.Busy or WatchErrorCode.ShuttingDown or WatchErrorCode.Unavailable))
+                return;
+            operation.Effect = Effect.NotDone;
+            operation.Returned = ++_clock;
+        }
+    }
+
+    private static string? Text(KeyValue? key) => key is null ? null : Encoding.UTF8.GetString(key.Value.Span);
+}
+
+/// <summary>What one watch delivered.</summary>
+internal sealed class WatchRecord(string client, WatchTarget target)
+{
+    public string Client { get; } = client;
+
+    public WatchTarget Target { get; } = target;
+
+    public Revision Start { get; set; }
+
+    public List<WatchBatch> Batches { get; } = [];
+
+    /// <summary>Why it ended; null while it had not.</summary>
+    public WatchEndReason? End { get; set; }
+
+    /// <summary>Whether its client went before the run ended: then it may lack what came later.</summary>
+    public bool IsCutShort { get; set; } = true;
+
+    public override string ToString() => $"watch of {Target} by {Client} from {Start}";
+}
