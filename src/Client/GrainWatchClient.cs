@@ -150,20 +150,34 @@ public abstract class GrainWatchClient : IWatchClient
     private async Task<WriteResult> WriteAsync(Func<WriteId, CancellationToken, Task<WriteResult>> send, WriteId? given, CancellationToken cancellationToken)
     {
         var write = new RepeatedWrite(Options, Time, Random, serverMayReturn: OutlivesServer);
+        var sendings = new Sendings();
         var own = default(WriteId?);
         try
         {
             var result = await write.RunAsync(
                 async limit => given ?? (own ??= await BeginAsync(limit, cancellationToken)),
-                (id, limit) => CallAsync(token => send(id, token), TransportErrors.OfWrite, limit, cancellationToken),
+                (id, limit) => CallAsync(token => sendings.CountAsync(() => send(id, token)), TransportErrors.OfWrite, limit, cancellationToken),
+                Renumber,
                 cancellationToken);
-            _numbers.Saw(result);
-            return result.Status == WriteStatus.Unknown ? throw RepeatedWrite.Forgotten() : result;
+            if (own is not null)
+                _numbers.Saw(result);
+            return result.Status is WriteStatus.Unknown or WriteStatus.TooOld ? throw RepeatedWrite.Forgotten(result) : result;
         }
         finally
         {
             if (own is { } id)
                 _numbers.End(id);
+        }
+
+        // A given id is its caller's, who may have sent it before.
+        bool Renumber(WriteResult tooOld)
+        {
+            if (own is not { } id || !sendings.NoneMayHaveArrived)
+                return false;
+            _numbers.Saw(tooOld);
+            _numbers.End(id);
+            own = null;
+            return true;
         }
     }
 

@@ -20,7 +20,7 @@ internal sealed class RetryStorm(int seed, KeyspaceRules rules, ResultLimits lim
     /// <summary>One run; how many copies were refused as unknown.</summary>
     public static int Run(int seed, KeyspaceRules rules, ITestOutputHelper output, ResultLimits? limits = null, bool lateCopies = true)
     {
-        var storm = new RetryStorm(seed, rules, limits ?? new ResultLimits { ResultsMax = 6, ResultsPerClientMax = 4, SpanMs = 200, BytesMax = 10_000 }, lateCopies);
+        var storm = new RetryStorm(seed, rules, limits ?? new ResultLimits { ResultsMax = 6, ResultsPerClientMax = 4, SpanMs = 200 }, lateCopies);
         try
         {
             for (var step = 0; step < 150; step++)
@@ -47,7 +47,10 @@ internal sealed class RetryStorm(int seed, KeyspaceRules rules, ResultLimits lim
                 Arrive(_ended[_random.Next(_ended.Count)], isOpen: false);
                 break;
             case 3 when _random.Next(4) == 0:
-                Apply(new CompactCommand(_state.Revision));
+                Apply(new CompactCommand(new Revision(_random.NextInt64(_state.Compacted.Value, _state.Revision.Value + 1))));
+                break;
+            case 3 when _underWay.Count > 0 && _random.Next(4) == 0:
+                Mistake(_underWay[_random.Next(_underWay.Count)]);
                 break;
             case 4 when _underWay.Count > 0 && _random.Next(3) == 0:
                 End(_underWay[_random.Next(_underWay.Count)]);                   // gives up
@@ -105,13 +108,33 @@ internal sealed class RetryStorm(int seed, KeyspaceRules rules, ResultLimits lim
         }
 
         Check((write.Answer ??= Text(answer)) == Text(answer), $"{write.Command.Id} was answered {write.Answer}, then {Text(answer)}");
+        var told = PreviousOf(answer);
+        write.Previous ??= told;
+        if (!answer.PreviousCompacted)
+            Check(write.Previous == told, $"{write.Command.Id} was told of {write.Previous} before it, then of {told}");
+        else
+            Check(answer.Previous is null && answer.Revision <= _state.Compacted, $"{write.Command.Id} lost what was before it though history goes back behind {_state.Compacted}");
         return answer;
+    }
+
+    // Another write with the id of one that was answered.
+    private void Mistake(Write write)
+    {
+        if (write.Answer is null)
+            return;
+        var before = _state.Revision;
+        var answer = Apply(WriteCommand.Put(Key.Of("/mistake"), default, null, write.Command.Id));
+        Check(answer.Status is ApplyStatus.IdTaken or ApplyStatus.Unknown && _state.Revision == before, $"{write.Command.Id} is another write's and was answered {Text(answer)}");
     }
 
     private Outcome Apply(Command command) => _state.Apply(command, new AppliedAt(_state.Applied.Next, new LogTime(_stamp), _stamp), NothingWatched.Instance);
 
     private static string Text(Outcome answer) =>
-        $"{answer.Status} {answer.Revision} at {answer.Index} before {answer.Previous?.ModRevision} {Convert.ToHexString((answer.Previous?.Value ?? default).Span)}";
+        $"{answer.Status} {answer.Revision} at {answer.Index}";
+
+    private static string PreviousOf(Outcome answer) => answer.Previous is { } previous
+        ? $"{previous.Key} {Convert.ToHexString(previous.Value.Span)} of {previous.CreateRevision}, {previous.ModRevision}, {previous.Version}"
+        : "nothing";
 
     private static void Check(bool holds, string what)
     {
@@ -141,5 +164,7 @@ internal sealed class RetryStorm(int seed, KeyspaceRules rules, ResultLimits lim
         public int Effects { get; set; }
 
         public string? Answer { get; set; }
+
+        public string? Previous { get; set; }
     }
 }
