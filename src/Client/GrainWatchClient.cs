@@ -12,7 +12,6 @@ namespace Watch.Client;
 /// </summary>
 public abstract class GrainWatchClient : IWatchClient
 {
-    private readonly WriteNumbers _numbers;
 
     /// <summary>Makes a client over a way to the grains.</summary>
     protected GrainWatchClient(IGrainFactory grains, WatchClientOptions options, TimeProvider time, IWatchRandom random)
@@ -23,7 +22,7 @@ public abstract class GrainWatchClient : IWatchClient
         Options = options;
         Time = time;
         Random = random;
-        _numbers = new WriteNumbers(NewClientId(), time);
+        Numbers = new WriteNumbers(NewClientId(), time);
     }
 
     /// <summary>The way to the grains.</summary>
@@ -37,6 +36,9 @@ public abstract class GrainWatchClient : IWatchClient
 
     /// <summary>Where ids come from.</summary>
     private protected IWatchRandom Random { get; }
+
+    /// <summary>The numbers of this client's writes.</summary>
+    internal WriteNumbers Numbers { get; }
 
     /// <inheritdoc/>
     public Task<WriteResult> PutAsync(Key key, ReadOnlyMemory<byte> value, WriteCondition? condition = null, CancellationToken cancellationToken = default) =>
@@ -160,13 +162,13 @@ public abstract class GrainWatchClient : IWatchClient
                 Renumber,
                 cancellationToken);
             if (own is not null)
-                _numbers.Saw(result);
+                Numbers.Saw(result);
             return result.Status is WriteStatus.Unknown or WriteStatus.TooOld ? throw RepeatedWrite.Forgotten(result) : result;
         }
         finally
         {
             if (own is { } id)
-                _numbers.End(id);
+                Numbers.End(id);
         }
 
         // A given id is its caller's, who may have sent it before.
@@ -174,8 +176,8 @@ public abstract class GrainWatchClient : IWatchClient
         {
             if (own is not { } id || !sendings.NoneMayHaveArrived)
                 return false;
-            _numbers.Saw(tooOld);
-            _numbers.End(id);
+            Numbers.Saw(tooOld);
+            Numbers.End(id);
             own = null;
             return true;
         }
@@ -184,8 +186,8 @@ public abstract class GrainWatchClient : IWatchClient
     private async Task<WriteId> BeginAsync(TimeSpan limit, CancellationToken cancellationToken)
     {
         WriteId id;
-        while (!_numbers.TryBegin(out id))
-            _numbers.Saw(await AskIndexAsync(limit, cancellationToken));
+        while (!Numbers.TryBegin(out id))
+            Numbers.Saw(await AskIndexAsync(limit, cancellationToken));
         return id;
     }
 

@@ -7,10 +7,10 @@ public class WriteFingerprintTests(ITestOutputHelper output)
 {
     public static TheoryData<ulong, WriteCommand> Fixed => new()
     {
-        { 0, WriteCommand.Put(Key.Of("a"), default) },
-        { 0, WriteCommand.Delete(Key.Of("a")) },
-        { 0, WriteCommand.Put(Key.Of("/key/of/some/length"), "a value of more than eight bytes"u8.ToArray(), Condition.ValueEquals("before"u8.ToArray())) },
-        { 0, WriteCommand.Put(Key.Of("a"), "1"u8.ToArray(), Condition.RevisionEquals(new Revision(7))) },
+        { 0x9A140B70249FAB2A, WriteCommand.Put(Key.Of("a"), default) },
+        { 0x7F8F0772375D750C, WriteCommand.Delete(Key.Of("a")) },
+        { 0xE347809CCB313243, WriteCommand.Put(Key.Of("/key/of/some/length"), "a value of more than eight bytes"u8.ToArray(), Condition.ValueEquals("before"u8.ToArray())) },
+        { 0x69F358F6579354A4, WriteCommand.Put(Key.Of("a"), "1"u8.ToArray(), Condition.RevisionEquals(new Revision(7))) },
     };
 
     [Theory]
