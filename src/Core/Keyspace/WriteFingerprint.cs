@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Numerics;
+using System.Runtime.InteropServices;
 
 namespace Watch.Core.Keyspace;
 
@@ -28,10 +29,11 @@ internal static class WriteFingerprint
     private static ulong Add(ulong print, ReadOnlySpan<byte> bytes)
     {
         print = Mix(print, (ulong)bytes.Length);
-        for (; bytes.Length >= sizeof(ulong); bytes = bytes[sizeof(ulong)..])
-            print = Mix(print, BinaryPrimitives.ReadUInt64LittleEndian(bytes));
+        var words = MemoryMarshal.Cast<byte, ulong>(bytes);
+        foreach (var word in words)
+            print = Mix(print, BitConverter.IsLittleEndian ? word : BinaryPrimitives.ReverseEndianness(word));
         var rest = 0UL;
-        for (var at = 0; at < bytes.Length; at++)
+        for (var at = words.Length * sizeof(ulong); at < bytes.Length; at++)
             rest |= (ulong)bytes[at] << (8 * at);
         return Mix(print, rest);
     }
