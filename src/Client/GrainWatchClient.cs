@@ -12,7 +12,6 @@ namespace Watch.Client;
 /// </summary>
 public abstract class GrainWatchClient : IWatchClient
 {
-
     /// <summary>Makes a client over a way to the grains.</summary>
     protected GrainWatchClient(IGrainFactory grains, WatchClientOptions options, TimeProvider time, IWatchRandom random)
     {
