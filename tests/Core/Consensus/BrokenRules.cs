@@ -8,7 +8,7 @@ internal abstract class BrokenRules(string name) : SafetyRules
     internal static readonly BrokenRules[] All =
     [
         new AcknowledgeBeforeSync(), new SkipTermCheck(), new WrongQuorum(), new CommitOldTermByCounting(), new LeaseFromAnswer(), new NoLeaseProtection(),
-        new VoteWithoutComparingLogs(), new VoteTwice(), new ReadWithoutAsking(), new TruncateBeforeSync(), new RetireUnwritten(),
+        new VoteWithoutComparingLogs(), new VoteTwice(), new ReadWithoutAsking(), new TruncateBeforeSync(), new RetireUnwritten(), new InstallOlder(),
     ];
 
     internal string Name { get; } = name;
