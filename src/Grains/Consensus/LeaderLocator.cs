@@ -20,6 +20,7 @@ namespace Watch.Grains.Consensus;
 /// </remarks>
 internal sealed class LeaderLocator(
     IReplicaServiceClient replicas,
+    OwnReplica own,
     IClusterMembershipService membership,
     ILocalSiloDetails local,
     IOptions<WatchSiloOptions> options,
@@ -44,11 +45,40 @@ internal sealed class LeaderLocator(
     {
         if (policy.Kind is ReadKind.Linearizable or ReadKind.Lease)
             return await CallAsync(bucket, call, Lost.AskAgain, cancellationToken);
-        if (await call(replicas.At(local.SiloAddress)) is { Refusal: null } own)
-            return own;
+        if (policy.Kind == ReadKind.AtLeast && own.Find(bucket) is { } reading)
+            await WaitForAsync(reading, policy.Revision, cancellationToken);
+        if (await call(replicas.At(local.SiloAddress)) is { Refusal: null } here)
+            return here;
         if (policy.Kind == ReadKind.Eventual && await NearestAsync(call) is { } near)
             return near;
-        return await CallAsync(bucket, call, Lost.AskAgain, cancellationToken);
+        return policy.Kind == ReadKind.AtLeast
+            ? await AtLeastAsync(bucket, call, cancellationToken)
+            : await CallAsync(bucket, call, Lost.AskAgain, cancellationToken);
+    }
+
+    /// <summary>What the own replica will soon have is not asked of anybody else; a replica that closes meanwhile leaves it to the others.</summary>
+    private async Task WaitForAsync(BucketReading reading, Revision revision, CancellationToken cancellationToken)
+    {
+        if (!await reading.WaitForAsync(revision, options.Value.LeaderTimeout, time, cancellationToken) && reading.IsOpen)
+            throw new WatchException(WatchErrorCode.FutureRevision, $"This silo's replica has not reached revision {revision} within {options.Value.LeaderTimeout}.");
+    }
+
+    /// <summary>Asks the leader until it has come as far as the caller, or for as long as one waits for a leader.</summary>
+    private async Task<TReply> AtLeastAsync<TReply>(BucketId bucket, Func<IReplicaService, Task<TReply>> call, CancellationToken cancellationToken)
+        where TReply : LeaderReply
+    {
+        var started = time.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                return await CallAsync(bucket, call, Lost.AskAgain, cancellationToken);
+            }
+            catch (WatchException error) when (error.Code == WatchErrorCode.FutureRevision && time.GetElapsedTime(started) < options.Value.LeaderTimeout)
+            {
+                await Task.Delay(s_pause, time, cancellationToken);
+            }
+        }
     }
 
     /// <summary>Has the leader do something that must not be done twice, unless its commands say that they may be sent again.</summary>
@@ -62,6 +92,7 @@ internal sealed class LeaderLocator(
         var started = time.GetTimestamp();
         SiloAddress? sentBy = null;
         WatchException? unknown = null;
+        Refusal? refused = null;
         while (true)
         {
             if (await FindAsync(bucket) is { } leader)
@@ -71,8 +102,9 @@ internal sealed class LeaderLocator(
                     var reply = await CallAsync(leader, call);
                     if (reply.Refusal is not { } refusal)
                         return reply;
-                    if (refusal.Kind != RefusalKind.NotLeader && unknown is null)
+                    if (!MayLeadElsewhere(refusal, leader) && unknown is null)
                         throw Refused(refusal);
+                    refused = refusal;
                     Forget(bucket, leader);
                     // Two that name each other know nothing: after one redirect everybody is asked.
                     if (sentBy is null && refusal.LeaderSilo is { } better && !better.Equals(leader) && IsActive(better))
@@ -94,10 +126,21 @@ internal sealed class LeaderLocator(
 
             sentBy = null;
             if (time.GetElapsedTime(started) >= options.Value.LeaderTimeout)
-                throw unknown ?? new WatchException(WatchErrorCode.NoQuorum, $"No leader of bucket {bucket} answered within {options.Value.LeaderTimeout}.");
+                throw unknown ?? NobodyLed(bucket, refused);
             await Task.Delay(s_pause, time, cancellationToken);
         }
     }
+
+    /// <summary>Whether another node may lead, now or soon: where this one does not, or where it stops and is not the caller's own.</summary>
+    private bool MayLeadElsewhere(Refusal refusal, SiloAddress by) => refusal.Kind switch
+    {
+        RefusalKind.NotLeader => true,
+        RefusalKind.ShuttingDown or RefusalKind.Failed => !by.Equals(local.SiloAddress),
+        _ => false,
+    };
+
+    private WatchException NobodyLed(BucketId bucket, Refusal? refused) =>
+        new(WatchErrorCode.NoQuorum, $"No leader of bucket {bucket} answered within {options.Value.LeaderTimeout}.{(refused is null ? "" : $" The last node that was asked said: {refused.Message}")}");
 
     /// <summary>Asks the other silos one after the other until one answers; null where none does.</summary>
     private async Task<TReply?> NearestAsync<TReply>(Func<IReplicaService, Task<TReply>> call)
