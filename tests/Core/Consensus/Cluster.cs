@@ -109,12 +109,10 @@ internal sealed class Machine(int number, RaftOptions options, Func<double> jitt
     /// <summary>Does one piece of a snapshot that is taken; whether there was something to do.</summary>
     internal bool StepSnapshot(bool takeOne)
     {
-        if (Disk.StepLeaving())
-            return true;
         if (Writer is null)
         {
             if (!takeOne && !Node!.TryTakeDue(out _))
-                return false;
+                return Disk.StepLeaving();
             if (Node!.BeginSnapshot(Group, new LogIndex(Applied.Count)) is not { } info)
                 return false;
             Writer = Disk.Snapshots.Begin(info, received: false);
