@@ -11,8 +11,8 @@ namespace Watch.Client;
 internal sealed class Sessions(IGrainFactory grains, Doors doors, WatchClientOptions options, TimeProvider time, IWatchRandom random)
 {
     /// <summary>
-    /// How many are drawn at once while some server is silent. With one of three frozen, and the directory's part for a new session
-    /// frozen with it as often, four of nine draws are good: eight leave one chance in a hundred that none is.
+    /// How many are drawn at once while some server is silent. With one of three frozen two of three draws are good: eight leave
+    /// one chance in several thousand that none is.
     /// </summary>
     private const int DrawnAtOnce = 8;
 

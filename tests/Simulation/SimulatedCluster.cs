@@ -40,6 +40,12 @@ internal sealed class SimulatedCluster
     /// <summary>Starts another silo of this name on what the disk of the one before it kept.</summary>
     public Task StartAgainAsync(string name) => Add(name, _disks[name].Crash(World.Random)).StartAsync();
 
+    /// <summary>Starts another silo of this name on a disk of its own.</summary>
+    public Task StartNewAsync(string name, MemoryFileSystem disk) => Add(name, disk).StartAsync();
+
+    /// <summary>Whether silos added from now on are born though others are silent.</summary>
+    public bool BootstrapForce { get; set; }
+
     /// <summary>Lets virtual time pass.</summary>
     public Task PassAsync(TimeSpan span) => PassAsync(World, span);
 
@@ -67,6 +73,7 @@ internal sealed class SimulatedCluster
             {
                 watch.DataDirectory = "data";
                 watch.Bootstrap = "n0";
+                watch.BootstrapForce = BootstrapForce;
             });
         });
     }
