@@ -85,7 +85,8 @@ internal sealed class HedgedCall<T>(Func<Door?, Task<T>> send, Doors doors, Watc
         _open.Remove(done);
         if (done.IsCompletedSuccessfully)
             return true;
-        var isLost = done.IsCanceled || TransportErrors.IsLost(done.Exception!.InnerException!, default);
+        // What a server says is an answer, even if it says that it cannot serve now.
+        var isLost = done.IsCanceled || (done.Exception!.InnerException is { } error and not WatchException && TransportErrors.IsLost(error, default));
         _lost |= isLost;
         return _open.Count == 0 || !isLost;                                 // H2
     }

@@ -14,13 +14,13 @@ internal sealed class SimulatedCluster
 {
     private readonly Dictionary<string, MemoryFileSystem> _disks = [];
 
-    public SimulatedCluster(int seed, int silos = 3)
+    public SimulatedCluster(int seed, int silos = 3, WatchClientOptions? options = null)
     {
         World = new SimulatedWorld(seed);
         Random = new SeededRandom(World.Random);
         for (var at = 0; at < silos; at++)
             Add($"n{at}", new MemoryFileSystem());
-        Client = new RemoteWatchClient(World.Client, Options.Create(new WatchClientOptions()), World.TimeProvider, Random);
+        Client = new RemoteWatchClient(World.Client, Microsoft.Extensions.Options.Options.Create(options ?? new WatchClientOptions()), World.TimeProvider, Random);
     }
 
     public SimulatedWorld World { get; }
