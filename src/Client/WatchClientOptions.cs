@@ -24,8 +24,8 @@ public sealed class WatchClientOptions
     /// <summary>How long a server may take to give a sign of life before it counts as silent. Default 0.5 s.</summary>
     public TimeSpan SilencePatience { get; set; } = TimeSpan.FromSeconds(0.5);
 
-    /// <summary>How long a watch of a client outside the cluster may be quiet before its server is asked for a sign of life. Default 5 s.</summary>
-    public TimeSpan WatchQuiet { get; set; } = TimeSpan.FromSeconds(5);
+    /// <summary>How long a watch of a client outside the cluster may be quiet before its server is asked for a sign of life. Default 3 s.</summary>
+    public TimeSpan WatchQuiet { get; set; } = TimeSpan.FromSeconds(3);
 
     /// <summary>The first pause before a lost watch tries again; each further one is twice as long. Default 0.5 s.</summary>
     public TimeSpan BackoffFirst { get; set; } = TimeSpan.FromSeconds(0.5);
