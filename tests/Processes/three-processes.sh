@@ -11,7 +11,7 @@ three-processes.sh --orleans-sql DIR [--rounds N] [--writers N] [--per-second N]
   --writers N        how many writers write meanwhile [64]
   --per-second N     how many writes they begin in a second [500]
   --gap-ms N         the longest time without an acknowledged write that a round may have [5000]
-  --freeze-seconds N how long a process is frozen [20]; from about 40 on Orleans declares it dead, and it has to end itself
+  --freeze-seconds N how long a process is frozen [20]
   --folder DIR       where everything is kept meanwhile [a new temporary folder, deleted where all went well]
   --programs DIR     the folder of the built programs [artifacts/bin/Orleans/Watch.ClientApp/debug]
   --port N           the first of seven ports [42100]

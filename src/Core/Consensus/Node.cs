@@ -36,6 +36,9 @@ public readonly record struct CommittedEntries(GroupId Group, ReadOnlyMemory<Ent
 ///       first sends it entries.
 ///   N4  Messages that are taken together belong to one round, which began when the first of them was asked for.
 ///   N5  A heartbeat is answered for a group only when the replica's term is on the disk (R2).
+///   N7  A replica that no leader has told since it began to live what is committed says so beside that: it stands by the leader all the
+///       same, so its answer counts for lease, reads and check-quorum, also while it is sent a snapshot. A node without the group says only
+///       this; it stands by nobody.
 /// </summary>
 public sealed partial class Node
 {
@@ -157,6 +160,12 @@ public sealed partial class Node
 
     /// <summary>Whether state built from what was taken of a group may answer a lease read now.</summary>
     public bool MayReadByLease(GroupId id, in Moment now) => _groups.TryGetValue(id, out var group) && group.MayReadByLease(now);
+
+    /// <summary>
+    /// Until when state built from what was taken of a group may answer lease reads, by the monotonic clock, unless this node gives the lease
+    /// up before; in the past where it may not.
+    /// </summary>
+    public TimeSpan LeaseUntil(GroupId id, in Moment now) => _groups.TryGetValue(id, out var group) ? group.LeaseUntil(now) : TimeSpan.MinValue;
 
     /// <summary>Hands leadership of a group over to another voter.</summary>
     public bool Transfer(GroupId id, NodeId to, in Moment now)

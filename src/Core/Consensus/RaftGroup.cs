@@ -50,7 +50,7 @@ public sealed partial class RaftGroup
         (Id, Self, _log, _state, Context) = (id, self, log, state, context);
         Invariant.That(state.Term >= log.LastTerm, "R2: no entry is of a term that the replica has not seen");
         Snapshot = snapshot;
-        _members = new MembershipHistory(log, snapshot is null ? null : SnapshotMembers.Decode(snapshot.Members.Span));
+        _members = new MembershipHistory(log, snapshot is null ? null : SnapshotMembers.Decode(snapshot.Members.Span), snapshot?.Index ?? LogIndex.None);
         _role = new FollowerRole(this, NodeId.None, TimeSpan.MaxValue);
     }
 
@@ -69,7 +69,7 @@ public sealed partial class RaftGroup
             group._base = new LogBase(recovered.Snapshot!.Index, recovered.Snapshot.Term, Keeps: false);       // R14
         group._durable = group._taken = recovered.Log.Last;
         group._mayHavePromised = !group._members.NeverHadVoterBeside(self);
-        group._handedOut = group.Committed = recovered.Log.First.Previous;
+        group._handedOut = group.Committed = recovered.Snapshot?.Index ?? LogIndex.None;
         return group;
     }
 
@@ -112,7 +112,8 @@ public sealed partial class RaftGroup
 
     /// <summary>
     /// Whether a leader has verified its log since this replica began to live. Until then it does not know what is committed, and in a group
-    /// in which nothing happens nobody would tell it: it says to a heartbeat that it has reached nothing yet.
+    /// in which nothing happens nobody would tell it: so it says so to heartbeats (N7). A snapshot that is installed does not count: it may be
+    /// one that was sent to the replica's last life, and the leader believes of that one that it knew more.
     /// </summary>
     internal bool WasVerified { get; set; }
 
@@ -207,7 +208,10 @@ public sealed partial class RaftGroup
     /// Whether state built from what was handed out may answer a lease read now: this replica leads, an entry of its own term was handed
     /// out, and its lease has not run out.
     /// </summary>
-    public bool MayReadByLease(in Moment now) => Leading is { } leader && _handedOut >= leader.OwnTermFrom && now.Monotonic < leader.LeaseUntil(now);
+    public bool MayReadByLease(in Moment now) => now.Monotonic < LeaseUntil(now);
+
+    /// <summary>Until when, unless the lease is given up before; in the past where it may not.</summary>
+    public TimeSpan LeaseUntil(in Moment now) => Leading is { } leader && _handedOut >= leader.OwnTermFrom ? leader.LeaseUntil(now) : TimeSpan.MinValue;
 
     /// <summary>Hands leadership over to another voter, as soon as it has the whole log. Until then, or until it is given up, proposals are refused.</summary>
     public bool Transfer(NodeId to, in Moment now) => Leading?.Transfer(to, now) ?? false;

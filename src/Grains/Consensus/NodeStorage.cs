@@ -30,7 +30,10 @@ internal sealed partial class NodeStorage(
     public DataFolder Folder => _folder ?? throw new InvalidOperationException("The data folder is not open.");
 
     /// <summary>What its log held when it was opened.</summary>
-    public RecoveredLog Recovered { get; } = new();
+    public RecoveredLog Recovered { get; } = new(RaftOf(options.Value));
+
+    /// <summary>Times and limits of consensus, as this silo's options have them.</summary>
+    public RaftOptions Raft { get; } = RaftOf(options.Value);
 
     /// <summary>Where disk work is done.</summary>
     public IDiskWorker Disk => disk;
@@ -39,11 +42,23 @@ internal sealed partial class NodeStorage(
     public string NodeName => string.IsNullOrEmpty(options.Value.NodeName) ? silo.Name : options.Value.NodeName;
 
     /// <summary>A group's bucket as its snapshot has it, once; an empty one where there is none. The log goes on from there.</summary>
-    public BucketReplica BucketOf(GroupId group, WatchSiloOptions limits) =>
-        _states.Remove(group, out var loaded) ? new BucketReplica(group, limits, loaded.State, loaded.UpTo) : new BucketReplica(group, limits);
+    public BucketReplica BucketOf(GroupId group, WatchSiloOptions limits, ReplicaRules rules) => _states.Remove(group, out var loaded)
+        ? new BucketReplica(group, limits, loaded.State, loaded.UpTo, rules)
+        : new BucketReplica(group, limits, rules: rules);
 
     /// <summary>Names what has to have ended before the folder is closed.</summary>
     public void CloseAfter(Func<Task> stopWriting) => _stopWriting = stopWriting;
+
+    private static RaftOptions RaftOf(WatchSiloOptions options)
+    {
+        var standard = new RaftOptions();
+        return standard with
+        {
+            SnapshotEntries = options.SnapshotEntries,
+            SnapshotBytes = options.SnapshotBytes,
+            SnapshotTailEntries = Math.Min(standard.SnapshotTailEntries, options.SnapshotEntries / 10),
+        };
+    }
 
     public void Participate(ISiloLifecycle observer) =>
         observer.Subscribe(nameof(NodeStorage), ServiceLifecycleStage.RuntimeStorageServices, OpenAsync, CloseAsync);

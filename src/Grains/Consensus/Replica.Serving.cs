@@ -22,8 +22,12 @@ internal sealed partial class Replica
         if (LeadingOf(bucket) is not { } leading || !Node.MayReadByLease(leading.Group, Now))
             return null;
         // What was handed out counts as read by the lease, so it has to be applied first.
-        TalkNow();
-        return _broken is null ? leading : null;
+        if (_rules.AppliesBeforeLease)
+            TalkNow();
+        if (_broken is not null)
+            return null;
+        ShareLease(leading);
+        return leading;
     }
 
     /// <summary>The bucket's state as far as this node has it, if it belongs to the bucket's group; null otherwise.</summary>

@@ -14,6 +14,9 @@ internal class ReplicaSeams
     /// <summary>The rules that Raft's safety rests on.</summary>
     internal virtual SafetyRules Rules => SafetyRules.Raft;
 
+    /// <summary>The rules of the shell.</summary>
+    internal virtual ReplicaRules Shell => ReplicaRules.Kept;
+
     /// <summary>What a node goes on from, given what its log holds.</summary>
     internal virtual RecoveredLog Recovered(RecoveredLog found) => found;
 
