@@ -12,6 +12,8 @@ namespace Watch.Client;
 /// </summary>
 public abstract class GrainWatchClient : IWatchClient
 {
+    private readonly Doors _doors;
+
     /// <summary>Makes a client over a way to the grains.</summary>
     protected GrainWatchClient(IGrainFactory grains, WatchClientOptions options, TimeProvider time, IWatchRandom random)
     {
@@ -22,6 +24,8 @@ public abstract class GrainWatchClient : IWatchClient
         Time = time;
         Random = random;
         Numbers = new WriteNumbers(NewClientId(), time);
+        _doors = new Doors(door => BucketGrain(door).Feel(), options, time, random);
+        Sessions = new Sessions(grains, _doors, options, time, random);
     }
 
     /// <summary>The way to the grains.</summary>
@@ -38,6 +42,9 @@ public abstract class GrainWatchClient : IWatchClient
 
     /// <summary>The numbers of this client's writes.</summary>
     internal WriteNumbers Numbers { get; }
+
+    /// <summary>Where watches outside the cluster get their sessions.</summary>
+    private protected Sessions Sessions { get; }
 
     /// <inheritdoc/>
     public Task<WriteResult> PutAsync(Key key, ReadOnlyMemory<byte> value, WriteCondition? condition = null, CancellationToken cancellationToken = default) =>
@@ -63,25 +70,25 @@ public abstract class GrainWatchClient : IWatchClient
     public Task<GetResult> GetAsync(Key key, ReadPolicy policy = default, CancellationToken cancellationToken = default) =>
         !cancellationToken.IsCancellationRequested && TryGetHere(key, policy, out var here)
             ? Task.FromResult(here)
-            : ReadAsync(token => KeyGrain(key).Get(policy, token), cancellationToken);
+            : ReadAsync((door, token) => door is { } way ? BucketGrain(way).Get(key, policy, token) : KeyGrain(key).Get(policy, token), cancellationToken);
 
     /// <inheritdoc/>
     public Task<GetManyResult> GetManyAsync(IReadOnlyList<Key> keys, ReadPolicy policy = default, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(keys);
-        return ReadAsync(token => BucketGrain().GetMany([.. keys], policy, token), cancellationToken);
+        return ReadAsync((door, token) => BucketGrain(door).GetMany([.. keys], policy, token), cancellationToken);
     }
 
     /// <inheritdoc/>
     public Task<ScanResult> ScanAsync(ScanRequest request, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(request);
-        return ReadAsync(token => BucketGrain().Scan(request, token), cancellationToken);
+        return ReadAsync((door, token) => BucketGrain(door).Scan(request, token), cancellationToken);
     }
 
     /// <inheritdoc/>
     public Task<StatusResult> StatusAsync(CancellationToken cancellationToken = default) =>
-        ReadAsync(token => BucketGrain().Status(token), cancellationToken);
+        ReadAsync((door, token) => BucketGrain(door).Status(token), cancellationToken);
 
     /// <inheritdoc/>
     public async Task<IWatchStream> WatchAsync(WatchTarget target, WatchOptions? options = null, CancellationToken cancellationToken = default)
@@ -134,7 +141,7 @@ public abstract class GrainWatchClient : IWatchClient
 
     private IKvGrain KeyGrain(Key key) => Grains.GetGrain<IKvGrain>(GrainKeys.OfKey(BucketId.Default, key));
 
-    private IBucketGrain BucketGrain() => Grains.GetGrain<IBucketGrain>(GrainKeys.OfBucket(BucketId.Default));
+    private IBucketGrain BucketGrain(Door? door) => Grains.GetGrain<IBucketGrain>(GrainKeys.OfDoor(BucketId.Default, door?.Number ?? 0));
 
     private ClientId NewClientId() => new(new UInt128(Random.NextBits(), Random.NextBits()));
 
@@ -142,13 +149,23 @@ public abstract class GrainWatchClient : IWatchClient
     {
         // Messages are immutable and may be shared inside the process, so the caller's bytes are copied once, here.
         var copy = value.ToArray();
-        return WriteAsync((id, token) => KeyGrain(key).Put(new PutRequest(copy, condition, id), token), given, cancellationToken);
+        return WriteAsync(
+            (id, door, token) => door is { } way
+                ? BucketGrain(way).Put(key, new PutRequest(copy, condition, id), token)
+                : KeyGrain(key).Put(new PutRequest(copy, condition, id), token),
+            given,
+            cancellationToken);
     }
 
     private Task<WriteResult> DeleteAsync(Key key, WriteCondition? condition, WriteId? given, CancellationToken cancellationToken) =>
-        WriteAsync((id, token) => KeyGrain(key).Delete(new DeleteRequest(condition, id), token), given, cancellationToken);
+        WriteAsync(
+            (id, door, token) => door is { } way
+                ? BucketGrain(way).Delete(key, new DeleteRequest(condition, id), token)
+                : KeyGrain(key).Delete(new DeleteRequest(condition, id), token),
+            given,
+            cancellationToken);
 
-    private async Task<WriteResult> WriteAsync(Func<WriteId, CancellationToken, Task<WriteResult>> send, WriteId? given, CancellationToken cancellationToken)
+    private async Task<WriteResult> WriteAsync(Func<WriteId, Door?, CancellationToken, Task<WriteResult>> send, WriteId? given, CancellationToken cancellationToken)
     {
         var write = new RepeatedWrite(Options, Time, Random, serverMayReturn: OutlivesServer);
         var sendings = new Sendings();
@@ -157,7 +174,7 @@ public abstract class GrainWatchClient : IWatchClient
         {
             var result = await write.RunAsync(
                 async limit => given ?? (own ??= await BeginAsync(limit, cancellationToken)),
-                (id, limit) => CallAsync(token => sendings.CountAsync(() => send(id, token)), TransportErrors.OfWrite, limit, cancellationToken),
+                (id, limit) => CallAsync((door, token) => sendings.CountAsync(() => send(id, door, token)), isWrite: true, limit, cancellationToken),
                 Renumber,
                 cancellationToken);
             if (own is not null)
@@ -193,21 +210,23 @@ public abstract class GrainWatchClient : IWatchClient
     private Task<LogIndex> AskIndexAsync(CancellationToken cancellationToken) => AskIndexAsync(Options.CallTimeout, cancellationToken);
 
     private async Task<LogIndex> AskIndexAsync(TimeSpan limit, CancellationToken cancellationToken) =>
-        (await CallAsync(token => BucketGrain().Status(token), TransportErrors.OfRead, limit, cancellationToken)).Index;
+        (await CallAsync((door, token) => BucketGrain(door).Status(token), isWrite: false, limit, cancellationToken)).Index;
 
-    private Task<T> ReadAsync<T>(Func<CancellationToken, Task<T>> call, CancellationToken cancellationToken) =>
-        CallAsync(call, TransportErrors.OfRead, Options.CallTimeout, cancellationToken);
+    private Task<T> ReadAsync<T>(Func<Door?, CancellationToken, Task<T>> call, CancellationToken cancellationToken) =>
+        CallAsync(call, isWrite: false, Options.CallTimeout, cancellationToken);
 
-    private async Task<T> CallAsync<T>(Func<CancellationToken, Task<T>> call, Func<Exception, WatchException> told, TimeSpan limit, CancellationToken cancellationToken)
+    private async Task<T> CallAsync<T>(Func<Door?, CancellationToken, Task<T>> call, bool isWrite, TimeSpan limit, CancellationToken cancellationToken)
     {
         try
         {
             // The wait is bounded here, on this side: whatever happens to the call, its caller goes on.
-            return await call(cancellationToken).WaitAsync(limit, Time, cancellationToken);
+            return OutlivesServer
+                ? await new HedgedCall<T>(door => call(door, cancellationToken), _doors, Options, Time, isWrite).RunAsync(limit, cancellationToken)
+                : await call(null, cancellationToken).WaitAsync(limit, Time, cancellationToken);
         }
         catch (Exception error) when (error is not WatchException && TransportErrors.IsLost(error, cancellationToken))
         {
-            throw told(error);
+            throw isWrite ? TransportErrors.OfWrite(error) : TransportErrors.OfRead(error);
         }
     }
 }

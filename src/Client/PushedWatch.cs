@@ -25,13 +25,15 @@ internal sealed class PushedWatch : IWatchSubscription
     // References to observers are weak, so what is being watched is held here until it ends.
     private static readonly ConcurrentDictionary<PushedWatch, byte> s_alive = new();
 
+    private static readonly TimeSpan s_renewal = TimeSpan.FromSeconds(IWatchSessionGrain.LeaseSeconds / 3.0);
+
     private readonly IGrainFactory _grains;
+    private readonly Sessions _sessions;
     private readonly WatchRequest _request;
     private readonly IWatchObserver _observer;
     private readonly bool _resume;
     private readonly WatchClientOptions _options;
     private readonly TimeProvider _time;
-    private readonly IWatchRandom _random;
     private readonly Backoff _backoff;
     private readonly CancellationTokenSource _ended = new();
 
@@ -46,15 +48,15 @@ internal sealed class PushedWatch : IWatchSubscription
     private string _incarnation = "";
     private long _cursor;
 
-    private PushedWatch(IGrainFactory grains, WatchRequest request, IWatchObserver observer, bool resume, WatchClientOptions options, TimeProvider time, IWatchRandom random)
+    private PushedWatch(IGrainFactory grains, Sessions sessions, WatchRequest request, IWatchObserver observer, bool resume, WatchClientOptions options, TimeProvider time, IWatchRandom random)
     {
         _grains = grains;
+        _sessions = sessions;
         _request = request;
         _observer = observer;
         _resume = resume;
         _options = options;
         _time = time;
-        _random = random;
         _backoff = new Backoff(options, time, random);
     }
 
@@ -65,9 +67,9 @@ internal sealed class PushedWatch : IWatchSubscription
     public Task<WatchEndReason> Completion => _completion.Task;
 
     /// <summary>Registers a watch; effective when the task is done.</summary>
-    public static async Task<IWatchSubscription> StartAsync(IGrainFactory grains, WatchRequest request, IWatchObserver observer, bool resume, WatchClientOptions options, TimeProvider time, IWatchRandom random, CancellationToken cancellationToken)
+    public static async Task<IWatchSubscription> StartAsync(IGrainFactory grains, Sessions sessions, WatchRequest request, IWatchObserver observer, bool resume, WatchClientOptions options, TimeProvider time, IWatchRandom random, CancellationToken cancellationToken)
     {
-        var watch = new PushedWatch(grains, request, observer, resume, options, time, random);
+        var watch = new PushedWatch(grains, sessions, request, observer, resume, options, time, random);
         try
         {
             await watch.RegisterAsync(request, cancellationToken);
@@ -91,11 +93,12 @@ internal sealed class PushedWatch : IWatchSubscription
 
     private async Task RegisterAsync(WatchRequest request, CancellationToken cancellationToken)
     {
-        var relay = new Relay(this, _grains, _random);
+        var relay = new Relay(this, _grains, await _sessions.NewAsync(cancellationToken));
         try
         {
             // The first batch can be here before the answer is; the relay holds it back until it knows its start.
-            var registration = await relay.Session.Subscribe(request, relay.Reference, cancellationToken).WaitAsync(_options.CallTimeout, _time, cancellationToken);
+            var registering = relay.Session.Subscribe(request, relay.Reference, cancellationToken);
+            var registration = await _sessions.WhileAliveAsync(registering, relay.Session, _options.HedgeAfter, cancellationToken).WaitAsync(_options.CallTimeout, _time, cancellationToken);
             if (_relay is null && _incarnation.Length == 0)
             {
                 Start = registration.Start;
@@ -159,7 +162,7 @@ internal sealed class PushedWatch : IWatchSubscription
 
     private async Task RenewAsync()
     {
-        var period = TimeSpan.FromSeconds(IWatchSessionGrain.LeaseSeconds / 3.0);
+        var period = s_renewal < _options.WatchQuiet ? s_renewal : _options.WatchQuiet;
         using var due = _time.CreateTimer(_ => Wake(), null, period, period);
         try
         {
@@ -189,7 +192,7 @@ internal sealed class PushedWatch : IWatchSubscription
         var relay = _relay!;
         try
         {
-            var known = await relay.Session.KeepAlive().WaitAsync(_options.CallTimeout, _time, _ended.Token);
+            var known = await _sessions.WhileAliveAsync(relay.Session.KeepAlive(), relay.Session, _options.HedgeAfter, _ended.Token);
             return known.Contains(relay.SubscriptionId);
         }
         catch (Exception error) when (TransportErrors.IsLost(error, _ended.Token))
@@ -275,11 +278,11 @@ internal sealed class PushedWatch : IWatchSubscription
         private readonly TaskCompletionSource _registered = new();
         private int _released;
 
-        public Relay(PushedWatch watch, IGrainFactory grains, IWatchRandom random)
+        public Relay(PushedWatch watch, IGrainFactory grains, IWatchSessionGrain session)
         {
             _watch = watch;
             _grains = grains;
-            Session = grains.GetGrain<IWatchSessionGrain>(random.NextId());
+            Session = session;
             Reference = grains.CreateObjectReference<IWatchObserver>(this);
         }
 

@@ -15,24 +15,31 @@ internal sealed class RemoteWatchClient(IClusterClient cluster, IOptions<WatchCl
     {
         ArgumentNullException.ThrowIfNull(target);
         ArgumentNullException.ThrowIfNull(observer);
-        return PushedWatch.StartAsync(Grains, Request(target, options), observer, options?.Resume ?? true, Options, Time, Random, cancellationToken);
+        return PushedWatch.StartAsync(Grains, Sessions, Request(target, options), observer, options?.Resume ?? true, Options, Time, Random, cancellationToken);
     }
 
     private protected override async Task<IWatchFeed> OpenFeedAsync(WatchRequest request, CancellationToken cancellationToken)
     {
         // Every pulled watch has a session of its own: it needs no lease, since pulling is its sign of life, and after a loss the
         // next attempt lands wherever the client then is.
-        var session = Grains.GetGrain<IWatchSessionGrain>(Random.NextId());
-        var feed = new PulledFeed(session, request);
-        try
+        while (true)
         {
-            await feed.RegisterAsync(cancellationToken);
-            return feed;
-        }
-        catch
-        {
-            await feed.DisposeAsync();
-            throw;
+            var feed = new PulledFeed(await Sessions.NewAsync(cancellationToken), Sessions, request, Options);
+            try
+            {
+                await feed.RegisterAsync(cancellationToken);
+                return feed;
+            }
+            catch (TimeoutException) when (!cancellationToken.IsCancellationRequested)
+            {
+                // Its server is silent: the next session is another's.
+                await feed.DisposeAsync();
+            }
+            catch
+            {
+                await feed.DisposeAsync();
+                throw;
+            }
         }
     }
 
@@ -41,23 +48,33 @@ internal sealed class RemoteWatchClient(IClusterClient cluster, IOptions<WatchCl
     {
         private readonly CancellationTokenSource _ended = new();
         private readonly IAsyncEnumerator<WatchBatch> _batches;
+        private readonly IWatchSessionGrain _session;
+        private readonly Sessions _sessions;
+        private readonly WatchClientOptions _options;
         private readonly Lock _gate = new();
         private Task<bool>? _pending;
         private bool _closing;
 
-        public PulledFeed(IWatchSessionGrain session, WatchRequest request) =>
+        public PulledFeed(IWatchSessionGrain session, Sessions sessions, WatchRequest request, WatchClientOptions options)
+        {
+            _session = session;
+            _sessions = sessions;
+            _options = options;
             _batches = session.Watch(request, _ended.Token).WithBatchSize(1).GetAsyncEnumerator(_ended.Token);
+        }
 
         public WatchRegistration Registration { get; private set; } = new(0, default, "");
 
         public async Task RegisterAsync(CancellationToken cancellationToken)
         {
-            var first = await NextAsync(cancellationToken);
+            var first = await NextAsync(_options.HedgeAfter, cancellationToken);
             Registration = first?.Registration
                 ?? throw new WatchException(WatchErrorCode.Unavailable, "The server ended the watch before it answered the registration.");
         }
 
-        public async ValueTask<WatchBatch?> NextAsync(CancellationToken cancellationToken)
+        public ValueTask<WatchBatch?> NextAsync(CancellationToken cancellationToken) => NextAsync(_options.WatchQuiet, cancellationToken);
+
+        private async ValueTask<WatchBatch?> NextAsync(TimeSpan quiet, CancellationToken cancellationToken)
         {
             // A reader that gives up waiting leaves the call under way behind; disposing of the feed ends it.
             Task<bool> pending;
@@ -68,7 +85,7 @@ internal sealed class RemoteWatchClient(IClusterClient cluster, IOptions<WatchCl
                 pending = _pending ??= _batches.MoveNextAsync().AsTask();
             }
 
-            var more = await pending.WaitAsync(cancellationToken);
+            var more = await _sessions.WhileAliveAsync(pending, _session, quiet, cancellationToken);
             lock (_gate)
                 _pending = _closing ? pending : null;
             return more ? _batches.Current : null;

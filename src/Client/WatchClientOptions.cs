@@ -15,6 +15,18 @@ public sealed class WatchClientOptions
     /// <summary>The longest pause before a write is sent again. Default 1 s.</summary>
     public TimeSpan WriteBackoffMax { get; set; } = TimeSpan.FromSeconds(1);
 
+    /// <summary>
+    /// How long a call of a client outside the cluster may go unanswered before it is asked again by another way, if the one it took
+    /// gives no sign of life; no longer than <see cref="CallTimeout"/> to have any effect. Default 1 s.
+    /// </summary>
+    public TimeSpan HedgeAfter { get; set; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long a server may take to give a sign of life before it counts as silent. Default 0.5 s.</summary>
+    public TimeSpan SilencePatience { get; set; } = TimeSpan.FromSeconds(0.5);
+
+    /// <summary>How long a watch of a client outside the cluster may be quiet before its server is asked for a sign of life. Default 3 s.</summary>
+    public TimeSpan WatchQuiet { get; set; } = TimeSpan.FromSeconds(3);
+
     /// <summary>The first pause before a lost watch tries again; each further one is twice as long. Default 0.5 s.</summary>
     public TimeSpan BackoffFirst { get; set; } = TimeSpan.FromSeconds(0.5);
 
@@ -31,6 +43,12 @@ public sealed class WatchClientOptions
             throw Bad(nameof(WriteBackoffFirst), WriteBackoffFirst, "longer than zero");
         if (WriteBackoffMax < WriteBackoffFirst)
             throw Bad(nameof(WriteBackoffMax), WriteBackoffMax, $"at least {nameof(WriteBackoffFirst)} ({WriteBackoffFirst})");
+        foreach (var (name, span) in new[] { (nameof(HedgeAfter), HedgeAfter), (nameof(SilencePatience), SilencePatience), (nameof(WatchQuiet), WatchQuiet) })
+        {
+            if (span <= TimeSpan.Zero)
+                throw Bad(name, span, "longer than zero");
+        }
+
         if (BackoffFirst <= TimeSpan.Zero)
             throw Bad(nameof(BackoffFirst), BackoffFirst, "longer than zero");
         if (BackoffMax < BackoffFirst)

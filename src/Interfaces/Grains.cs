@@ -27,7 +27,11 @@ public interface IKvGrain : IGrainWithStringKey
     Task<GetResult> Get(ReadPolicy policy, CancellationToken cancellationToken);
 }
 
-/// <summary>One bucket, for what concerns several keys. The grain's key is <see cref="GrainKeys.OfBucket"/>. Every silo has its own.</summary>
+/// <summary>
+/// One bucket, for what concerns several keys, and another way to each of its keys. The grain's key is
+/// <see cref="GrainKeys.OfBucket"/>, or names one of its doors. Every silo has its own, and all its doors do the same: a client
+/// whose connection is bound to a grain's name reaches another silo by another door.
+/// </summary>
 [Alias("watch.IBucketGrain")]
 public interface IBucketGrain : IGrainWithStringKey
 {
@@ -45,6 +49,25 @@ public interface IBucketGrain : IGrainWithStringKey
     /// <exception cref="WatchException">No quorum, shutting down.</exception>
     [Alias("Status")]
     Task<StatusResult> Status(CancellationToken cancellationToken);
+
+    /// <summary>As <see cref="IKvGrain.Put"/> of the key.</summary>
+    /// <exception cref="WatchException">Invalid key or value, no quorum, outcome unknown, busy, shutting down.</exception>
+    [Alias("Put")]
+    Task<WriteResult> Put(Key key, PutRequest request, CancellationToken cancellationToken);
+
+    /// <summary>As <see cref="IKvGrain.Delete"/> of the key.</summary>
+    /// <exception cref="WatchException">Invalid key, no quorum, outcome unknown, busy, shutting down.</exception>
+    [Alias("Delete")]
+    Task<WriteResult> Delete(Key key, DeleteRequest request, CancellationToken cancellationToken);
+
+    /// <summary>As <see cref="IKvGrain.Get"/> of the key.</summary>
+    /// <exception cref="WatchException">Invalid key or policy, future revision, no quorum, shutting down.</exception>
+    [Alias("Get")]
+    Task<GetResult> Get(Key key, ReadPolicy policy, CancellationToken cancellationToken);
+
+    /// <summary>A sign of life of the silo behind this door: asks nobody, says nothing about the group.</summary>
+    [Alias("Feel"), ResponseTimeout("00:00:01")]
+    Task Feel();
 }
 
 /// <summary>
@@ -78,6 +101,10 @@ public interface IWatchSessionGrain : IGrainWithStringKey
     [Alias("KeepAlive")]
     Task<ImmutableArray<long>> KeepAlive();
 
+    /// <summary>A sign of life of the silo that the session is on; renews nothing.</summary>
+    [Alias("Feel"), ResponseTimeout("00:00:01")]
+    Task Feel();
+
     /// <summary>How long a session lives without a renewal.</summary>
     public const int LeaseSeconds = 30;
 }
@@ -88,8 +115,30 @@ public static class GrainKeys
     /// <summary>The grain key of a bucket.</summary>
     public static string OfBucket(BucketId bucket) => bucket.ToString();
 
-    /// <summary>The bucket of a grain key made by <see cref="OfBucket"/>.</summary>
-    public static BucketId ParseBucket(string text) => new(int.Parse(text, System.Globalization.CultureInfo.InvariantCulture));
+    /// <summary>How many doors a bucket's grain has, the plain name counted as door 0.</summary>
+    public const int Doors = 16;
+
+    /// <summary>The grain key of a bucket by one of its doors.</summary>
+    /// <param name="bucket">The bucket.</param>
+    /// <param name="door">From 0 to <see cref="Doors"/> - 1.</param>
+    public static string OfDoor(BucketId bucket, int door)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(door);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(door, Doors);
+        return door == 0 ? OfBucket(bucket) : $"{bucket}~{door}";
+    }
+
+    /// <summary>The bucket of a grain key made by <see cref="OfBucket"/> or <see cref="OfDoor"/>.</summary>
+    /// <exception cref="FormatException">The text was made by neither.</exception>
+    public static BucketId ParseBucket(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        var wave = text.IndexOf('~', StringComparison.Ordinal);
+        if (!int.TryParse(wave < 0 ? text : text.AsSpan(0, wave), out var bucket)
+            || (wave >= 0 && (!int.TryParse(text.AsSpan(wave + 1), out var door) || OfDoor(new BucketId(bucket), door) != text)))
+            throw new FormatException($"'{text}' is neither a bucket id nor one of its {Doors} doors.");
+        return new BucketId(bucket);
+    }
 
     /// <summary>The grain key of a key: the bucket's id and the key's text, one to one.</summary>
     public static string OfKey(BucketId bucket, Key key) => $"{bucket}:{KeyText.Encode(key.Span)}";

@@ -1,23 +1,24 @@
 #!/usr/bin/env bash
-# Three servers as processes of this machine, found in PostgreSQL, killed and frozen one at a time while 64 writers write.
+# Three servers as processes of this machine, found in PostgreSQL, killed and frozen one at a time while 64 writers write and readers read.
 # README.md beside this file says what it needs, what it starts, and what it shows.
 set -euo pipefail
 
 usage() {
   cat <<'USAGE'
-three-processes.sh --orleans-sql DIR [--rounds N] [--writers N] [--per-second N] [--gap-ms N] [--folder DIR] [--programs DIR] [--port N]
+three-processes.sh --orleans-sql DIR [--rounds N] [--writers N] [--per-second N] [--gap-ms N] [--freeze-seconds N] [--folder DIR] [--programs DIR] [--port N]
   --orleans-sql DIR  where PostgreSQL-Main.sql and PostgreSQL-Clustering.sql of Orleans are, in DIR or below it
   --rounds N         how many processes are killed or frozen, in turn [20]
   --writers N        how many writers write meanwhile [64]
   --per-second N     how many writes they begin in a second [500]
   --gap-ms N         the longest time without an acknowledged write that a round may have [5000]
+  --freeze-seconds N how long a process is frozen [20]
   --folder DIR       where everything is kept meanwhile [a new temporary folder, deleted where all went well]
   --programs DIR     the folder of the built programs [artifacts/bin/Orleans/Watch.ClientApp/debug]
   --port N           the first of seven ports [42100]
 USAGE
 }
 
-sql="" rounds=20 writers=64 per_second=500 gap_ms=5000 folder="" port=42100
+sql="" rounds=20 writers=64 per_second=500 gap_ms=5000 freeze_seconds=20 folder="" port=42100
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 programs="$root/artifacts/bin/Orleans/Watch.ClientApp/debug"
 while [ $# -gt 0 ]; do
@@ -27,6 +28,7 @@ while [ $# -gt 0 ]; do
     --writers) writers=$2; shift 2 ;;
     --per-second) per_second=$2; shift 2 ;;
     --gap-ms) gap_ms=$2; shift 2 ;;
+    --freeze-seconds) freeze_seconds=$2; shift 2 ;;
     --folder) folder=$2; shift 2 ;;
     --programs) programs=$2; shift 2 ;;
     --port) port=$2; shift 2 ;;
@@ -189,7 +191,7 @@ for ((round = 1; round <= rounds; round++)); do
   else
     what=freeze
     kill -STOP "${pid[$target]}"
-    sleep 20
+    sleep "$freeze_seconds"
     kill -CONT "${pid[$target]}"
   fi
   await_all

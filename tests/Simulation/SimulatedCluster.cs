@@ -17,14 +17,14 @@ internal sealed class SimulatedCluster
 
     private readonly Action<WatchSiloOptions>? _configure;
 
-    public SimulatedCluster(int seed, int silos = 3, Action<WatchSiloOptions>? configure = null)
+    public SimulatedCluster(int seed, int silos = 3, Action<WatchSiloOptions>? configure = null, WatchClientOptions? options = null)
     {
         _configure = configure;
         World = new SimulatedWorld(seed);
         Random = new SeededRandom(World.Random);
         for (var at = 0; at < silos; at++)
             Add($"n{at}", new MemoryFileSystem());
-        Client = new RemoteWatchClient(World.Client, Options.Create(new WatchClientOptions()), World.TimeProvider, Random);
+        Client = new RemoteWatchClient(World.Client, Microsoft.Extensions.Options.Options.Create(options ?? new WatchClientOptions()), World.TimeProvider, Random);
     }
 
     public SimulatedWorld World { get; }
@@ -43,6 +43,12 @@ internal sealed class SimulatedCluster
 
     /// <summary>Starts another silo of this name on what the disk of the one before it kept.</summary>
     public Task StartAgainAsync(string name) => Add(name, _disks[name].Crash(World.Random)).StartAsync();
+
+    /// <summary>Starts another silo of this name on a disk of its own.</summary>
+    public Task StartNewAsync(string name, MemoryFileSystem disk) => Add(name, disk).StartAsync();
+
+    /// <summary>Whether silos added from now on are born though others are silent.</summary>
+    public bool BootstrapForce { get; set; }
 
     /// <summary>Lets virtual time pass.</summary>
     public Task PassAsync(TimeSpan span) => PassAsync(World, span);
@@ -71,6 +77,7 @@ internal sealed class SimulatedCluster
             {
                 watch.DataDirectory = "data";
                 watch.Bootstrap = "n0";
+                watch.BootstrapForce = BootstrapForce;
                 _configure?.Invoke(watch);
             });
         });

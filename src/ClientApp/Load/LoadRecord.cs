@@ -3,9 +3,11 @@ using System.Globalization;
 namespace Watch.ClientApp.Load;
 
 /// <summary>
-/// What writers and watcher were told, a line each, written as it happens:
+/// What writers, readers and watcher were told, a line each, written as it happens:
 /// <c>a TIME WRITER KEY VALUE REVISION</c> acknowledged, <c>u TIME WRITER KEY VALUE</c> outcome unknown, <c>f TIME WRITER KEY VALUE</c>
-/// refused, so certainly not carried out, <c>e TIME KEY VALUE REVISION</c> an event, <c>s KEY VALUE REVISION</c> how a key stands at the end,
+/// refused, so certainly not carried out, <c>q TIME READER POLICY KEY REVISION</c> a read begins (of that revision or later where the policy
+/// says so), <c>r TIME READER VALUE REVISION</c> what it answered, <c>n TIME READER</c> it was not answered,
+/// <c>e TIME KEY VALUE REVISION</c> an event, <c>s KEY VALUE REVISION</c> how a key stands at the end,
 /// <c>x TEXT</c> the end of the watch. TIME is in milliseconds since 1970. Thread-safe.
 /// </summary>
 internal sealed class LoadRecord : IAsyncDisposable
@@ -28,6 +30,10 @@ internal sealed class LoadRecord : IAsyncDisposable
     public long Refused { get; private set; }
 
     public long Seen { get; private set; }
+
+    public long Answered { get; private set; }
+
+    public long Unanswered { get; private set; }
 
     public void Acknowledge(int writer, string key, string value, long revision)
     {
@@ -53,6 +59,32 @@ internal sealed class LoadRecord : IAsyncDisposable
         {
             Refused++;
             Write($"f {Now} {writer} {key} {value}");
+        }
+    }
+
+    /// <summary>A read begins: what is recorded as acknowledged before this line was acknowledged before the read.</summary>
+    public void Ask(int reader, ReadPolicy policy, string key)
+    {
+        lock (_gate)
+            Write($"q {Now} {reader} {policy.Kind} {key} {policy.Revision.Value}");
+    }
+
+    /// <summary>What a read answered; null for a key that is not there.</summary>
+    public void Answer(int reader, string? value, long revision)
+    {
+        lock (_gate)
+        {
+            Answered++;
+            Write($"r {Now} {reader} {value ?? "-"} {revision}");
+        }
+    }
+
+    public void AnswerNothing(int reader)
+    {
+        lock (_gate)
+        {
+            Unanswered++;
+            Write($"n {Now} {reader}");
         }
     }
 

@@ -3,7 +3,7 @@ using Watch.Core;
 
 namespace Watch.ClientApp.Load;
 
-/// <summary>Writers, each with keys of its own and a value for every write that nobody else writes, and a watcher of all of it.</summary>
+/// <summary>Writers, each with keys of its own and a value for every write that nobody else writes, readers of every policy, and a watcher of all of it.</summary>
 internal sealed class LoadRun(IWatchClient client, LoadRecord record, Key prefix, TimeProvider time)
 {
     private const int KeysOfWriter = 10;
@@ -13,15 +13,27 @@ internal sealed class LoadRun(IWatchClient client, LoadRecord record, Key prefix
 
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(100);
 
+    /// <summary>How often a reader reads at most.</summary>
+    private static readonly TimeSpan s_readPace = TimeSpan.FromMilliseconds(25);
+
+    private long _acknowledged;
+
     /// <summary>The last revision that the watcher saw.</summary>
     public Revision Last { get; private set; }
 
-    public async Task RunAsync(int writers, int perSecond, CancellationToken stop)
+    /// <param name="writers">How many write.</param>
+    /// <param name="perSecond">How many writes all of them begin in a second at most.</param>
+    /// <param name="readers">How many read by each policy.</param>
+    /// <param name="stop">Ends the load.</param>
+    public async Task RunAsync(int writers, int perSecond, int readers, CancellationToken stop)
     {
         await using var stream = await client.WatchAsync(WatchTarget.Prefix(prefix), new WatchOptions { QueueEventsMax = 1_000_000 }, stop);
         var watching = WatchAsync(stream);
         var pace = TimeSpan.FromSeconds((double)writers / perSecond);
-        await Task.WhenAll(Enumerable.Range(0, writers).Select(writer => WriteAsync(writer, pace, stop)));
+        var kinds = Enum.GetValues<ReadKind>();
+        await Task.WhenAll([
+            .. Enumerable.Range(0, writers).Select(writer => WriteAsync(writer, pace, stop)),
+            .. Enumerable.Range(0, readers * kinds.Length).Select(reader => ReadAsync(reader, kinds[reader % kinds.Length], writers, stop))]);
 
         var (keys, _) = await EventuallyAsync(() => client.ScanAllAsync(prefix));
         foreach (var each in keys)
@@ -53,6 +65,7 @@ internal sealed class LoadRun(IWatchClient client, LoadRecord record, Key prefix
             // Not canceled with the load: what was begun is waited for, so that the record says what became of it.
             var result = await client.PutAsync(key, value);
             record.Acknowledge(writer, key, value, result.Revision.Value);
+            Interlocked.Exchange(ref _acknowledged, Math.Max(Interlocked.Read(ref _acknowledged), result.Revision.Value));
         }
         catch (WatchException error) when (error.Code == WatchErrorCode.OutcomeUnknown)
         {
@@ -62,6 +75,29 @@ internal sealed class LoadRun(IWatchClient client, LoadRecord record, Key prefix
         {
             record.Refuse(writer, key, value);
             await Task.Delay(s_pause, time, CancellationToken.None);
+        }
+    }
+
+    /// <summary>Reads the writers' keys in turn.</summary>
+    private async Task ReadAsync(int reader, ReadKind kind, int writers, CancellationToken stop)
+    {
+        for (var number = reader; !stop.IsCancellationRequested; number++)
+        {
+            var key = $"{prefix}{number % writers}/{number / writers % KeysOfWriter}";
+            var policy = new ReadPolicy(kind, kind == ReadKind.AtLeast ? new Revision(Interlocked.Read(ref _acknowledged)) : Revision.None);
+            record.Ask(reader, policy, key);
+            try
+            {
+                var found = await client.GetAsync(Key.Of(key), policy, CancellationToken.None);
+                var value = found.Key is { } known ? Encoding.UTF8.GetString(known.Value.Span) : null;
+                record.Answer(reader, value, found.Key?.ModRevision.Value ?? 0);
+            }
+            catch (WatchException)
+            {
+                record.AnswerNothing(reader);
+            }
+
+            await Task.Delay(s_readPace, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         }
     }
 

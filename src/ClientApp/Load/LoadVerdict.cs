@@ -9,6 +9,9 @@ namespace Watch.ClientApp.Load;
 ///   V3  The watcher saw revisions in order.
 ///   V4  How the keys stand at the end is what was seen of each last.
 ///   V5  The watch did not end by itself.
+///   V6  A linearizable or a lease read is not older than what was acknowledged of its key before it began; one of a revision or later
+///       not older than what was acknowledged of its key up to that revision.
+///   V7  Whatever the policy, a read answers with a value that was seen, and with the revision in which it was.
 /// </summary>
 internal sealed class LoadVerdict
 {
@@ -19,6 +22,10 @@ internal sealed class LoadVerdict
     private readonly Dictionary<(string Key, string Value), long> _seen = [];
     private readonly Dictionary<string, (string Value, long Revision)> _last = [];
     private readonly Dictionary<string, (string Value, long Revision)> _stands = [];
+    private readonly Dictionary<string, List<long>> _acknowledgedOf = [];
+    private readonly Dictionary<string, (string Kind, string Key, long Floor)> _asked = [];
+    private readonly HashSet<(string Key, string Value, long Revision)> _read = [];
+    private readonly SortedDictionary<string, int> _reads = [];
     private long _lastRevision;
     private long? _acknowledgedAt;
 
@@ -35,6 +42,11 @@ internal sealed class LoadVerdict
     public int UnknownApplied => _unknown.Count(_seen.ContainsKey);
 
     public int Seen => _seen.Count;
+
+    /// <summary>How many reads were answered, by policy.</summary>
+    public IReadOnlyDictionary<string, int> Reads => _reads;
+
+    public int Unanswered { get; private set; }
 
     /// <summary>The longest time without an acknowledgement.</summary>
     public long LongestGapMs { get; private set; }
@@ -57,6 +69,16 @@ internal sealed class LoadVerdict
                 LongestGapMs = Math.Max(LongestGapMs, at - (_acknowledgedAt ?? at));
                 _acknowledgedAt = at;
                 _acknowledged[(fields[3], fields[4])] = Number(fields[5]);
+                RevisionsOf(fields[3]).Add(Number(fields[5]));
+                break;
+            case "q":
+                _asked[fields[2]] = (fields[3], fields[4], FloorOf(fields[3], fields[4], Number(fields[5])));
+                break;
+            case "r":
+                JudgeRead(_asked[fields[2]], fields[3], Number(fields[4]));
+                break;
+            case "n":
+                Unanswered++;
                 break;
             case "u":
                 _unknown.Add((fields[3], fields[4]));
@@ -71,6 +93,30 @@ internal sealed class LoadVerdict
                 Fail($"V5: the watch ended by itself: {string.Join(' ', fields[1..])}");
                 break;
         }
+    }
+
+    private List<long> RevisionsOf(string key)
+    {
+        if (!_acknowledgedOf.TryGetValue(key, out var revisions))
+            _acknowledgedOf[key] = revisions = [];
+        return revisions;
+    }
+
+    /// <summary>What a read that begins now has to show at least.</summary>
+    private long FloorOf(string kind, string key, long atLeast) => kind switch
+    {
+        nameof(ReadKind.Linearizable) or nameof(ReadKind.Lease) => RevisionsOf(key).DefaultIfEmpty().Max(),
+        nameof(ReadKind.AtLeast) => RevisionsOf(key).Where(revision => revision <= atLeast).DefaultIfEmpty().Max(),
+        _ => 0,
+    };
+
+    private void JudgeRead((string Kind, string Key, long Floor) asked, string value, long revision)
+    {
+        _reads[asked.Kind] = _reads.GetValueOrDefault(asked.Kind) + 1;
+        if (revision < asked.Floor)
+            Fail($"V6: a read ({asked.Kind}) of {asked.Key} answered {value} of revision {revision}; revision {asked.Floor} of it was acknowledged before");
+        if (revision > 0)
+            _read.Add((asked.Key, value, revision));
     }
 
     private void See(string key, string value, long revision)
@@ -97,6 +143,12 @@ internal sealed class LoadVerdict
         {
             if (!_acknowledged.ContainsKey(write) && !_unknown.Contains(write))
                 Fail($"V2: {write.Key} = {write.Value} was seen at revision {revision}, and nobody wrote it, or it was refused");
+        }
+
+        foreach (var (key, value, revision) in _read)
+        {
+            if (_seen.GetValueOrDefault((key, value)) != revision)
+                Fail($"V7: a read answered {key} = {value} of revision {revision}, which nobody saw there");
         }
 
         foreach (var key in _last.Keys.Union(_stands.Keys))

@@ -4,13 +4,27 @@ namespace Watch.Core.Consensus;
 /// <param name="Name">The silo's name.</param>
 /// <param name="Answered">Whether it answered at all.</param>
 /// <param name="Incarnation">The incarnation that its folder knows; null for none, or without an answer.</param>
-public readonly record struct SiloAnswer(string Name, bool Answered, UInt128? Incarnation);
+public readonly record struct SiloAnswer(string Name, bool Answered, UInt128? Incarnation)
+{
+    /// <summary>
+    /// What a name in membership has said: a name may have had many silos. One that knows a cluster speaks for it; else one that lives
+    /// and does not answer; a name of which none lives any more is silent, since its folder may know a cluster.
+    /// </summary>
+    /// <param name="name">The name.</param>
+    /// <param name="living">The answers of its silos that were not declared dead.</param>
+    public static SiloAnswer OfName(string name, IReadOnlyList<SiloAnswer> living)
+    {
+        ArgumentNullException.ThrowIfNull(living);
+        var knowing = living.Where(each => each.Incarnation is not null).Take(1).ToList();
+        return knowing.Count > 0 ? knowing[0] : new SiloAnswer(name, living.Count > 0 && living.All(each => each.Answered), null);
+    }
+}
 
 /// <summary>All that the decision about a cluster's birth depends on.</summary>
 /// <param name="Bootstrap">The setting <c>Bootstrap</c>: the name of the one silo on which a cluster may be born, equal on all silos.</param>
 /// <param name="OwnName">This silo's name.</param>
 /// <param name="Known">The incarnation that this silo's folder knows; null where the folder is new.</param>
-/// <param name="Others">The answers of all other silo names in membership.</param>
+/// <param name="Others">The answers of all other silo names in membership, those of which every silo was declared dead included.</param>
 /// <param name="Forced">An operator vouches that silos which don't answer know no cluster.</param>
 public sealed record BirthQuestion(string? Bootstrap, string OwnName, UInt128? Known, IReadOnlyList<SiloAnswer> Others, bool Forced);
 
@@ -43,7 +57,8 @@ public abstract record BirthDecision
 ///
 ///   B1  A folder that knows an incarnation never takes part in another birth.
 ///   B2  Nothing, not even force, makes a second cluster while any silo says that it knows one.
-///   B3  Silence is not a "no": a silo that does not answer may know a cluster. Only an operator can vouch for it.
+///   B3  Silence is not a "no": a silo that does not answer may know a cluster, and so may one that is down and will come back with its
+///       folder. Only an operator can vouch for it.
 /// </summary>
 public static class Birth
 {
@@ -66,7 +81,7 @@ public static class Birth
 
         var silent = others.Where(other => !other.Answered).Select(other => $"'{other.Name}'").Order(StringComparer.Ordinal).ToList();
         return silent.Count > 0 && !question.Forced
-            ? new BirthDecision.Wait($"Before the cluster is born, every other silo must say that it knows none; no answer yet from {string.Join(", ", silent)}.")
+            ? new BirthDecision.Wait($"Before the cluster is born, every other silo must say that it knows none; no answer yet from {string.Join(", ", silent)}. Start them; of what is gone for good and never knew a cluster, vouch by the setting BootstrapForce.")
             : new BirthDecision.BeBorn();                                // B3
     }
 

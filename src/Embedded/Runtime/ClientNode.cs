@@ -1,5 +1,6 @@
-// A client in the same process as its silos: calls go to one of them, the gateway, for as long as it
-// is there; then to another.
+// A client in the same process as its silos. Every grain's name is bound to one of them, its gateway,
+// for as long as that is there, then to another: bindings are made in turn, so that a client's calls
+// spread over all silos. A gateway that does not answer, but is a member, keeps what is bound to it.
 using Microsoft.Extensions.Logging;
 using Orleans.Runtime;
 using Watch.Embedded.Activations;
@@ -9,8 +10,12 @@ namespace Watch.Embedded.Runtime;
 
 internal sealed class ClientNode : Node
 {
+    // Names with the same place in this table share a gateway.
+    private const int Bindings = 8192;
+
     private readonly EmbeddedCluster _cluster;
-    private SiloNode? _gateway;
+    private readonly SiloNode?[] _gateways = new SiloNode?[Bindings];
+    private uint _turn;
 
     public ClientNode(string clientId, EmbeddedCluster cluster, IMessageCopier copier, TimeSpan responseTimeout, ILogger logger)
         : base(clientId, cluster.Environment, copier, responseTimeout, logger)
@@ -40,18 +45,19 @@ internal sealed class ClientNode : Node
         }
 
         call.To.Descriptor.CheckIsForClients();
-        var gateway = Gateway();
+        var gateway = Gateway(call.To.GrainId);
         call.At = gateway;
         Environment.Deliver(Name, gateway.Name, call);
     }
 
-    private SiloNode Gateway()
+    private SiloNode Gateway(GrainId grain)
     {
         var active = _cluster.Membership.ActiveSilos;
-        if (_gateway is { } gateway && Array.IndexOf(active, gateway) >= 0)
+        ref var bound = ref _gateways[(uint)grain.GetHashCode() % Bindings];
+        if (bound is { } gateway && Array.IndexOf(active, gateway) >= 0)
             return gateway;
         if (active.Length == 0)
             throw new SiloUnavailableException("No silo is active.");
-        return _gateway = active[Environment.Random.Next(active.Length)];
+        return bound = active[Interlocked.Increment(ref _turn) % active.Length];
     }
 }

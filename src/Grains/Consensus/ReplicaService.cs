@@ -293,14 +293,21 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
             : _replica.NotLeading(group);
     }
 
-    /// <summary>Asks every other silo that membership knows whether it knows a cluster.</summary>
+    /// <summary>Asks whatever lives of every silo name that membership knows whether it knows a cluster.</summary>
     private async Task<BirthQuestion> AskOthersAsync()
     {
-        var others = _membership.CurrentSnapshot.Members.Values
-            .Where(each => !each.SiloAddress.Equals(_silo.SiloAddress) && each.Status != SiloStatus.Dead && each.Status != SiloStatus.None)
-            .OrderBy(each => each.Name, StringComparer.Ordinal);
-        var answers = await Task.WhenAll(others.Select(AskAsync));
+        var names = _membership.CurrentSnapshot.Members.Values
+            .Where(each => !each.SiloAddress.Equals(_silo.SiloAddress) && each.Status != SiloStatus.None)
+            .GroupBy(each => each.Name, StringComparer.Ordinal)
+            .OrderBy(each => each.Key, StringComparer.Ordinal);
+        var answers = await Task.WhenAll(names.Select(AskNameAsync));
         return new BirthQuestion(_options.Bootstrap, _replica.Node.Self.Name, _replica.Node.Incarnation, answers, _options.BootstrapForce);
+    }
+
+    private async Task<SiloAnswer> AskNameAsync(IGrouping<string, ClusterMember> name)
+    {
+        var living = name.Where(each => each.Status != SiloStatus.Dead).OrderBy(each => each.SiloAddress);
+        return SiloAnswer.OfName(name.Key, await Task.WhenAll(living.Select(AskAsync)));
     }
 
     private async Task<SiloAnswer> AskAsync(ClusterMember member)

@@ -31,6 +31,7 @@ public static class WatchSiloBuilderExtensions
         ArgumentNullException.ThrowIfNull(builder);
         AddServices(builder.Services, builder.Configuration.GetSection(ConfigurationSection), configure);
         ContractsGuard.Add(builder);
+        NearGrains.Add(builder);
         builder.AddGrainService<ReplicaService>();
         builder.AddGrainService<WatchDispatcherService>();
         builder.AddMemoryStreams(WatchStreams.Provider, streams =>

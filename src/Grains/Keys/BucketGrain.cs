@@ -10,7 +10,7 @@ using Watch.Interfaces;
 
 namespace Watch.Grains.Keys;
 
-/// <summary>The entry point of what concerns several keys of a bucket. It keeps nothing; one per silo.</summary>
+/// <summary>The entry point of what concerns several keys of a bucket, and another way to each of them. It keeps nothing; one per silo and door.</summary>
 [GrainType("watch.bucket")]
 [StatelessWorker(1, false)]
 [Reentrant]
@@ -57,5 +57,20 @@ internal sealed class BucketGrain(LeaderLocator leaders, OwnReplica own, WatchDi
             .Select(each => each.Name)
             .Order(StringComparer.Ordinal);
         return reply.Status! with { Silos = [.. active], Engine = EngineInfo.Name, Watchers = dispatcher.Watchers };
+    }
+
+    public Task<WriteResult> Put(Key key, PutRequest request, CancellationToken cancellationToken) => KeyGrain(key).Put(request, cancellationToken);
+
+    public Task<WriteResult> Delete(Key key, DeleteRequest request, CancellationToken cancellationToken) => KeyGrain(key).Delete(request, cancellationToken);
+
+    public Task<GetResult> Get(Key key, ReadPolicy policy, CancellationToken cancellationToken) => KeyGrain(key).Get(policy, cancellationToken);
+
+    public Task Feel() => Task.CompletedTask;
+
+    // This silo's own: it checks, orders and publishes whichever way a call came.
+    private IKvGrain KeyGrain(Key key)
+    {
+        Limits.CheckKey(key, options.Value);
+        return GrainFactory.GetGrain<IKvGrain>(GrainKeys.OfKey(_bucket, key));
     }
 }

@@ -65,6 +65,8 @@ internal sealed partial class WatchSessionGrain(WatchDispatcher dispatcher, Time
         return Task.FromResult(_pushed.Keys.ToImmutableArray());
     }
 
+    public Task Feel() => Task.CompletedTask;
+
     public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
     {
         foreach (var feed in _pushed.Values)

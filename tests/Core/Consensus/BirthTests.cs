@@ -23,6 +23,22 @@ public sealed class BirthTests
     }
 
     [Fact]
+    public void A_name_of_which_no_silo_lives_is_silent()
+    {
+        Assert.Equal(new SiloAnswer("c", false, null), SiloAnswer.OfName("c", []));
+        Assert.IsType<BirthDecision.Wait>(Decide("a", others: [_knowsNone, SiloAnswer.OfName("c", [])]));
+        Assert.IsType<BirthDecision.BeBorn>(Decide("a", others: [_knowsNone, SiloAnswer.OfName("c", [])], forced: true));
+    }
+
+    [Fact]
+    public void Of_several_silos_of_a_name_the_one_that_knows_speaks_and_all_must_have_answered_before_it_knows_none()
+    {
+        Assert.Equal(_knows, SiloAnswer.OfName("d", [new("d", true, null), new("d", false, null), _knows]));
+        Assert.False(SiloAnswer.OfName("c", [new("c", true, null), _silent]).Answered);
+        Assert.Equal(_knowsNone, SiloAnswer.OfName("b", [_knowsNone, _knowsNone]));
+    }
+
+    [Fact]
     public void An_operator_may_vouch_for_the_silent() => Assert.IsType<BirthDecision.BeBorn>(Decide("a", others: [_silent], forced: true));
 
     [Fact]
