@@ -25,7 +25,7 @@ internal sealed class FakeSilos : IReplicaServiceClient, IWatchDispatcherClient,
     public string DnsHostName => "localhost";
 
     public ClusterMembershipSnapshot CurrentSnapshot => new(
-        _services.Keys.Append(SiloAddress).ToImmutableDictionary(silo => silo, silo => new ClusterMember(silo, SiloStatus.Active, silo.ToParsableString())),
+        _services.Keys.Append(SiloAddress).Distinct().ToImmutableDictionary(silo => silo, silo => new ClusterMember(silo, SiloStatus.Active, silo.ToParsableString())),
         new MembershipVersion(1));
 
     public IAsyncEnumerable<ClusterMembershipSnapshot> MembershipUpdates => throw new NotSupportedException();
@@ -55,10 +55,16 @@ internal sealed class FakeReplicaService(NodeId node) : IReplicaService
     /// <summary>What becomes of the question who it is; at first it answers at once.</summary>
     public Func<Task> OnDescribe { get; set; } = () => Task.CompletedTask;
 
+    /// <summary>The cluster that it says it belongs to.</summary>
+    public string Incarnation { get; set; } = "";
+
+    /// <summary>Whether it says that it leads.</summary>
+    public bool Leads { get; set; }
+
     public async Task<NodeDescription> Describe(BucketId bucket)
     {
         await OnDescribe();
-        return new NodeDescription("fake", "", false, node);
+        return new NodeDescription("fake", Incarnation, Leads, node);
     }
 
     public Task Deliver(SiloAddress silo, ImmutableArray<ReadOnlyMemory<byte>> parcels)

@@ -154,7 +154,7 @@ internal sealed class LeaderLocator(
         {
             try
             {
-                if (await CallAsync(silo, call) is { Refusal: null } reply)
+                if (await _search.IsOwnAsync(silo) && await CallAsync(silo, call) is { Refusal: null } reply)
                     return reply;
             }
             catch (Exception error) when (IsLost(error))

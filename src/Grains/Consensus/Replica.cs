@@ -350,8 +350,8 @@ internal sealed partial class Replica
         _host?.StopApplication();
     }
 
-    /// <summary>A rule of the node is broken, outside the loop that ends by it.</summary>
-    private void Break(Exception error)
+    /// <summary>The node cannot go on, found out outside the loop that ends by it.</summary>
+    public void Break(Exception error)
     {
         _broken ??= error;
         Wake();

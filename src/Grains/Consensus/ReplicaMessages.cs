@@ -11,8 +11,14 @@ namespace Watch.Grains.Consensus;
 /// <param name="Incarnation">The incarnation of the cluster that it belongs to; empty where it knows none.</param>
 /// <param name="Leads">Whether it leads the group of the bucket asked about, with an entry of its own term committed.</param>
 /// <param name="Node">Its number.</param>
+/// <param name="Bootstrap">Its setting <c>Bootstrap</c>.</param>
 [GenerateSerializer, Immutable, Alias("watch.NodeDescription")]
-internal sealed record NodeDescription([property: Id(0)] string Name, [property: Id(1)] string Incarnation, [property: Id(2)] bool Leads, [property: Id(3)] NodeId Node);
+internal sealed record NodeDescription(
+    [property: Id(0)] string Name,
+    [property: Id(1)] string Incarnation,
+    [property: Id(2)] bool Leads,
+    [property: Id(3)] NodeId Node,
+    [property: Id(4)] string Bootstrap = "");
 
 /// <summary>A group as one replica knows it.</summary>
 /// <param name="Voters">Who votes, by the last such entry in its log, committed or not; empty where the node has no replica of the group.</param>

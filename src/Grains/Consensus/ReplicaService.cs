@@ -16,6 +16,7 @@ namespace Watch.Grains.Consensus;
 internal sealed partial class ReplicaService : GrainService, IReplicaService
 {
     private static readonly TimeSpan s_birthPause = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan s_silencePause = TimeSpan.FromSeconds(1);
 
     private readonly Replica _replica;
     private readonly IReplicaServiceClient _others;
@@ -50,7 +51,7 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
     }
 
     public Task<NodeDescription> Describe(BucketId bucket) =>
-        Task.FromResult(new NodeDescription(_replica.Node.Self.Name, _replica.Incarnation, _replica.LeadingOf(bucket) is not null, _replica.Node.Self.Id));
+        Task.FromResult(new NodeDescription(_replica.Node.Self.Name, _replica.Incarnation, _replica.LeadingOf(bucket) is not null, _replica.Node.Self.Id, _options.Bootstrap));
 
     public Task Deliver(SiloAddress silo, ImmutableArray<ReadOnlyMemory<byte>> parcels)
     {
@@ -91,12 +92,12 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
                 case BirthDecision.AlreadyBorn:
                     if (await _nodes.WasRemovedAsync())
                         return;
-                    _replica.Start();
+                    StartAmong(question);
                     return;
                 case BirthDecision.Wait wait when question.Others.Any(each => each.Incarnation is not null) || !string.Equals(_options.Bootstrap, _replica.Node.Self.Name, StringComparison.Ordinal):
                     // Others order the writes; this node takes its silo's calls there, and listens until it is made a member.
                     LogWaits(_logger, wait.Reason);
-                    _replica.Start();
+                    StartAmong(question);
                     return;
                 case BirthDecision.Wait wait:
                     if (!string.Equals(said, wait.Reason, StringComparison.Ordinal))
@@ -104,6 +105,36 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
                     await Task.Delay(s_birthPause, _time);
                     break;
             }
+        }
+    }
+
+    /// <summary>Starts, and goes on asking those who were silent: what they know may be another cluster (B4 of <see cref="Birth"/>).</summary>
+    private void StartAmong(BirthQuestion question)
+    {
+        _replica.Start();
+        // Owned by this object: it ends when all have answered, or the replica has.
+        if (question.Others.Any(each => !each.Answered))
+            _ = AskSilentAsync();
+    }
+
+    private async Task AskSilentAsync()
+    {
+        try
+        {
+            while (_replica.Unavailable is null)
+            {
+                await Task.Delay(s_silencePause, _time);
+                var question = await AskOthersAsync();
+                if (Birth.Decide(question) is BirthDecision.Refuse refuse && question.Others.Any(each => each.Incarnation is not null))
+                    _replica.Break(new WatchException(WatchErrorCode.InvalidOption, refuse.Reason));
+                if (question.Others.All(each => each.Answered))
+                    return;
+            }
+        }
+        catch (Exception error)
+        {
+            // A silo that cannot find out where it is must not go on as if it had.
+            _replica.Break(error);
         }
     }
 
@@ -311,7 +342,7 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
             UInt128? incarnation = description.Incarnation.Length == 0
                 ? null
                 : UInt128.Parse(description.Incarnation, System.Globalization.NumberStyles.AllowHexSpecifier, System.Globalization.CultureInfo.InvariantCulture);
-            return new SiloAnswer(member.Name, true, incarnation);
+            return new SiloAnswer(member.Name, true, incarnation, description.Bootstrap);
         }
         catch (Exception error) when (error is TimeoutException or OrleansException)
         {
