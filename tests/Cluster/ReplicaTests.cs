@@ -56,6 +56,21 @@ public sealed class ReplicaTests
     });
 
     [Fact]
+    public Task After_a_restart_nothing_is_answered_from_the_state_before_somebody_says_what_is_committed() => TwoNodes.RunAsync(ReplicaRules.Kept, async nodes =>
+    {
+        var write = await nodes.ProposeAsync("/k", "v");
+        await nodes.TalkAsync();
+        await write;
+        Assert.NotNull(nodes.Replica.MemberOf(BucketId.Default));
+
+        await nodes.RestartAsync();
+
+        Assert.True(nodes.Replica.Node.Groups[GroupId.Default].Members.IsVoter(nodes.Replica.Node.Self.Id));
+        Assert.Null(nodes.Replica.MemberOf(BucketId.Default));
+        Assert.False(nodes.Own.TryGet(BucketId.Default, s_key, ReadPolicy.Eventual, out _));
+    });
+
+    [Fact]
     public Task Bytes_that_are_no_parcel_are_refused_loudly_and_harm_nothing() => TwoNodes.RunAsync(ReplicaRules.Kept, async nodes =>
     {
         var random = new Random(1);

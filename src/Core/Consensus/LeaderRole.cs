@@ -100,7 +100,7 @@ internal sealed partial class LeaderRole(RaftGroup group) : RoleState(group)
         if (answer.Accepted)
         {
             Invariant.That(answer.Index <= Log.Last, $"R5: a follower has no more of a leader's log than the leader (group {Group.Id})");
-            progress.Accepted(answer.Index, answer.Commit, Log.Last, Group.Committed, now, Options);
+            progress.Accepted(answer.Index, answer.Commit, Log.Last, Told, now, Options);
             EndTransfer(answer.From, progress);
             AdvanceCommit(now);
             HandOverIfReady(now);

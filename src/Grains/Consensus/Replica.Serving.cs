@@ -30,12 +30,17 @@ internal sealed partial class Replica
         return leading;
     }
 
-    /// <summary>The bucket's state as far as this node has it, if it belongs to the bucket's group; null otherwise.</summary>
+    /// <summary>
+    /// The bucket's state as far as this node has it, if it belongs to the bucket's group; null otherwise. Since the node began it has to
+    /// have applied something: before a leader, or its own leading, has told what of the log is committed, the state is only that of the last
+    /// snapshot, and a bucket without one looks as if nothing had ever been written.
+    /// </summary>
     public BucketReplica? MemberOf(BucketId bucket)
     {
         if (Unavailable is not null || !_running || !Node.Catalogue.Buckets.TryGetValue(bucket, out var info))
             return null;
-        return Node.Groups.TryGetValue(info.Group, out var group) && (group.Members.IsVoter(Node.Self.Id) || group.Members.IsLearner(Node.Self.Id)) ? Of(info.Group) : null;
+        return Node.Groups.TryGetValue(info.Group, out var group) && (group.Members.IsVoter(Node.Self.Id) || group.Members.IsLearner(Node.Self.Id))
+            && Of(info.Group) is { Reading.IsOpen: true } member ? member : null;
     }
 
     /// <summary>
