@@ -72,7 +72,7 @@ public sealed class TwoClustersTests
         Name = $"node{node}",
         Incarnation = incarnation.PadLeft(32, '0'),
         Nodes = [new NamedNode(new NodeId((UInt128)node), $"node{node}", false)],
-        Groups = [new NamedGroup(GroupId.System, "system", new GroupDescription([new NodeId((UInt128)node)], [], true, new NodeId((UInt128)node), true, term, 1, 1))],
+        Groups = [new NamedGroup(GroupId.System, "system", new GroupDescription([new NodeId((UInt128)node)], [], true, new NodeId((UInt128)node), true, term, 1, 1, [], []))],
     };
 
     private FakeReplicaService Add(int number, string incarnation)

@@ -37,9 +37,14 @@ internal sealed partial class LeaderRole
         }
     }
 
+    /// <summary>The voters to whom leadership may be handed over, those with most of the log first.</summary>
+    internal IEnumerable<NodeId> Heirs() =>
+        Members.Voters.Where(node => node != Group.Self && IsCaughtUp(node)).OrderByDescending(node => _others[node].Match.Value);
+
     internal bool Transfer(NodeId to, in Moment now)
     {
-        if (to == Group.Self || !Members.IsVoter(to) || _transferTo is not null)
+        // Nothing is accepted until the heir has everything: one that lags would hold all writers up (L6).
+        if (to == Group.Self || !Members.IsVoter(to) || _transferTo is not null || !IsCaughtUp(to))
             return false;
         (_transferTo, _transferUntil) = (to, now.Monotonic + Options.Lease);
         HandOverIfReady(now);

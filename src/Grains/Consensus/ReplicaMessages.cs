@@ -29,6 +29,8 @@ internal sealed record NodeDescription(
 /// <param name="Term">The term.</param>
 /// <param name="LastIndex">The last index of its log.</param>
 /// <param name="CommittedIndex">Everything up to here is committed.</param>
+/// <param name="Heard">Of a leader: the members that have answered it lately, itself among them.</param>
+/// <param name="Heirs">Of a leader: the voters that could lead at once, those with most of its log first.</param>
 [GenerateSerializer, Immutable, Alias("watch.GroupDescription")]
 internal sealed record GroupDescription(
     [property: Id(0)] ImmutableArray<NodeId> Voters,
@@ -38,7 +40,9 @@ internal sealed record GroupDescription(
     [property: Id(4)] bool Leads,
     [property: Id(5)] long Term,
     [property: Id(6)] long LastIndex,
-    [property: Id(7)] long CommittedIndex);
+    [property: Id(7)] long CommittedIndex,
+    [property: Id(8)] ImmutableArray<NodeId> Heard,
+    [property: Id(9)] ImmutableArray<NodeId> Heirs);
 
 /// <summary>What became of a change of members. A node that does not lead refuses; <see cref="Code"/> says everything else.</summary>
 [GenerateSerializer, Immutable, Alias("watch.MembershipReply")]

@@ -51,7 +51,8 @@ internal sealed class ClusterSight
         return null;
     }
 
-    public bool Answered(NodeId node) => SiloOf(node) is not null;
+    /// <summary>Whether a node answered whose replicas work: a silo may well speak while its node has stopped.</summary>
+    public bool Answered(NodeId node) => _answers.Any(each => each.Report.Node == node && each.Report.Unavailable.Length == 0);
 
     /// <summary>All groups whose leaders answered.</summary>
     public IReadOnlyList<GroupSight> Groups()
@@ -60,7 +61,11 @@ internal sealed class ClusterSight
         foreach (var group in _ours.SelectMany(each => each.Report.Groups).Select(each => each.Group).Distinct().Order())
         {
             if (LeaderOf(group) is { } leader)
-                sights.Add(new GroupSight(group, leader.Report.Node, new Membership(leader.About.Voters, leader.About.Learners), !leader.About.MembersCommitted));
+                sights.Add(new GroupSight(group, leader.Report.Node, new Membership(leader.About.Voters, leader.About.Learners), !leader.About.MembersCommitted)
+                {
+                    Heard = leader.About.Heard,
+                    Heirs = leader.About.Heirs,
+                });
         }
 
         return sights;
@@ -112,7 +117,7 @@ internal sealed class ClusterSight
             Id = node.Node.ToString(),
             Standing = StandingOf(node, roles, groups.Count),
             Silo = own.Silo?.ToParsableString() ?? "",
-            IsReachable = own.Silo is not null,
+            IsReachable = own.Report is { Unavailable: "" },
             Groups = [.. roles],
         };
     }
