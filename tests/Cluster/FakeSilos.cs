@@ -25,8 +25,11 @@ internal sealed class FakeSilos : IReplicaServiceClient, IWatchDispatcherClient,
     public string DnsHostName => "localhost";
 
     public ClusterMembershipSnapshot CurrentSnapshot => new(
-        _services.Keys.Append(SiloAddress).Distinct().ToImmutableDictionary(silo => silo, silo => new ClusterMember(silo, SiloStatus.Active, silo.ToParsableString())),
+        _services.Keys.Append(SiloAddress).Distinct().ToImmutableDictionary(silo => silo, silo => new ClusterMember(silo, Dead.Contains(silo) ? SiloStatus.Dead : SiloStatus.Active, silo.ToParsableString())),
         new MembershipVersion(1));
+
+    /// <summary>The silos that membership has declared dead.</summary>
+    public HashSet<SiloAddress> Dead { get; } = [];
 
     public IAsyncEnumerable<ClusterMembershipSnapshot> MembershipUpdates => throw new NotSupportedException();
 
@@ -83,9 +86,12 @@ internal sealed class FakeReplicaService(NodeId node) : IReplicaService
 
     public Task<ProposeReply> Propose(ProposeRequest request) => throw new NotSupportedException();
 
-    public Task<KeysReply> GetMany(BucketId bucket, ImmutableArray<Key> keys, ReadPolicy policy) => throw new NotSupportedException();
+    /// <summary>What it answers to a read; at first that it does not lead.</summary>
+    public Func<KeysReply> OnGetMany { get; set; } = () => new KeysReply { Refusal = new Refusal(RefusalKind.NotLeader, "It does not lead.") };
 
-    public Task<RevisionReply> Confirm(BucketId bucket) => throw new NotSupportedException();
+    public Task<KeysReply> GetMany(BucketId bucket, ImmutableArray<Key> keys, ReadPolicy policy) => Task.FromResult(OnGetMany());
+
+    public Task<RevisionReply> Confirm(BucketId bucket) => Task.FromResult(new RevisionReply { Refusal = new Refusal(RefusalKind.NotLeader, "It does not lead.") });
 
     public Task<ScanReply> Scan(BucketId bucket, ScanRequest request) => throw new NotSupportedException();
 
