@@ -61,18 +61,14 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
 
     public Task<MembershipReply> ChangeMembers(GroupId group, MembershipChange change)
     {
-        var outcome = _replica.Unavailable is null ? _replica.Node.Change(group, change, _replica.Now) : MembershipOutcome.NotLeader;
+        var outcome = _replica.Serves ? _replica.Node.Change(group, change, _replica.Now) : MembershipOutcome.NotLeader;
         _replica.Wake();
         return Task.FromResult(outcome == MembershipOutcome.NotLeader
             ? new MembershipReply { Refusal = _replica.NotLeading(group) }
             : new MembershipReply { Code = (int)outcome });
     }
 
-    public Task<GroupDescription> DescribeGroup(GroupId group) => Task.FromResult(_replica.Node.Groups.TryGetValue(group, out var replica)
-        ? new GroupDescription(
-            replica.Members.Voters, replica.Members.Learners, replica.MembersCommitted, replica.Leader,
-            replica.LeadsWithOwnTermCommitted, replica.Term.Value, replica.Last.Value, replica.Committed.Value)
-        : new GroupDescription([], [], false, NodeId.None, false, 0, 0, 0));
+    public Task<GroupDescription> DescribeGroup(GroupId group) => Task.FromResult(_replica.About(group));
 
     public async Task Begin()
     {
@@ -151,7 +147,7 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
 
         var outcome = _replica.Node.Propose(bucket.Group, request.Commands, _replica.Now);
         if (!outcome.Accepted)
-            return Task.FromResult(new ProposeReply { Refusal = outcome.Refusal == ProposeRefusal.Busy ? new Refusal(RefusalKind.Busy, "The leader has as many writes under way as it takes. Try again later.") : WhyNot(request.Bucket) });
+            return Task.FromResult(new ProposeReply { Refusal = WhyNot(request.Bucket, bucket.Group, outcome.Refusal) });
 
         var reply = bucket.WaitFor(outcome.First, outcome.Term, commands);
         _replica.Wake();
@@ -162,7 +158,7 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
         Read(bucket, policy, leading =>
         {
             var found = keys.Select(key => leading.State.Get(key)).ToImmutableArray();
-            var bytes = found.Sum(each => each is null ? 0L : each.Key.Length + each.Value.Length);
+            var bytes = BytesOf(found);
             return bytes > AnswerBytesMax
                 ? new KeysReply { Refusal = new Refusal(RefusalKind.TooLarge, $"The {keys.Length} keys have {bytes} bytes together; one answer holds at most {AnswerBytesMax}. Ask for fewer at once.") }
                 : new KeysReply { Keys = found, Revision = leading.State.Revision };
@@ -246,7 +242,10 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
     });
 
     /// <summary>The most that one answer carries; Orleans ends at 100 MB for a message.</summary>
-    private const long AnswerBytesMax = 32 << 20;
+    public const long AnswerBytesMax = 32 << 20;
+
+    /// <summary>What keys take in an answer, about.</summary>
+    public static long BytesOf(ImmutableArray<KeyValue?> keys) => keys.Sum(each => each is null ? 0L : each.Key.Length + each.Value.Length);
 
     /// <summary>A page of a scan ends here; Orleans would carry more, but the page is built in one turn.</summary>
     private const long PageBytesMax = 4 << 20;
@@ -311,6 +310,13 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
             return new TReply { Refusal = new Refusal(RefusalKind.FutureRevision, error.Message) };
         }
     }
+
+    private Refusal WhyNot(BucketId bucket, GroupId group, ProposeRefusal refusal) => refusal switch
+    {
+        ProposeRefusal.Busy => new Refusal(RefusalKind.Busy, "The leader has as many writes under way as it takes. Try again later."),
+        ProposeRefusal.Transferring => new Refusal(RefusalKind.NotLeader, $"Node '{_replica.Node.Self.Name}' is handing the leadership of group {group} over to another voter."),
+        _ => WhyNot(bucket),
+    };
 
     private Refusal WhyNot(BucketId bucket)
     {
