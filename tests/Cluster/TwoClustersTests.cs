@@ -66,6 +66,17 @@ public sealed class TwoClustersTests
         Assert.Equal(["node2"], sight.ToNodes().OtherSilos.AsEnumerable());
     }
 
+    [Fact]
+    public void A_silo_that_answers_though_its_node_has_stopped_counts_as_no_voter_that_answers()
+    {
+        var stopped = Report(2, "a", term: 1) with { Unavailable = "The node stopped." };
+        var sight = new ClusterSight([(FakeSilos.Address(1), Report(1, "a", term: 3)), (FakeSilos.Address(2), stopped)], FakeSilos.Address(1));
+
+        Assert.True(sight.Answered(new NodeId((UInt128)1)));
+        Assert.False(sight.Answered(new NodeId((UInt128)2)));
+        Assert.Equal(FakeSilos.Address(2), sight.SiloOf(new NodeId((UInt128)2)));
+    }
+
     private static NodeReport Report(int node, string incarnation, long term) => new()
     {
         Node = new NodeId((UInt128)node),
