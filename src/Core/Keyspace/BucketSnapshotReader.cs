@@ -227,18 +227,10 @@ public sealed class BucketSnapshotReader
         var (number, index, stamp) = (reader.Natural(), reader.Index(), new LogTime(reader.Natural()));
         var status = (ApplyStatus)reader.Byte();
         var revision = reader.Revision();
-        var previous = reader.Flag() ? ReadPrevious(ref reader) : null;
-        var record = new ResultRecord(client, number, index, stamp, status, revision, previous);
-        if (status > ApplyStatus.ConditionFailed || number < client.AnsweredBelow || index <= _lastResult || index > _head!.Applied || !_state.Results.TryRestore(record))
+        var record = new ResultRecord(client, number, index, stamp, status, revision, (ulong)reader.Long());
+        if (status > ApplyStatus.ConditionFailed || revision > _head!.Revision || (status == ApplyStatus.Applied && revision == Revision.None) || number < client.AnsweredBelow || index <= _lastResult || index > _head.Applied || !_state.Results.TryRestore(record))
             throw reader.Malformed($"the result of write {client.Id}/{number} at index {index} can't be");
         (_lastResult, _results) = (index, _results + 1);
-    }
-
-    private static KeyValue ReadPrevious(ref SnapshotPieceReader reader)
-    {
-        var key = Key.Of(reader.Bytes());
-        var (create, mod, version) = (reader.Revision(), reader.Revision(), reader.Natural());
-        return new KeyValue(key, reader.Bytes().ToArray(), create, mod, version);
     }
 
     private Revision HeadRevision(ref SnapshotPieceReader reader)

@@ -99,12 +99,20 @@ public class SnapshotTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void The_bytes_of_format_version_1_are_fixed()
+    public void The_bytes_of_format_version_2_are_fixed()
     {
         var pieces = Take(Small()).Select(Convert.ToHexString).ToList();
         output.WriteLine(string.Join('\n', pieces));
         Assert.Equal(SnapshotGolden.Pieces.Select(piece => piece.Replace(" ", "", StringComparison.Ordinal)), pieces);
         Assert.Equal(Small().Digest(), Load([.. SnapshotGolden.Pieces.Select(piece => Convert.FromHexString(piece.Replace(" ", "", StringComparison.Ordinal)))]).Digest());
+    }
+
+    [Fact]
+    public void A_piece_of_another_version_is_refused_by_its_number()
+    {
+        var pieces = Take(Small());
+        pieces[0][0] = 1;
+        Assert.Contains("version 1", Assert.Throws<MalformedSnapshotException>(() => Load(pieces)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
