@@ -42,6 +42,9 @@ public sealed class WatchSiloOptions
     /// <summary>How many writes may wait in one silo for the leader before more are refused with Busy: 1 to 1,000,000. Default 10,000.</summary>
     public int ProposalsMax { get; set; } = 10_000;
 
+    /// <summary>How many bytes of writes may wait in one silo for the leader before more are refused with Busy: 1 MiB or more; one write may go beyond it. Default 256 MiB.</summary>
+    public long ProposalsBytesMax { get; set; } = 256L << 20;
+
     /// <summary>How many revisions of history are kept for replay: 1,000 or more. Default 1,000,000.</summary>
     public long HistoryRevisionsMax { get; set; } = 1_000_000;
 

@@ -17,6 +17,7 @@ internal sealed class WatchSiloOptionsValidator(IOptions<WatchSiloOptions> optio
         Between(nameof(value.KeyBytesMax), value.KeyBytesMax, 1, WatchSiloOptions.KeyBytesLimit);
         Between(nameof(value.ValueBytesMax), value.ValueBytesMax, 1, WatchSiloOptions.ValueBytesLimit);
         Between(nameof(value.ProposalsMax), value.ProposalsMax, 1, 1_000_000);
+        Between(nameof(value.ProposalsBytesMax), value.ProposalsBytesMax, 1 << 20, long.MaxValue);
         Between(nameof(value.HistoryRevisionsMax), value.HistoryRevisionsMax, 1_000, long.MaxValue);
         Between(nameof(value.HistoryBytesMax), value.HistoryBytesMax, 1 << 20, long.MaxValue);
         Between(nameof(value.SnapshotEntries), value.SnapshotEntries, 100, 100_000_000);

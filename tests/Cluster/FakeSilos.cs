@@ -25,8 +25,11 @@ internal sealed class FakeSilos : IReplicaServiceClient, IWatchDispatcherClient,
     public string DnsHostName => "localhost";
 
     public ClusterMembershipSnapshot CurrentSnapshot => new(
-        _services.Keys.Append(SiloAddress).ToImmutableDictionary(silo => silo, silo => new ClusterMember(silo, SiloStatus.Active, silo.ToParsableString())),
+        _services.Keys.Append(SiloAddress).Distinct().ToImmutableDictionary(silo => silo, silo => new ClusterMember(silo, Dead.Contains(silo) ? SiloStatus.Dead : SiloStatus.Active, silo.ToParsableString())),
         new MembershipVersion(1));
+
+    /// <summary>The silos that membership has declared dead.</summary>
+    public HashSet<SiloAddress> Dead { get; } = [];
 
     public IAsyncEnumerable<ClusterMembershipSnapshot> MembershipUpdates => throw new NotSupportedException();
 
@@ -55,10 +58,16 @@ internal sealed class FakeReplicaService(NodeId node) : IReplicaService
     /// <summary>What becomes of the question who it is; at first it answers at once.</summary>
     public Func<Task> OnDescribe { get; set; } = () => Task.CompletedTask;
 
+    /// <summary>The cluster that it says it belongs to.</summary>
+    public string Incarnation { get; set; } = "";
+
+    /// <summary>Whether it says that it leads.</summary>
+    public bool Leads { get; set; }
+
     public async Task<NodeDescription> Describe(BucketId bucket)
     {
         await OnDescribe();
-        return new NodeDescription("fake", "", false, node);
+        return new NodeDescription("fake", Incarnation, Leads, node);
     }
 
     public Task Deliver(SiloAddress silo, ImmutableArray<ReadOnlyMemory<byte>> parcels)
@@ -77,9 +86,12 @@ internal sealed class FakeReplicaService(NodeId node) : IReplicaService
 
     public Task<ProposeReply> Propose(ProposeRequest request) => throw new NotSupportedException();
 
-    public Task<KeysReply> GetMany(BucketId bucket, ImmutableArray<Key> keys, ReadPolicy policy) => throw new NotSupportedException();
+    /// <summary>What it answers to a read; at first that it does not lead.</summary>
+    public Func<KeysReply> OnGetMany { get; set; } = () => new KeysReply { Refusal = new Refusal(RefusalKind.NotLeader, "It does not lead.") };
 
-    public Task<RevisionReply> Confirm(BucketId bucket) => throw new NotSupportedException();
+    public Task<KeysReply> GetMany(BucketId bucket, ImmutableArray<Key> keys, ReadPolicy policy) => Task.FromResult(OnGetMany());
+
+    public Task<RevisionReply> Confirm(BucketId bucket) => Task.FromResult(new RevisionReply { Refusal = new Refusal(RefusalKind.NotLeader, "It does not lead.") });
 
     public Task<ScanReply> Scan(BucketId bucket, ScanRequest request) => throw new NotSupportedException();
 

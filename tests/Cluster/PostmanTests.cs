@@ -47,7 +47,7 @@ public sealed class PostmanTests
 
         peer.OnDeliver = () => Task.CompletedTask;
         first.SetException(new TimeoutException("no answer"));
-        await postman.WhenIdle();
+        await postman.WhenGone();
         Assert.Equal(10, postman.Lost);
         Assert.Equal(Grains.Consensus.Postman.CallsInFlightMax, peer.Delivered.Count);
 
@@ -86,6 +86,88 @@ public sealed class PostmanTests
         postman.Send(Parcel(3, 1));
         Assert.Empty(old.Delivered);
         Assert.Single(current.Delivered);
+    }
+
+    [Fact]
+    public void For_a_node_whose_silo_is_dead_or_unknown_only_the_newest_parcels_wait()
+    {
+        var peer = _silos.Add(2);
+        var postman = Postman();
+        _silos.Dead.Add(FakeSilos.Address(2));
+        const int parcels = 100;
+        for (var at = 0; at < parcels; at++)
+        {
+            postman.Send(Parcel(2, at));
+            postman.Send(Parcel(7, at));
+        }
+
+        Assert.Empty(peer.Delivered);
+        Assert.Equal(2 * (parcels - Grains.Consensus.Postman.ParcelsWithoutSiloMax), postman.Lost);
+        _silos.Dead.Clear();
+        postman.Send(Parcel(2, parcels));
+        Assert.Equal(
+            Enumerable.Range(parcels - Grains.Consensus.Postman.ParcelsWithoutSiloMax, Grains.Consensus.Postman.ParcelsWithoutSiloMax + 1),
+            peer.Delivered.SelectMany(call => call).Select(bytes => PayloadOf(ParcelCodec.Decode(bytes))));
+    }
+
+    [Fact]
+    public void A_node_that_was_removed_is_forgotten_with_all_that_waits_for_it()
+    {
+        _silos.Add(2).OnDeliver = () => new TaskCompletionSource().Task;
+        var postman = Postman();
+        const int parcels = 10;
+        for (var at = 0; at < parcels; at++)
+            postman.Send(Parcel(2, 1));
+
+        postman.Forget(new NodeId((UInt128)2));
+
+        Assert.Null(postman.SiloOf(new NodeId((UInt128)2)));
+        Assert.Equal(parcels - Grains.Consensus.Postman.CallsInFlightMax, postman.Lost);
+    }
+
+    [Fact]
+    public void A_node_that_moved_to_a_machine_whose_clock_is_behind_is_found_there_when_its_old_silo_is_dead()
+    {
+        var (old, current) = (FakeSilos.Address(3), Orleans.Runtime.SiloAddress.New(FakeSilos.Address(2).Endpoint, 0));
+        _silos.Add(3);
+        var postman = Postman();
+        var node = new NodeId((UInt128)3);
+        postman.Learn(node, current);
+        Assert.Equal(old, postman.SiloOf(node));
+
+        _silos.Dead.Add(old);
+        postman.Learn(node, current);
+        Assert.Equal(current, postman.SiloOf(node));
+        // The dead one's word may still be under way.
+        postman.Learn(node, old);
+        Assert.Equal(current, postman.SiloOf(node));
+    }
+
+    [Fact]
+    public async Task Who_waits_until_all_has_left_waits_for_what_was_sent_before_and_for_nothing_later()
+    {
+        var peer = _silos.Add(2);
+        var calls = new List<TaskCompletionSource>();
+        peer.OnDeliver = () =>
+        {
+            calls.Add(new TaskCompletionSource());
+            return calls[^1].Task;
+        };
+        var postman = Postman();
+        for (var at = 0; at <= Grains.Consensus.Postman.CallsInFlightMax; at++)
+            postman.Send(Parcel(2, at));
+        var gone = postman.WhenGone();
+        for (var at = 0; at < Grains.Consensus.Postman.CallsInFlightMax; at++)
+        {
+            Assert.False(gone.IsCompleted, "what waited behind the calls has not left");
+            calls[at].SetResult();
+            postman.Send(Parcel(2, 100));
+        }
+
+        Assert.False(gone.IsCompleted);
+        calls[Grains.Consensus.Postman.CallsInFlightMax].SetResult();
+        await gone.WaitAsync(WatchCluster.Patience);
+        Assert.Contains(calls, call => !call.Task.IsCompleted);
     }
 
     private Postman Postman()

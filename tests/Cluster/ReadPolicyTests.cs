@@ -1,4 +1,5 @@
 using Watch.Core;
+using Watch.Grains;
 using Watch.Grains.Consensus;
 
 namespace Watch.Cluster.Tests;
@@ -96,6 +97,21 @@ public sealed class ReadPolicyTests
         await cluster.HostedIn(0).PutAsync("/k", "v");
 
         Assert.Equal("v", await ReadAsync(cluster.HostedIn(2), ReadPolicy.Eventual));
+    }
+
+    [Theory]
+    [InlineData(ReadKind.Eventual)]
+    [InlineData(ReadKind.Linearizable)]
+    public async Task Keys_that_are_too_large_together_are_refused_whoever_would_answer(ReadKind kind)
+    {
+        await using var cluster = await WatchCluster.StartAsync(silos: 1, options => options.ValueBytesMax = WatchSiloOptions.ValueBytesLimit);
+        Key[] keys = [Key.Of("/a"), Key.Of("/b"), Key.Of("/c")];
+        foreach (var key in keys)
+            await cluster.HostedIn(0).PutAsync(key, new byte[12 << 20]);
+
+        var error = await Assert.ThrowsAsync<WatchException>(() => cluster.HostedIn(0).GetManyAsync(keys, new ReadPolicy(kind, Revision.None)));
+        Assert.Equal(WatchErrorCode.InvalidOption, error.Code);
+        Assert.Contains("fewer", error.Message, StringComparison.Ordinal);
     }
 
     private static async Task<string> ReadAsync(IWatchClient client, ReadPolicy policy) => (await client.GetAsync("/k", policy)).Key!.Value.Text();

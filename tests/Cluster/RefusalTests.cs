@@ -1,4 +1,5 @@
 using Watch.Core;
+using Watch.Grains;
 
 namespace Watch.Cluster.Tests;
 
@@ -91,6 +92,33 @@ public sealed class RefusalTests(SharedCluster shared) : IClassFixture<SharedClu
 
         Assert.Equal(key, (await reader.NextAsync()).Key);
         Assert.Equal("v", (await _cluster.Client.GetAsync(key)).Key!.Value.Text());
+    }
+
+    [Theory, BothOrigins]
+    public async Task A_condition_on_a_negative_revision_is_refused_alone_and_writes_beside_it_go_on(Origin origin)
+    {
+        var client = _cluster.Of(origin);
+        // All at once, so that they share batches.
+        var good = Enumerable.Range(0, 40).Select(at => client.PutAsync(Key.Of($"{_root}beside{at}"), Watching.Bytes("v"))).ToList();
+        var bad = Enumerable.Range(0, 5).Select(at => client.PutAsync(Key.Of($"{_root}bad{at}"), Watching.Bytes("v"), WriteCondition.At(new Revision(-1)))).ToList();
+
+        foreach (var each in bad)
+            Assert.Equal(WatchErrorCode.InvalidOption, (await Assert.ThrowsAsync<WatchException>(() => each)).Code);
+        foreach (var each in good)
+            Assert.Equal(WriteStatus.Applied, (await each).Status);
+    }
+
+    [Fact]
+    public async Task A_write_whose_value_and_condition_are_too_large_together_is_refused_alone()
+    {
+        await using var cluster = await WatchCluster.StartAsync(silos: 1, options => options.ValueBytesMax = WatchSiloOptions.ValueBytesLimit);
+        var largest = new byte[WatchSiloOptions.ValueBytesLimit];
+        var good = cluster.HostedIn(0).PutAsync(Key.Of("/beside"), Watching.Bytes("v"));
+        var error = await Assert.ThrowsAsync<WatchException>(() => cluster.HostedIn(0).PutAsync(Key.Of("/large"), largest, WriteCondition.Value(largest)));
+
+        Assert.Equal(WatchErrorCode.ValueTooLarge, error.Code);
+        Assert.Contains("together", error.Message, StringComparison.Ordinal);
+        Assert.Equal(WriteStatus.Applied, (await good).Status);
     }
 
     [Theory, BothOrigins]

@@ -98,6 +98,7 @@ public sealed class RegistrationTests
     [InlineData(nameof(WatchSiloOptions.KeyBytesMax), "4097", "1 to 4096")]
     [InlineData(nameof(WatchSiloOptions.ValueBytesMax), "0", "1 to 16777216")]
     [InlineData(nameof(WatchSiloOptions.ProposalsMax), "0", "1 to 1000000")]
+    [InlineData(nameof(WatchSiloOptions.ProposalsBytesMax), "1000", "1048576 to")]
     [InlineData(nameof(WatchSiloOptions.HistoryRevisionsMax), "999", "1000")]
     [InlineData(nameof(WatchSiloOptions.HistoryBytesMax), "1", "1048576")]
     [InlineData(nameof(WatchSiloOptions.WatchersMax), "0", "1 to 10000000")]

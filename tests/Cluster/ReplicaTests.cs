@@ -56,6 +56,76 @@ public sealed class ReplicaTests
     });
 
     [Fact]
+    public Task After_a_restart_nothing_is_answered_from_the_state_before_somebody_says_what_is_committed() => TwoNodes.RunAsync(ReplicaRules.Kept, async nodes =>
+    {
+        var write = await nodes.ProposeAsync("/k", "v");
+        await nodes.TalkAsync();
+        await write;
+        Assert.NotNull(nodes.Replica.MemberOf(BucketId.Default));
+
+        await nodes.RestartAsync();
+
+        Assert.True(nodes.Replica.Node.Groups[GroupId.Default].Members.IsVoter(nodes.Replica.Node.Self.Id));
+        Assert.Null(nodes.Replica.MemberOf(BucketId.Default));
+        Assert.False(nodes.Own.TryGet(BucketId.Default, s_key, ReadPolicy.Eventual, out _));
+    });
+
+    [Fact]
+    public async Task A_leader_whose_disk_is_slow_tells_the_others_that_it_lives()
+    {
+        Assert.True(await AreThereHeartbeatsWhileTheDiskWorksAsync(ReplicaRules.Kept));
+        Assert.False(await AreThereHeartbeatsWhileTheDiskWorksAsync(new ForgetsTimeAtTheDisk()));
+    }
+
+    [Fact]
+    public Task A_node_that_hears_that_it_was_removed_answers_and_says_nothing_more() => TwoNodes.RunAsync(ReplicaRules.Kept, async nodes =>
+    {
+        var write = await nodes.ProposeAsync("/k", "v");
+        Assert.True(nodes.Own.TryGet(BucketId.Default, s_key, ReadPolicy.Eventual, out _));
+        nodes.Replica.Leave();
+        await TwoNodes.PassAsync();
+
+        Assert.Null(nodes.Replica.LeadingOf(BucketId.Default));
+        Assert.Null(nodes.Replica.MemberOf(BucketId.Default));
+        Assert.False(nodes.Own.TryGet(BucketId.Default, s_key, ReadPolicy.Eventual, out _));
+        Assert.False(nodes.Replica.About(GroupId.Default).Leads);
+        Assert.Equal(WatchErrorCode.OutcomeUnknown, (await Assert.ThrowsAsync<WatchException>(() => write)).Code);
+        nodes.OthersAnswers();
+        nodes.Time.Advance(TimeSpan.FromMinutes(1));
+        nodes.Time.Fire();
+        await TwoNodes.PassAsync();
+        Assert.Empty(nodes.Unheard);
+    });
+
+    [Fact]
+    public Task What_a_removed_node_says_is_not_heard_but_told_to_whoever_tells_it() => TwoNodes.RunAsync(ReplicaRules.Kept, async nodes =>
+    {
+        var gone = new NodeId((UInt128)5);
+        CatalogueCommand[] story = [new CatalogueCommand.NodeAdded(gone, "gone"), new CatalogueCommand.NodeLeaving(gone), new CatalogueCommand.NodeRemoved(gone)];
+        Assert.True(nodes.Replica.Node.Propose(GroupId.System, [.. story.Select(command => (ReadOnlyMemory<byte>)command.Encode())], nodes.Replica.Now).Accepted);
+        nodes.Replica.Wake();
+        await TwoNodes.PassAsync();
+        var spoke = new List<NodeId>();
+        nodes.Replica.RemovedSpoke = (node, _) => spoke.Add(node);
+        var term = nodes.Replica.Node.Groups[GroupId.Default].Term;
+
+        var question = new Parcel(nodes.Replica.Node.Self.Id, [new AppendAnswer(GroupId.Default, term.Next, gone, default, false, default, default, default, default)]);
+        nodes.Replica.Hear(FakeSilos.Address(3), [ParcelCodec.Encode(question)]);
+
+        Assert.Equal([gone], spoke);
+        Assert.Equal(term, nodes.Replica.Node.Groups[GroupId.Default].Term);
+    });
+
+    [Fact]
+    public Task A_write_under_way_when_the_replica_stops_is_answered() => TwoNodes.RunAsync(ReplicaRules.Kept, async nodes =>
+    {
+        var write = await nodes.ProposeAsync("/k", "v");
+        await nodes.RestartAsync();
+
+        Assert.Equal(WatchErrorCode.OutcomeUnknown, (await Assert.ThrowsAsync<WatchException>(() => write.WaitAsync(WatchCluster.Patience))).Code);
+    });
+
+    [Fact]
     public Task Bytes_that_are_no_parcel_are_refused_loudly_and_harm_nothing() => TwoNodes.RunAsync(ReplicaRules.Kept, async nodes =>
     {
         var random = new Random(1);
@@ -88,6 +158,32 @@ public sealed class ReplicaTests
         Assert.Null(nodes.Replica.LeadingOf(BucketId.Default));
         Assert.Null(nodes.Replica.LeadingByLease(BucketId.Default));
     });
+
+    private static async Task<bool> AreThereHeartbeatsWhileTheDiskWorksAsync(ReplicaRules rules)
+    {
+        var are = false;
+        await TwoNodes.RunAsync(rules, async nodes =>
+        {
+            await nodes.TalkAsync();
+            nodes.Disk.Hold();
+            var write = await nodes.ProposeAsync("/k", "v");
+            // What was to be sent at once has left; from here on only time makes it speak.
+            nodes.OthersAnswers();
+            for (var beat = 0; beat < 4; beat++)
+            {
+                nodes.Time.Advance(new RaftOptions().HeartbeatInterval);
+                nodes.Time.Fire();
+                await TwoNodes.PassAsync();
+                // The first one may come of a timer that was set before.
+                are = nodes.Unheard.Any(message => message is Heartbeat);
+                nodes.OthersAnswers();
+            }
+
+            nodes.Disk.Go();
+            await TwoNodes.PassAsync();
+        });
+        return are;
+    }
 
     private static async Task<Revision> LeaseReadRightAfterCommitAsync(ReplicaRules rules)
     {
@@ -122,6 +218,11 @@ public sealed class ReplicaTests
             Assert.Contains(nodes.Unheard, message => message is ReleaseLease);
         });
         return readable;
+    }
+
+    private sealed class ForgetsTimeAtTheDisk : ReplicaRules
+    {
+        public override bool KeepsTimeAtTheDisk => false;
     }
 
     private sealed class ReadsBeforeApplying : ReplicaRules

@@ -64,6 +64,19 @@ public sealed class SiloPulseTests
     }
 
     [Fact]
+    public async Task A_silo_whose_answer_is_a_failure_is_felt_for_again_with_the_next_call()
+    {
+        var silo = _silos.Add(2);
+        silo.OnDescribe = () => throw new InvalidOperationException("broken");
+        var pulse = Pulse();
+        for (var call = 0; call < 2; call++)
+        {
+            var given = pulse.WhileAliveAsync(FakeSilos.Address(2), new TaskCompletionSource<int>().Task);
+            await Assert.ThrowsAsync<TimeoutException>(() => given.WaitAsync(WatchCluster.Patience));
+        }
+    }
+
+    [Fact]
     public async Task What_a_call_throws_reaches_its_caller()
     {
         _silos.Add(2);

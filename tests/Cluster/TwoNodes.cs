@@ -24,19 +24,16 @@ internal sealed class TwoNodes : IAsyncDisposable
     private readonly FakeReplicaService _post;
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("watch-two-nodes-");
     private readonly Node _other;
-    private readonly Lifecycle _lifecycle = new();
+    private readonly IOptions<WatchSiloOptions> _options;
+    private readonly ReplicaRules _rules;
+    private Lifecycle _lifecycle = new();
     private int _taken;
 
     private TwoNodes(ReplicaRules rules)
     {
         _post = _silos.Add(2);
-        var options = Options.Create(new WatchSiloOptions { DataDirectory = _folder.FullName, NodeName = "own", Bootstrap = "own" });
-        var storage = new NodeStorage(new PhysicalFileSystem(), new InlineDisk(), new SystemWatchRandom(), _silos, options, new LogOf<NodeStorage>(Log));
-        storage.Participate(_lifecycle);
-        var postman = new Postman(_silos, _silos, _silos, Time, new LogOf<Postman>(Log));
-        Own = new OwnReplica(Time);
-        Inquiry = new ScopeInquiry(_silos, _silos, new LogOf<ScopeInquiry>(Log));
-        Make = () => new Replica(storage, Time, new SystemWatchRandom(), new NodeHealth(), postman, Own, Inquiry, options, new LogOf<Replica>(Log), null, new ShellOf(rules));
+        _rules = rules;
+        _options = Options.Create(new WatchSiloOptions { DataDirectory = _folder.FullName, NodeName = "own", Bootstrap = "own" });
         _other = new Node(new NodeIdentity("other", new NodeId((UInt128)2)), new RecoveredLog(), new RaftOptions(), () => 0.5);
     }
 
@@ -45,15 +42,15 @@ internal sealed class TwoNodes : IAsyncDisposable
 
     public ManualTime Time { get; } = new();
 
-    public OwnReplica Own { get; }
+    public HeldDisk Disk { get; } = new();
 
-    public ScopeInquiry Inquiry { get; }
+    public OwnReplica Own { get; private set; } = null!;
+
+    public ScopeInquiry Inquiry { get; private set; } = null!;
 
     public Replica Replica { get; private set; } = null!;
 
     public SiloAddress OtherSilo { get; } = FakeSilos.Address(2);
-
-    private Func<Replica> Make { get; }
 
     /// <summary>Runs a test with two nodes in turns.</summary>
     public static Task RunAsync(ReplicaRules rules, Func<TwoNodes, Task> test) => InTurnsAsync(async () =>
@@ -137,10 +134,31 @@ internal sealed class TwoNodes : IAsyncDisposable
         _folder.Delete(recursive: true);
     }
 
+    /// <summary>Stops the replica and starts it again on its folder; the other node has not spoken to it yet.</summary>
+    public async Task RestartAsync()
+    {
+        await _lifecycle.StopAsync();
+        await MakeAsync();
+        Replica.Start();
+        await PassAsync();
+    }
+
+    private async Task MakeAsync()
+    {
+        _lifecycle = new Lifecycle();
+        var storage = new NodeStorage(new PhysicalFileSystem(), Disk, new SystemWatchRandom(), _silos, _options, new LogOf<NodeStorage>(Log));
+        storage.Participate(_lifecycle);
+        Own = new OwnReplica(Time);
+        Inquiry = new ScopeInquiry(_silos, _silos, new LogOf<ScopeInquiry>(Log));
+        await _lifecycle.StartAsync();
+        Replica = new Replica(
+            storage, Time, new SystemWatchRandom(), new NodeHealth(), new Postman(_silos, _silos, _silos, Time, new LogOf<Postman>(Log)), Own, Inquiry, _options,
+            new LogOf<Replica>(Log), null, new ShellOf(_rules));
+    }
+
     private async Task StartAsync()
     {
-        await _lifecycle.StartAsync();
-        Replica = Make();
+        await MakeAsync();
         Replica.BeBorn();
         Replica.Start();
         _other.Start(Replica.Now);
@@ -160,12 +178,25 @@ internal sealed class TwoNodes : IAsyncDisposable
         internal override ReplicaRules Shell => rules;
     }
 
-    private sealed class InlineDisk : IDiskWorker
+    /// <summary>A disk whose work is done at once, or held until a test lets it go on.</summary>
+    internal sealed class HeldDisk : IDiskWorker
     {
-        public ValueTask Run(Action job)
+        private TaskCompletionSource? _held;
+
+        public void Hold() => _held = new TaskCompletionSource();
+
+        public void Go()
         {
+            var held = _held;
+            _held = null;
+            held?.SetResult();
+        }
+
+        public async ValueTask Run(Action job)
+        {
+            if (_held is { } held)
+                await held.Task;
             job();
-            return ValueTask.CompletedTask;
         }
     }
 
@@ -203,9 +234,10 @@ internal sealed class TwoNodes : IAsyncDisposable
     }
 }
 
-/// <summary>A clock that stands until a test moves it; timers never fire by themselves.</summary>
+/// <summary>A clock that stands until a test moves it; timers fire only when a test says so.</summary>
 internal sealed class ManualTime : TimeProvider
 {
+    private readonly List<Manual> _timers = [];
     private long _ticks = TimeSpan.TicksPerHour;
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
@@ -214,16 +246,45 @@ internal sealed class ManualTime : TimeProvider
 
     public void Advance(TimeSpan span) => _ticks += span.Ticks;
 
-    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => new Inert();
-
-    private sealed class Inert : ITimer
+    /// <summary>Lets the timers fire whose time has come.</summary>
+    public void Fire()
     {
-        public bool Change(TimeSpan dueTime, TimeSpan period) => true;
+        foreach (var timer in _timers.ToList())
+            timer.FireIfDue(_ticks);
+    }
 
-        public void Dispose()
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    {
+        var timer = new Manual(this, callback, state);
+        timer.Change(dueTime, period);
+        _timers.Add(timer);
+        return timer;
+    }
+
+    private sealed class Manual(ManualTime time, TimerCallback callback, object? state) : ITimer
+    {
+        private long? _due;
+
+        public bool Change(TimeSpan dueTime, TimeSpan period)
         {
+            _due = dueTime == Timeout.InfiniteTimeSpan ? null : time._ticks + dueTime.Ticks;
+            return true;
         }
 
-        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+        public void FireIfDue(long now)
+        {
+            if (_due is not { } due || due > now)
+                return;
+            _due = null;
+            callback(state);
+        }
+
+        public void Dispose() => time._timers.Remove(this);
+
+        public ValueTask DisposeAsync()
+        {
+            Dispose();
+            return ValueTask.CompletedTask;
+        }
     }
 }

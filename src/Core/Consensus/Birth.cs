@@ -4,7 +4,8 @@ namespace Watch.Core.Consensus;
 /// <param name="Name">The silo's name.</param>
 /// <param name="Answered">Whether it answered at all.</param>
 /// <param name="Incarnation">The incarnation that its folder knows; null for none, or without an answer.</param>
-public readonly record struct SiloAnswer(string Name, bool Answered, UInt128? Incarnation)
+/// <param name="Bootstrap">Its setting <c>Bootstrap</c>; empty for none, or without an answer.</param>
+public readonly record struct SiloAnswer(string Name, bool Answered, UInt128? Incarnation, string Bootstrap = "")
 {
     /// <summary>
     /// What a name in membership has said: a name may have had many silos. One that knows a cluster speaks for it; else one that lives
@@ -16,7 +17,9 @@ public readonly record struct SiloAnswer(string Name, bool Answered, UInt128? In
     {
         ArgumentNullException.ThrowIfNull(living);
         var knowing = living.Where(each => each.Incarnation is not null).Take(1).ToList();
-        return knowing.Count > 0 ? knowing[0] : new SiloAnswer(name, living.Count > 0 && living.All(each => each.Answered), null);
+        if (knowing.Count > 0)
+            return knowing[0];
+        return living.Count > 0 && living.All(each => each.Answered) ? living[^1] with { Name = name } : new SiloAnswer(name, false, null);
     }
 }
 
@@ -59,6 +62,8 @@ public abstract record BirthDecision
 ///   B2  Nothing, not even force, makes a second cluster while any silo says that it knows one.
 ///   B3  Silence is not a "no": a silo that does not answer may know a cluster, and so may one that is down and will come back with its
 ///       folder. Only an operator can vouch for it.
+///   B4  Silos with folders of two clusters do not serve together: whoever finds himself among others' refuses.
+///   B5  Two silos that name different places of birth would each find that nobody knows a cluster: both refuse.
 /// </summary>
 public static class Birth
 {
@@ -66,6 +71,8 @@ public static class Birth
     public static BirthDecision Decide(BirthQuestion question)
     {
         ArgumentNullException.ThrowIfNull(question);
+        if (Stranger(question) is { } stranger)
+            return new BirthDecision.Refuse(stranger);                   // B4
         if (question.Known is { } known)
             return new BirthDecision.AlreadyBorn(known);                 // B1
 
@@ -74,6 +81,8 @@ public static class Birth
             return JoinLater(question, knowing.Name, theirs);
         if (string.IsNullOrEmpty(question.Bootstrap))
             return new BirthDecision.Refuse("The setting Bootstrap is empty and no silo knows a cluster. Set it, equally on all silos, to the name of the silo on which the cluster is to be born.");
+        if (others.FirstOrDefault(other => other.Bootstrap is { Length: > 0 } and var place && place != question.Bootstrap) is { Bootstrap.Length: > 0 } otherwise)
+            return new BirthDecision.Refuse($"The setting Bootstrap is '{question.Bootstrap}' on silo '{question.OwnName}' and '{otherwise.Bootstrap}' on silo '{otherwise.Name}'. Set it equally on all silos: a cluster is born in one place.");   // B5
         if (question.Bootstrap != question.OwnName)
             return question.Forced
                 ? new BirthDecision.Refuse($"The birth of the cluster was forced on silo '{question.OwnName}', but the setting Bootstrap names '{question.Bootstrap}'. Force it there, or change the setting on all silos.")
@@ -92,6 +101,18 @@ public static class Birth
         new CatalogueCommand.NodeAdded(node, nodeName),
         new CatalogueCommand.BucketCreated(BucketId.Default, "default", GroupId.Default, [node]),
     ];
+
+    /// <summary>Why this silo does not belong among those that answered; null where it may.</summary>
+    private static string? Stranger(BirthQuestion question)
+    {
+        var known = question.Others.Where(other => other.Incarnation is not null).ToList();
+        if (known.Count == 0)
+            return null;
+        var (name, own) = question.Known is { } mine ? (question.OwnName, mine) : (known[0].Name, known[0].Incarnation!.Value);
+        return known.Find(other => other.Incarnation != own) is { Incarnation: { } theirs } stranger
+            ? $"The data folder of silo '{name}' belongs to cluster {own:x32}, that of silo '{stranger.Name}' to cluster {theirs:x32}. Two clusters cannot serve under one name: keep the silos of one of them, and start the others with empty folders to add them to it, or under a cluster name of their own."
+            : null;
+    }
 
     private static BirthDecision JoinLater(BirthQuestion question, string knowing, UInt128 incarnation) => question.Forced
         ? new BirthDecision.Refuse($"The birth of a cluster was forced on silo '{question.OwnName}', but silo '{knowing}' knows cluster {incarnation:x32}. A second cluster would be a second truth.")   // B2

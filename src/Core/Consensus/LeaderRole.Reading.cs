@@ -38,6 +38,10 @@ internal sealed partial class LeaderRole
         return from == TimeSpan.MinValue ? from : from + Options.Lease;      // L8
     }
 
+    /// <summary>The members that have answered within the time of a promise, this one among them.</summary>
+    internal IEnumerable<NodeId> HeardLately(TimeSpan now) =>
+        Members.All.Where(node => node == Group.Self || (_others.TryGetValue(node, out var progress) && progress.StoodByAt != TimeSpan.MinValue && now - progress.StoodByAt <= Options.Promise));
+
     internal long RequestRead()
     {
         var round = Context.Rules.RoundForRead(Context.Rounds.Current);

@@ -8,12 +8,17 @@ namespace Watch.Core.Consensus;
 ///   L5  Entries are sent while this node's own disk still writes them: a majority may have them first.
 ///   L6  Who is asked to take over has the whole log, and the lease was given up before (R9). Nothing is sent after that until the
 ///       hand-over ends: an answer to a later round would be a promise that the release does not cover.
+///   L12 Followers are told that no more is committed than this replica has handed out itself. They answer reads from what they applied, and
+///       a lease read here that comes after such a read must not show less, though a majority has what this node's disk still writes.
 /// </summary>
 internal sealed partial class LeaderRole
 {
     private NodeId? _transferTo;
     private TimeSpan _transferUntil = TimeSpan.MaxValue;
     private bool _handedOver;
+
+    /// <summary>L12.</summary>
+    private LogIndex Told => Context.Rules.Told(Group.Committed, Group.HandedOut);
 
     /// <summary>The nodes that a heartbeat has to reach.</summary>
     internal IEnumerable<NodeId> HeartbeatTo => _handedOver ? [] : _others.Keys;
@@ -25,16 +30,21 @@ internal sealed partial class LeaderRole
             return;
         foreach (var (node, progress) in _others)
         {
-            while (progress.Next >= Log.First && progress.Wants(Log.Last, Group.Committed, Options))
+            while (progress.Next >= Log.First && progress.Wants(Log.Last, Told, Options))
                 SendTo(node, progress, now);
             if (progress.Next < Log.First)
                 SendSnapshot(node, progress, now);                       // L9
         }
     }
 
+    /// <summary>The voters to whom leadership may be handed over, those with most of the log first.</summary>
+    internal IEnumerable<NodeId> Heirs() =>
+        Members.Voters.Where(node => node != Group.Self && IsCaughtUp(node)).OrderByDescending(node => _others[node].Match.Value);
+
     internal bool Transfer(NodeId to, in Moment now)
     {
-        if (to == Group.Self || !Members.IsVoter(to) || _transferTo is not null)
+        // Nothing is accepted until the heir has everything: one that lags would hold all writers up (L6).
+        if (to == Group.Self || !Members.IsVoter(to) || _transferTo is not null || !IsCaughtUp(to))
             return false;
         (_transferTo, _transferUntil) = (to, now.Monotonic + Options.Lease);
         HandOverIfReady(now);
@@ -81,7 +91,7 @@ internal sealed partial class LeaderRole
             upTo = upTo.Next;
             bytes += Log[upTo].Payload.Length;
         }
-        Group.Send(node, new AppendEntries(Group.Id, Group.Term, Group.Self, Context.Rounds.Current, after, Log.TermAt(after)!.Value, Group.Committed, Log.Slice(after, upTo)));
-        progress.Sent((int)(upTo - after), bytes, LogIndex.Min(Group.Committed, upTo), now, Options);
+        Group.Send(node, new AppendEntries(Group.Id, Group.Term, Group.Self, Context.Rounds.Current, after, Log.TermAt(after)!.Value, Told, Log.Slice(after, upTo)));
+        progress.Sent((int)(upTo - after), bytes, LogIndex.Min(Told, upTo), now, Options);
     }
 }

@@ -17,6 +17,8 @@ namespace Watch.Core.Consensus;
 internal sealed partial class LeaderRole(RaftGroup group) : RoleState(group)
 {
     private readonly SortedDictionary<NodeId, Progress> _others = [];
+    private readonly Queue<(LogIndex Last, long Bytes)> _proposed = new();
+    private long _proposedBytes;
     private (LogTime Stamp, TimeSpan Monotonic) _clock;
     private TimeSpan _since;
 
@@ -100,7 +102,7 @@ internal sealed partial class LeaderRole(RaftGroup group) : RoleState(group)
         if (answer.Accepted)
         {
             Invariant.That(answer.Index <= Log.Last, $"R5: a follower has no more of a leader's log than the leader (group {Group.Id})");
-            progress.Accepted(answer.Index, answer.Commit, Log.Last, Group.Committed, now, Options);
+            progress.Accepted(answer.Index, answer.Commit, Log.Last, Told, now, Options);
             EndTransfer(answer.From, progress);
             AdvanceCommit(now);
             HandOverIfReady(now);
@@ -121,10 +123,21 @@ internal sealed partial class LeaderRole(RaftGroup group) : RoleState(group)
             return new ProposeOutcome(false, LogIndex.None, Group.Term, ProposeRefusal.Transferring);
         if (Log.Last - Group.Committed + commands.Count > Options.UncommittedEntriesMax)
             return new ProposeOutcome(false, LogIndex.None, Group.Term, ProposeRefusal.Busy);
+        while (_proposed.TryPeek(out var oldest) && oldest.Last <= Group.Committed)
+            _proposedBytes -= _proposed.Dequeue().Bytes;
+        if (_proposedBytes >= Options.UncommittedBytesMax)
+            return new ProposeOutcome(false, LogIndex.None, Group.Term, ProposeRefusal.Busy);
 
         var first = Log.Last.Next;
+        var bytes = 0L;
         foreach (var command in commands)
+        {
             Append(EntryKind.Command, command, now);
+            bytes += command.Length;
+        }
+
+        _proposed.Enqueue((Log.Last, bytes));
+        _proposedBytes += bytes;
         return new ProposeOutcome(true, first, Group.Term, ProposeRefusal.None);
     }
 
@@ -164,7 +177,7 @@ internal sealed partial class LeaderRole(RaftGroup group) : RoleState(group)
         };
     }
 
-    /// <summary>Whether a learner could vote without holding anything up.</summary>
+    /// <summary>Whether a learner could vote, or a voter lead, without holding anything up.</summary>
     private bool IsCaughtUp(NodeId node) =>
         _others.TryGetValue(node, out var progress) && !progress.IsProbing && !progress.IsSilent && Log.Last - progress.Match <= Options.PromotionLagEntriesMax;
 

@@ -7,7 +7,17 @@ namespace Watch.Core.Consensus;
 /// <param name="Leader">Who leads it, with an entry of its own term committed.</param>
 /// <param name="Members">Who belongs to it, by the last membership in the leader's log.</param>
 /// <param name="IsChanging">Whether that membership has not committed yet.</param>
-public sealed record GroupSight(GroupId Group, NodeId Leader, Membership Members, bool IsChanging);
+public sealed record GroupSight(GroupId Group, NodeId Leader, Membership Members, bool IsChanging)
+{
+    /// <summary>Members that have answered the leader within the time of a promise, itself among them: whose replica works. Null where it did not say.</summary>
+    public IReadOnlyCollection<NodeId>? Heard { get; init; }
+
+    /// <summary>Voters that could lead at once, those with most of the leader's log first. Null where it did not say.</summary>
+    public IReadOnlyList<NodeId>? Heirs { get; init; }
+
+    /// <summary>Whether a node's replica of this group answers: its silo, and as far as its leader says, the replica itself.</summary>
+    internal bool Answers(NodeId node, Func<NodeId, bool> answers) => answers(node) && Heard?.Contains(node) != false;
+}
 
 /// <summary>One step towards what the catalogue wishes.</summary>
 public abstract record PlanStep
@@ -51,9 +61,11 @@ public sealed record PlanAnswer(ImmutableArray<PlanStep> Steps, ImmutableArray<s
 /// In each group the order is: learners come (that costs nobody anything), then those that leave go, then learners are promoted.
 ///
 ///   M1  A group gets one step at a time, and none while its last membership has not committed.
-///   M2  A leader is never removed: it hands over first, to a voter that stays and answers.
+///   M2  A leader is never removed: it hands over first, to a voter that stays, answers, and lacks little of the log: the group takes no
+///       writes until that one has caught up.
 ///   M3  A node votes in a group only when no other node of its name belongs to that group any more: two nodes of one name never vote together.
-///   M4  After every step a majority of the group's voters answers. What would break that waits, whoever wished it.
+///   M4  After every step a majority of the group's voters answers. What would break that waits, whoever wished it. It is the leader who knows
+///       who answers: a silo may well speak while its replica has stopped.
 ///   M5  The last voter of a group is never removed. Where the only node that stays has the name of the last voter, M3 and M5 hold each
 ///       other up until a third node is added.
 ///   M6  A node leaves the catalogue only when every group's leader has said, of a committed membership, that it does not belong to it.
@@ -93,12 +105,12 @@ public static class MembershipPlan
     /// Whether a group would still have a majority of voters that answer if a node did not belong to it: what is asked before a node's
     /// removal is wished.
     /// </summary>
-    public static bool KeepsQuorum(Membership members, NodeId without, Func<NodeId, bool> answers)
+    public static bool KeepsQuorum(GroupSight group, NodeId without, Func<NodeId, bool> answers)
     {
-        ArgumentNullException.ThrowIfNull(members);
+        ArgumentNullException.ThrowIfNull(group);
         ArgumentNullException.ThrowIfNull(answers);
-        var rest = members.Without(without).Voters;
-        return rest.Length > 0 && rest.Count(answers) >= Quorum.Of(rest.Length);
+        var rest = group.Members.Without(without).Voters;
+        return rest.Length > 0 && rest.Count(node => group.Answers(node, answers)) >= Quorum.Of(rest.Length);
     }
 
     /// <summary>All groups that the catalogue names.</summary>
@@ -142,14 +154,14 @@ public static class MembershipPlan
             {
                 if (Members.Voters.Length == 1)
                     waits.Add($"{Name(node)} is the only voter of group {sight.Group}.");    // M5
-                else if (!KeepsQuorum(Members, node, answers))
+                else if (!KeepsQuorum(sight, node, answers))
                     waits.Add($"Without {Name(node)} too few voters of group {sight.Group} would answer.");   // M4
                 else if (node != sight.Leader)
                     return Change(MembershipChangeKind.Remove, node);
                 else if (Successor() is { } successor)
                     return new PlanStep.HandOver(sight.Group, sight.Leader, successor);      // M2
                 else
-                    waits.Add($"{Name(node)} leads group {sight.Group} and finds no voter to hand over to.");
+                    waits.Add($"{Name(node)} leads group {sight.Group} and finds no voter to hand over to: none that stays answers and has nearly all of the log.");
             }
             return null;
         }
@@ -160,7 +172,7 @@ public static class MembershipPlan
             {
                 if (Members.All.Any(other => other != learner && IsToLeave(other) && NameOf(other) == NameOf(learner)))
                     waits.Add($"{Name(learner)} votes in group {sight.Group} only when the node that had its name is removed.");   // M3
-                else if (Members.Voters.Append(learner).Count(answers) < Quorum.Of(Members.Voters.Length + 1))
+                else if (Members.Voters.Append(learner).Count(node => sight.Answers(node, answers)) < Quorum.Of(Members.Voters.Length + 1))
                     waits.Add($"With {Name(learner)} too few voters of group {sight.Group} would answer.");   // M4
                 else
                     return Change(MembershipChangeKind.Promote, learner);
@@ -170,7 +182,7 @@ public static class MembershipPlan
 
         private NodeId? Successor()
         {
-            var fit = Members.Voters.Where(node => node != sight.Leader && !IsToLeave(node) && answers(node)).ToList();
+            var fit = (sight.Heirs ?? Members.Voters).Where(node => Members.IsVoter(node) && node != sight.Leader && !IsToLeave(node) && sight.Answers(node, answers)).ToList();
             return fit.Count == 0 ? null : fit[0];
         }
 

@@ -268,6 +268,9 @@ public sealed partial class Node
             Catalogue.Apply(command);
             if (command is CatalogueCommand.ClusterBorn born)
                 Learn(born);
+            // Nothing is said to it any more; what waited for it would wait for ever.
+            if (command is CatalogueCommand.NodeRemoved removed)
+                _outboxes.Remove(removed.Id);
             if (command is CatalogueCommand.BucketCreated created && created.FirstVoters.Contains(Self.Id) && !_groups.ContainsKey(created.Group))
                 Begin(created.Group, created.FirstVoters, [], new Moment(now.Monotonic, entry.WallTimeMs));   // N3
         }

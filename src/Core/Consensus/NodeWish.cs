@@ -108,7 +108,7 @@ public static class NodeWish
             return NodeWishAnswer.No(NodeRefusal.LastVoter, $"'{name}' is the last node that votes; without it there would be no cluster. Add another one first.");
         if (Unfinished(catalogue, groups, node.Id) is { } unfinished)
             return NodeWishAnswer.No(NodeRefusal.ChangeUnderWay, unfinished);
-        var unsafeIn = MembershipPlan.GroupsOf(catalogue).Where(id => groups.FirstOrDefault(each => each.Group == id) is not { } sight || !MembershipPlan.KeepsQuorum(sight.Members, node.Id, answers)).ToList();
+        var unsafeIn = MembershipPlan.GroupsOf(catalogue).Where(id => groups.FirstOrDefault(each => each.Group == id) is not { } sight || !MembershipPlan.KeepsQuorum(sight, node.Id, answers)).ToList();
         return unsafeIn.Count > 0 && !force
             ? NodeWishAnswer.No(NodeRefusal.WouldLoseQuorum, $"Without '{name}' too few voters would answer in group {string.Join(", ", unsafeIn)}. Bring the others back first, or force it: then it is removed as soon as enough of them answer.")
             : new NodeWishAnswer([new CatalogueCommand.NodeLeaving(node.Id)]);

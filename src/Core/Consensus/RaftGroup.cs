@@ -126,6 +126,12 @@ public sealed partial class RaftGroup
     /// <summary>Whether it leads and an entry of its own term has committed: from then on its commit index is the group's.</summary>
     public bool LeadsWithOwnTermCommitted => Leading is { } leader && Committed >= leader.OwnTermFrom;
 
+    /// <summary>The members that have answered this leader within the time of a promise, itself among them; empty where it does not lead.</summary>
+    public IReadOnlyList<NodeId> HeardLately(in Moment now) => Leading is { } leader ? [.. leader.HeardLately(now.Monotonic)] : [];
+
+    /// <summary>The voters that lack so little of the log that they could lead at once, those with most of it first; empty where it does not lead.</summary>
+    public IReadOnlyList<NodeId> Heirs => Leading is { } leader ? [.. leader.Heirs()] : [];
+
     /// <summary>When <see cref="Tick"/> has something to do; null where only an input can change anything.</summary>
     public TimeSpan? Deadline => _role.Deadline is var at && at == TimeSpan.MaxValue ? null : at;
 

@@ -33,6 +33,9 @@ public sealed record RaftOptions
     /// <summary>Entries that a leader takes without having them committed, at most: beyond that it is busy.</summary>
     public int UncommittedEntriesMax { get; init; } = 64 << 10;
 
+    /// <summary>Payload bytes of proposals that a leader takes without having them committed, at most; one batch may go beyond it. Default 256 MiB.</summary>
+    public long UncommittedBytesMax { get; init; } = 256L << 20;
+
     /// <summary>How many entries a learner may lack when it is made a voter.</summary>
     public int PromotionLagEntriesMax { get; init; } = 1000;
 
@@ -87,6 +90,7 @@ public sealed record RaftOptions
         Require(InFlightEntriesMax >= AppendEntriesMax, nameof(InFlightEntriesMax), InFlightEntriesMax, $"at least {nameof(AppendEntriesMax)}");
         Require(InFlightBytesMax >= AppendBytesMax, nameof(InFlightBytesMax), InFlightBytesMax, $"at least {nameof(AppendBytesMax)}");
         Require(UncommittedEntriesMax > 0, nameof(UncommittedEntriesMax), UncommittedEntriesMax, "more than zero");
+        Require(UncommittedBytesMax > 0, nameof(UncommittedBytesMax), UncommittedBytesMax, "more than zero");
         Require(PromotionLagEntriesMax >= 0, nameof(PromotionLagEntriesMax), PromotionLagEntriesMax, "zero or more");
         Require(ParcelBytesMax > 0, nameof(ParcelBytesMax), ParcelBytesMax, "more than zero");
         Require(SnapshotEntries > 0, nameof(SnapshotEntries), SnapshotEntries, "more than zero");

@@ -45,7 +45,7 @@ public enum ProposeRefusal
     /// <summary>It is handing over to another.</summary>
     Transferring,
 
-    /// <summary><see cref="RaftOptions.UncommittedEntriesMax"/> entries wait to be committed.</summary>
+    /// <summary><see cref="RaftOptions.UncommittedEntriesMax"/> entries or <see cref="RaftOptions.UncommittedBytesMax"/> bytes wait to be committed.</summary>
     Busy,
 }
 

@@ -27,6 +27,9 @@ internal class SafetyRules
     /// <summary>How far a follower's commit index follows its leader's.</summary>
     internal virtual LogIndex Commit(LogIndex leaders, LogIndex verified) => LogIndex.Min(leaders, verified);
 
+    /// <summary>Which commit index a leader tells its followers (L12).</summary>
+    internal virtual LogIndex Told(LogIndex committed, LogIndex handedOut) => handedOut;
+
     /// <summary>Whether a snapshot brings a replica forward (R13).</summary>
     internal virtual bool BringsForward(LogIndex snapshot, LogIndex committed) => snapshot > committed;
 

@@ -25,6 +25,7 @@ internal sealed class BucketReading(BucketState state)
     private readonly Lock _gate = new();
     private readonly PriorityQueue<TaskCompletionSource<bool>, long> _waiting = new();
     private long _leaseUntilTicks;
+    private int _givenUp;
     private volatile bool _isOpen;
 
     /// <summary>The state. Only the replica's turns may use it without <see cref="TryRead"/>.</summary>
@@ -124,9 +125,23 @@ internal sealed class BucketReading(BucketState state)
         }
         finally
         {
-            // Who gave up must not be kept until a revision comes that may never come.
-            lock (_gate)
-                _waiting.Remove(reached, out _, out _);
+            // Who was told is out of the queue already.
+            if (reached.Task is not { IsCompletedSuccessfully: true, Result: true })
+                GiveUp();
+        }
+    }
+
+    /// <summary>Who gave up must not be kept until a revision comes that may never come; all that did are swept out when they are half of all.</summary>
+    private void GiveUp()
+    {
+        lock (_gate)
+        {
+            if (++_givenUp * 2 <= _waiting.Count)
+                return;
+            var waiting = _waiting.UnorderedItems.Where(each => !each.Element.Task.IsCompleted).ToList();
+            _waiting.Clear();
+            _waiting.EnqueueRange(waiting);
+            _givenUp = 0;
         }
     }
 
@@ -135,7 +150,8 @@ internal sealed class BucketReading(BucketState state)
         while (_waiting.TryPeek(out var waiting, out var revision) && revision <= State.Revision.Value)
         {
             _waiting.Dequeue();
-            waiting.TrySetResult(true);
+            if (!waiting.TrySetResult(true))
+                _givenUp--;
         }
     }
 

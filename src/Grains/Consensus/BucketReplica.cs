@@ -130,10 +130,10 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, Buc
     }
 
     /// <summary>The node stopped with these proposals in its hands: nobody can say whether they are on its disk.</summary>
-    public void Fail(Exception error)
+    public void Fail(string reason)
     {
         while (_pending.TryDequeue(out var pending))
-            pending.Lose($"the node stopped: {error.Message}");
+            pending.Lose(reason);
     }
 
     private CommandOutcome ToOutcome(Outcome outcome)

@@ -14,6 +14,7 @@ namespace Watch.Grains.Consensus;
 /// a later one does not miss: a replica applies nothing that its leader has not committed.
 ///
 /// While a question is under way, those who come gather for the next one: they must not share an answer that was asked for before they came.
+/// Where no leader is found, they hear so when they have waited for as long as one waits for a leader, both questions counted together.
 /// Each question is run by the first of those who wait for it. Any thread.
 /// </remarks>
 internal sealed class ConfirmedReads(LeaderLocator leaders, OwnReplica own, TimeProvider time)
@@ -46,7 +47,7 @@ internal sealed class ConfirmedReads(LeaderLocator leaders, OwnReplica own, Time
     /// <summary>The bucket's revision as a majority confirms it after this call.</summary>
     private async ValueTask<Revision> AskAsync(BucketId bucket, Questions questions)
     {
-        var question = questions.Join(out var previous);
+        var question = questions.Join(time, out var previous);
         if (previous is not null)
         {
             await previous.Ended.Task;
@@ -54,7 +55,7 @@ internal sealed class ConfirmedReads(LeaderLocator leaders, OwnReplica own, Time
             questions.Begin(question);
             try
             {
-                question.Answer = await leaders.ReadAsync(bucket, leader => leader.Confirm(bucket), CancellationToken.None);
+                question.Answer = await leaders.ReadAsync(bucket, question.Since, leader => leader.Confirm(bucket));
             }
             catch (WatchException error)
             {
@@ -72,8 +73,11 @@ internal sealed class ConfirmedReads(LeaderLocator leaders, OwnReplica own, Time
         return question.Answer?.Revision ?? throw new WatchException(WatchErrorCode.Unavailable, "The question to the leader was lost.");
     }
 
-    private sealed class Question
+    private sealed class Question(long since)
     {
+        /// <summary>When the first of those came who wait for it: they have waited for the question before it, too.</summary>
+        public long Since => since;
+
         public TaskCompletionSource Ended { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         public RevisionReply? Answer { get; set; }
@@ -97,12 +101,12 @@ internal sealed class ConfirmedReads(LeaderLocator leaders, OwnReplica own, Time
         }
 
         /// <summary>The question that a read which comes now waits for. Whoever is given the one before it runs it when that has ended.</summary>
-        public Question Join(out Question? previous)
+        public Question Join(TimeProvider time, out Question? previous)
         {
             lock (_gate)
             {
                 previous = _gathering is null ? _underWay : null;
-                return _gathering ??= new Question();
+                return _gathering ??= new Question(time.GetTimestamp());
             }
         }
 
@@ -114,7 +118,7 @@ internal sealed class ConfirmedReads(LeaderLocator leaders, OwnReplica own, Time
 
         private static Question Ended()
         {
-            var ended = new Question();
+            var ended = new Question(0);
             ended.Ended.SetResult();
             return ended;
         }

@@ -43,6 +43,7 @@ internal sealed class ConsensusGrain(LeaderLocator leaders, IOptions<WatchSiloOp
 
     private readonly Queue<Waiting> _waiting = new();
     private BucketId _bucket;
+    private long _waitingBytes;
     private int _inFlight;
 
     public override Task OnActivateAsync(CancellationToken cancellationToken)
@@ -55,9 +56,12 @@ internal sealed class ConsensusGrain(LeaderLocator leaders, IOptions<WatchSiloOp
     {
         if (_waiting.Count >= options.Value.ProposalsMax)
             throw new WatchException(WatchErrorCode.Busy, $"{_waiting.Count} writes wait for the leader; at most {options.Value.ProposalsMax} may. Try again later.");
+        if (_waiting.Count > 0 && _waitingBytes + proposal.Command.Length > options.Value.ProposalsBytesMax)
+            throw new WatchException(WatchErrorCode.Busy, $"{_waitingBytes} bytes of writes wait for the leader; at most {options.Value.ProposalsBytesMax} may. Try again later.");
 
         var waiting = new Waiting(proposal.Command);
         _waiting.Enqueue(waiting);
+        _waitingBytes += waiting.Command.Length;
         SendNext();
         return waiting.Outcome.Task;
     }
@@ -82,6 +86,7 @@ internal sealed class ConsensusGrain(LeaderLocator leaders, IOptions<WatchSiloOp
             batch.Add(_waiting.Dequeue());
         }
 
+        _waitingBytes -= bytes;
         return batch;
     }
 
@@ -108,8 +113,9 @@ internal sealed class ConsensusGrain(LeaderLocator leaders, IOptions<WatchSiloOp
         }
         catch (Exception error)
         {
+            var told = error is WatchException or TimeoutException or OrleansException ? error : new WatchException(WatchErrorCode.Internal, $"The write failed with {error.GetType().Name}: {error.Message}");
             foreach (var each in batch)
-                each.Outcome.TrySetException(error);
+                each.Outcome.TrySetException(told);
         }
         finally
         {

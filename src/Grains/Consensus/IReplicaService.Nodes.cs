@@ -97,4 +97,8 @@ internal sealed record NodeReport
     /// <summary>What its driver, if it has one, waits for.</summary>
     [Id(6)]
     public ImmutableArray<string> Waits { get; init; } = [];
+
+    /// <summary>Why its replicas do nothing though its silo answers; empty where they work.</summary>
+    [Id(7)]
+    public string Unavailable { get; init; } = "";
 }

@@ -27,6 +27,10 @@ internal sealed class LeaderLocator(
     TimeProvider time)
 {
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>How long the own replica is waited for before the leader is asked.</summary>
+    private static readonly TimeSpan s_ownPatience = TimeSpan.FromMilliseconds(100);
+
     private readonly ConcurrentDictionary<BucketId, SiloAddress> _leaders = new();
     private readonly LeaderSearch _search = new(replicas, membership, local, time);
     private readonly SiloPulse _pulse = new(replicas, time);
@@ -35,6 +39,11 @@ internal sealed class LeaderLocator(
     public Task<TReply> ReadAsync<TReply>(BucketId bucket, Func<IReplicaService, Task<TReply>> call, CancellationToken cancellationToken = default)
         where TReply : LeaderReply
         => CallAsync(bucket, call, Lost.AskAgain, cancellationToken);
+
+    /// <summary>The same for somebody who has waited since a time: the search for a leader ends so much sooner.</summary>
+    public Task<TReply> ReadAsync<TReply>(BucketId bucket, long since, Func<IReplicaService, Task<TReply>> call)
+        where TReply : LeaderReply
+        => CallAsync(bucket, call, Lost.AskAgain, since, CancellationToken.None);
 
     /// <summary>
     /// Asks for what a policy allows any replica to answer: the own silo's first, without looking for anybody. Where that cannot, the leader
@@ -45,31 +54,28 @@ internal sealed class LeaderLocator(
     {
         if (policy.Kind is ReadKind.Linearizable or ReadKind.Lease)
             return await CallAsync(bucket, call, Lost.AskAgain, cancellationToken);
-        if (policy.Kind == ReadKind.AtLeast && own.Find(bucket) is { } reading)
-            await WaitForAsync(reading, policy.Revision, cancellationToken);
+        if (policy.Kind == ReadKind.AtLeast)
+            return await AtLeastAsync(bucket, policy.Revision, call, cancellationToken);
         if (await call(replicas.At(local.SiloAddress)) is { Refusal: null } here)
             return here;
         if (policy.Kind == ReadKind.Eventual && await NearestAsync(call) is { } near)
             return near;
-        return policy.Kind == ReadKind.AtLeast
-            ? await AtLeastAsync(bucket, call, cancellationToken)
-            : await CallAsync(bucket, call, Lost.AskAgain, cancellationToken);
+        return await CallAsync(bucket, call, Lost.AskAgain, cancellationToken);
     }
 
-    /// <summary>What the own replica will soon have is not asked of anybody else; a replica that closes meanwhile leaves it to the others.</summary>
-    private async Task WaitForAsync(BucketReading reading, Revision revision, CancellationToken cancellationToken)
-    {
-        if (!await reading.WaitForAsync(revision, options.Value.LeaderTimeout, time, cancellationToken) && reading.IsOpen)
-            throw new WatchException(WatchErrorCode.FutureRevision, $"This silo's replica has not reached revision {revision} within {options.Value.LeaderTimeout}.");
-    }
-
-    /// <summary>Asks the leader until it has come as far as the caller, or for as long as one waits for a leader.</summary>
-    private async Task<TReply> AtLeastAsync<TReply>(BucketId bucket, Func<IReplicaService, Task<TReply>> call, CancellationToken cancellationToken)
+    /// <summary>
+    /// Asks the own replica where it has come so far or soon does, else the leader, until it has, for as long as one waits for a leader. Only
+    /// the leader's word is that a revision has not come: the own replica may lag, or have stopped following.
+    /// </summary>
+    private async Task<TReply> AtLeastAsync<TReply>(BucketId bucket, Revision revision, Func<IReplicaService, Task<TReply>> call, CancellationToken cancellationToken)
         where TReply : LeaderReply
     {
         var started = time.GetTimestamp();
         while (true)
         {
+            if (own.Find(bucket) is { } reading && await reading.WaitForAsync(revision, s_ownPatience, time, cancellationToken)
+                && await call(replicas.At(local.SiloAddress)) is { Refusal: null } here)
+                return here;
             try
             {
                 return await CallAsync(bucket, call, Lost.AskAgain, cancellationToken);
@@ -86,10 +92,13 @@ internal sealed class LeaderLocator(
         where TReply : LeaderReply
         => CallAsync(bucket, call, mayRepeat ? Lost.SendAgain : Lost.GiveUp, cancellationToken);
 
-    private async Task<TReply> CallAsync<TReply>(BucketId bucket, Func<IReplicaService, Task<TReply>> call, Lost whenLost, CancellationToken cancellationToken)
+    private Task<TReply> CallAsync<TReply>(BucketId bucket, Func<IReplicaService, Task<TReply>> call, Lost whenLost, CancellationToken cancellationToken)
+        where TReply : LeaderReply
+        => CallAsync(bucket, call, whenLost, time.GetTimestamp(), cancellationToken);
+
+    private async Task<TReply> CallAsync<TReply>(BucketId bucket, Func<IReplicaService, Task<TReply>> call, Lost whenLost, long started, CancellationToken cancellationToken)
         where TReply : LeaderReply
     {
-        var started = time.GetTimestamp();
         SiloAddress? sentBy = null;
         WatchException? unknown = null;
         Refusal? refused = null;
@@ -154,7 +163,7 @@ internal sealed class LeaderLocator(
         {
             try
             {
-                if (await CallAsync(silo, call) is { Refusal: null } reply)
+                if (await _search.IsOwnAsync(silo) && await CallAsync(silo, call) is { Refusal: null } reply)
                     return reply;
             }
             catch (Exception error) when (IsLost(error))

@@ -43,6 +43,11 @@ internal sealed class OwnReplica(TimeProvider time)
     {
         result = null;
         return keys.Length <= KeysMax && Find(bucket) is { } reading
-            && reading.TryRead(policy, time, keys, static (state, keys) => new GetManyResult([.. keys.Select(key => state.Get(key))], state.Revision), out result);
+            && reading.TryRead(policy, time, keys, static (state, keys) => Fitting([.. keys.Select(key => state.Get(key))], state.Revision), out result)
+            && result is not null;
     }
+
+    /// <summary>An answer that can travel; null where the call has to refuse it in words.</summary>
+    private static GetManyResult? Fitting(ImmutableArray<KeyValue?> keys, Revision revision) =>
+        ReplicaService.BytesOf(keys) > ReplicaService.AnswerBytesMax ? null : new GetManyResult(keys, revision);
 }

@@ -14,7 +14,8 @@ namespace Watch.Grains.Consensus;
 /// <remarks>
 /// Each node has a few calls under way and a bounded queue behind them; what does not fit is dropped. So a silo that is frozen, or dead and
 /// not yet declared so, costs a few calls that time out, and holds up nobody else. When a call fails, what waits behind it is stale and is
-/// dropped, too. Used in the turns of <see cref="ReplicaService"/> only.
+/// dropped, too. For a node whose silo is unknown or dead only the newest few parcels are kept: what it missed longer ago it is told anew
+/// when it is back. Used in the turns of <see cref="ReplicaService"/> only.
 /// </remarks>
 internal sealed partial class Postman(
     IReplicaServiceClient replicas,
@@ -29,6 +30,9 @@ internal sealed partial class Postman(
     /// <summary>Bytes that wait for one node, at most; one parcel may go beyond it.</summary>
     public const int QueueBytesMax = 32 << 20;
 
+    /// <summary>Parcels that wait for a node of which nobody knows where it lives, at most.</summary>
+    public const int ParcelsWithoutSiloMax = 8;
+
     /// <summary>Bytes in one call, about: one parcel may go beyond it.</summary>
     public const int CallBytesMax = 4 << 20;
 
@@ -37,9 +41,9 @@ internal sealed partial class Postman(
 
     private readonly SortedDictionary<NodeId, Peer> _peers = [];
     private readonly HashSet<SiloAddress> _asked = [];
-    private TaskCompletionSource? _idle;
+    private readonly List<(long UpTo, TaskCompletionSource Gone)> _leaving = [];
     private long? _askedAt;
-    private int _inFlight;
+    private long _sent;
 
     /// <summary>How many parcels were dropped, or were in a call that failed.</summary>
     public long Lost { get; private set; }
@@ -53,11 +57,30 @@ internal sealed partial class Postman(
         if (silo.Equals(local.SiloAddress))
             return;
         var peer = PeerOf(node);
-        // A silo that starts again has a higher generation: the word of its predecessor may still be under way.
-        if (silo.Equals(peer.Silo) || (peer.Silo is { } known && known.Generation > silo.Generation))
+        if (silo.Equals(peer.Silo) || (peer.Silo is { } known && IsOlder(silo, known)))
             return;
         peer.Silo = silo;
         Pump(peer);
+    }
+
+    /// <summary>A node was removed from the cluster: nothing is kept for it or known of it any more.</summary>
+    public void Forget(NodeId node)
+    {
+        if (_peers.Remove(node, out var peer))
+            Drop(peer, 0);
+    }
+
+    /// <summary>
+    /// Whether a silo came before the one that is known: its word may still be under way. A silo that starts again at its address has a
+    /// higher generation. Those of two machines say nothing about which came first, so there the one that membership knows to be alive stays.
+    /// </summary>
+    private bool IsOlder(SiloAddress silo, SiloAddress known)
+    {
+        if (silo.Endpoint.Equals(known.Endpoint))
+            return silo.Generation < known.Generation;
+        var members = membership.CurrentSnapshot;
+        return members.GetSiloStatus(silo) == SiloStatus.Dead
+            || (members.GetSiloStatus(known) == SiloStatus.Active && silo.Generation < known.Generation);
     }
 
     /// <summary>Ships a parcel, or loses it. Never waits.</summary>
@@ -72,18 +95,39 @@ internal sealed partial class Postman(
             return;
         }
 
-        peer.Waiting.Enqueue(bytes);
+        peer.Waiting.Enqueue((++_sent, bytes));
         peer.WaitingBytes += bytes.Length;
         Pump(peer);
     }
 
-    /// <summary>Done when nothing is under way: after the longest time that a call may take, at the latest, if nothing more is sent.</summary>
-    public Task WhenIdle()
+    /// <summary>Done when everything has left, or is lost, that was sent before; whatever is sent meanwhile is not waited for.</summary>
+    public Task WhenGone()
     {
-        if (_inFlight == 0)
-            return Task.CompletedTask;
-        _idle ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        return _idle.Task;
+        var gone = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _leaving.Add((_sent, gone));
+        TellGone();
+        return gone.Task;
+    }
+
+    private void TellGone()
+    {
+        if (_leaving.Count == 0)
+            return;
+        var oldest = long.MaxValue;
+        foreach (var peer in _peers.Values)
+        {
+            foreach (var call in peer.Calls)
+                oldest = Math.Min(oldest, call);
+            // What nobody can be sent to leaves when its silo is found, if ever.
+            if (peer.InFlight > 0 && peer.Waiting.TryPeek(out var next))
+                oldest = Math.Min(oldest, next.Number);
+        }
+
+        foreach (var each in _leaving.Where(each => each.UpTo < oldest).ToList())
+        {
+            _leaving.Remove(each);
+            each.Gone.TrySetResult();
+        }
     }
 
     private void Pump(Peer peer)
@@ -92,6 +136,7 @@ internal sealed partial class Postman(
             return;
         if (peer.Silo is not { } silo || membership.CurrentSnapshot.GetSiloStatus(silo) == SiloStatus.Dead)
         {
+            Drop(peer, ParcelsWithoutSiloMax);
             AskWhoIsWhere();
             return;
         }
@@ -99,9 +144,18 @@ internal sealed partial class Postman(
         while (peer.InFlight < CallsInFlightMax && peer.Waiting.Count > 0)
         {
             peer.InFlight++;
-            _inFlight++;
             // Nobody awaits the call; it ends by making room for the next one.
-            _ = DeliverAsync(peer, silo, Take(peer));
+            _ = DeliverAsync(peer, silo, peer.Waiting.Peek().Number, Take(peer));
+        }
+    }
+
+    /// <summary>Drops what has waited longest, but for so many.</summary>
+    private void Drop(Peer peer, int kept)
+    {
+        while (peer.Waiting.Count > kept)
+        {
+            peer.WaitingBytes -= peer.Waiting.Dequeue().Bytes.Length;
+            Lost++;
         }
     }
 
@@ -109,40 +163,36 @@ internal sealed partial class Postman(
     {
         var parcels = ImmutableArray.CreateBuilder<ReadOnlyMemory<byte>>();
         var bytes = 0L;
-        while (peer.Waiting.TryPeek(out var next) && (parcels.Count == 0 || bytes + next.Length <= CallBytesMax))
+        while (peer.Waiting.TryPeek(out var next) && (parcels.Count == 0 || bytes + next.Bytes.Length <= CallBytesMax))
         {
-            parcels.Add(peer.Waiting.Dequeue());
-            bytes += next.Length;
+            parcels.Add(peer.Waiting.Dequeue().Bytes);
+            bytes += next.Bytes.Length;
         }
 
         peer.WaitingBytes -= bytes;
         return parcels.ToImmutable();
     }
 
-    private async Task DeliverAsync(Peer peer, SiloAddress silo, ImmutableArray<ReadOnlyMemory<byte>> parcels)
+    private async Task DeliverAsync(Peer peer, SiloAddress silo, long first, ImmutableArray<ReadOnlyMemory<byte>> parcels)
     {
+        peer.Calls.Add(first);
         try
         {
             await replicas.At(silo).Deliver(local.SiloAddress, parcels);
         }
         catch (Exception error)
         {
-            Lost += parcels.Length + peer.Waiting.Count;
-            peer.Waiting.Clear();
-            peer.WaitingBytes = 0;
+            Lost += parcels.Length;
+            Drop(peer, 0);
             LogLost(logger, error, peer.Node, silo);
             AskWhoIsWhere();
         }
         finally
         {
             peer.InFlight--;
-            if (--_inFlight == 0)
-            {
-                _idle?.TrySetResult();
-                _idle = null;
-            }
-
+            peer.Calls.Remove(first);
             Pump(peer);
+            TellGone();
         }
     }
 
@@ -193,11 +243,14 @@ internal sealed partial class Postman(
 
         public SiloAddress? Silo { get; set; }
 
-        public Queue<byte[]> Waiting { get; } = new();
+        public Queue<(long Number, byte[] Bytes)> Waiting { get; } = new();
 
         public long WaitingBytes { get; set; }
 
         public int InFlight { get; set; }
+
+        /// <summary>The number of the first parcel of each call under way.</summary>
+        public List<long> Calls { get; } = [];
     }
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "A parcel to node {Node} was dropped: {Bytes} bytes wait for it")]

@@ -11,7 +11,7 @@ internal sealed partial class Replica
     /// <summary>The bucket's state if this node may speak for it (P2); null otherwise.</summary>
     public BucketReplica? LeadingOf(BucketId bucket)
     {
-        if (Unavailable is not null || !_running || !Node.Catalogue.Buckets.TryGetValue(bucket, out var info))
+        if (!Serves || !Node.Catalogue.Buckets.TryGetValue(bucket, out var info))
             return null;
         return Node.Groups.TryGetValue(info.Group, out var group) && group.LeadsWithOwnTermCommitted ? Of(info.Group) : null;
     }
@@ -30,12 +30,17 @@ internal sealed partial class Replica
         return leading;
     }
 
-    /// <summary>The bucket's state as far as this node has it, if it belongs to the bucket's group; null otherwise.</summary>
+    /// <summary>
+    /// The bucket's state as far as this node has it, if it belongs to the bucket's group; null otherwise. Since the node began it has to
+    /// have applied something: before a leader, or its own leading, has told what of the log is committed, the state is only that of the last
+    /// snapshot, and a bucket without one looks as if nothing had ever been written.
+    /// </summary>
     public BucketReplica? MemberOf(BucketId bucket)
     {
-        if (Unavailable is not null || !_running || !Node.Catalogue.Buckets.TryGetValue(bucket, out var info))
+        if (!Serves || !Node.Catalogue.Buckets.TryGetValue(bucket, out var info))
             return null;
-        return Node.Groups.TryGetValue(info.Group, out var group) && (group.Members.IsVoter(Node.Self.Id) || group.Members.IsLearner(Node.Self.Id)) ? Of(info.Group) : null;
+        return Node.Groups.TryGetValue(info.Group, out var group) && (group.Members.IsVoter(Node.Self.Id) || group.Members.IsLearner(Node.Self.Id))
+            && Of(info.Group) is { Reading.IsOpen: true } member ? member : null;
     }
 
     /// <summary>
@@ -44,7 +49,7 @@ internal sealed partial class Replica
     /// </summary>
     public ValueTask<bool> ConfirmAsync(GroupId group)
     {
-        if (Node.Groups[group].Members.Voters is [var only] && only == Node.Self.Id)
+        if (Node.Groups[group].Members.Voters is [var only] && only == Node.Self.Id && HasAllApplied(group))
             return ValueTask.FromResult(true);
         if (Node.RequestRead(group) is not { } ticket)
             return ValueTask.FromResult(false);
@@ -54,11 +59,30 @@ internal sealed partial class Replica
         return new ValueTask<bool>(read.Task);
     }
 
+    /// <summary>Whether everything is applied that is committed, which this tries. A group that has just shrunk to one voter has entries that others made committed.</summary>
+    private bool HasAllApplied(GroupId group)
+    {
+        if (Of(group).Applied < Node.Groups[group].Committed)
+            TalkNow();
+        return _broken is null && Of(group).Applied >= Node.Groups[group].Committed;
+    }
+
     /// <summary>What this node says instead of an answer for a group that it does not lead: where to look.</summary>
     public Refusal NotLeading(GroupId group)
     {
         var leader = Node.Groups.TryGetValue(group, out var replica) ? replica.Leader : NodeId.None;
         return new Refusal(RefusalKind.NotLeader, $"Node '{Node.Self.Name}' does not lead group {group}.", LeaderSilo: leader == Node.Self.Id ? null : _postman.SiloOf(leader));
+    }
+
+    /// <summary>A group as this node knows it. A node that stopped leads nothing, whatever its state machine last was.</summary>
+    public GroupDescription About(GroupId id)
+    {
+        if (!Node.Groups.TryGetValue(id, out var group))
+            return new GroupDescription([], [], false, NodeId.None, false, 0, 0, 0, [], []);
+        var leads = Serves && group.LeadsWithOwnTermCommitted;
+        return new GroupDescription(
+            group.Members.Voters, group.Members.Learners, group.MembersCommitted, leads || group.Leader != Node.Self.Id ? group.Leader : NodeId.None,
+            leads, group.Term.Value, group.Last.Value, group.Committed.Value, leads ? [.. group.HeardLately(Now)] : [], leads ? [.. group.Heirs] : []);
     }
 
     /// <summary>Whether nobody else could take over what this node does not do any more.</summary>

@@ -45,7 +45,7 @@ internal sealed partial class Replica
     private void Open(BucketReplica bucket)
     {
         bucket.Id ??= BucketOf(bucket.Group);
-        if (bucket.Id is not { } id || Unavailable is not null)
+        if (bucket.Id is not { } id || !Serves)
             return;
         var members = Node.Groups[bucket.Group].Members;
         bucket.Reading.IsOpen = members.IsVoter(Node.Self.Id) || members.IsLearner(Node.Self.Id);

@@ -54,6 +54,7 @@ internal sealed partial class Replica
     private Exception? _broken;
     private bool _running;
     private bool _stopping;
+    private bool _removed;
     private bool _waits;
     private long _end;
     private TimeSpan _sealAt;
@@ -105,6 +106,9 @@ internal sealed partial class Replica
         _ => null,
     };
 
+    /// <summary>Whether the node takes part: it was started, was not removed, and has not stopped.</summary>
+    public bool Serves => _running && !_removed && Unavailable is null;
+
     /// <summary>The cluster's incarnation as text; empty where this node belongs to none.</summary>
     public string Incarnation => Node.Incarnation is { } incarnation ? incarnation.ToString("x32", System.Globalization.CultureInfo.InvariantCulture) : "";
 
@@ -131,6 +135,14 @@ internal sealed partial class Replica
         _ = RunAsync();
     }
 
+    /// <summary>The node was removed from its cluster: it takes part in nothing and answers nothing any more. Its silo takes calls to the others.</summary>
+    public void Leave()
+    {
+        _removed = true;
+        _own.Close();
+        Wake();
+    }
+
     /// <summary>Something waits for the log.</summary>
     public void Wake() => _wake.Writer.TryWrite(true);
 
@@ -141,51 +153,10 @@ internal sealed partial class Replica
         _talk.Writer.TryWrite(true);
     }
 
-    /// <summary>Hears what the node on a silo says.</summary>
-    public void Hear(SiloAddress silo, ImmutableArray<ReadOnlyMemory<byte>> parcels)
-    {
-        if (!_running || Unavailable is not null)
-            return;
-        try
-        {
-            foreach (var bytes in parcels)
-                Hear(silo, bytes);
-            TellRoles();
-        }
-        catch (Exception error)
-        {
-            Break(error);
-        }
-    }
-
-    private void Hear(SiloAddress silo, ReadOnlyMemory<byte> bytes)
-    {
-        Parcel parcel;
-        try
-        {
-            parcel = ParcelCodec.Decode(bytes);
-        }
-        catch (MalformedParcelException error)
-        {
-            LogMalformed(_logger, error, silo);
-            return;
-        }
-
-        if (parcel.Messages.IsEmpty)
-            return;
-        _postman.Learn(parcel.Messages[0].From, silo);
-        Node.Step(parcel, Now);
-        // Entries and their acknowledgements wait for the disk anyway; everything else is answered while it works.
-        if (parcel.Messages.All(message => message is AppendEntries or AppendAnswer))
-            Wake();
-        else
-            WakeAtOnce();
-    }
-
     /// <summary>Hands over what this node leads with others; done when the messages that say so have left, or were lost.</summary>
     public async Task ResignAsync()
     {
-        if (!_running || Unavailable is not null)
+        if (!Serves)
             return;
         Node.Resign(Now);
         TellRoles();
@@ -193,7 +164,7 @@ internal sealed partial class Replica
         // The release waits for no disk, so one turn of either loop sends it.
         await Task.Yield();
         TalkNow();
-        await _postman.WhenIdle();
+        await _postman.WhenGone();
     }
 
     private async Task RunAsync()
@@ -204,7 +175,7 @@ internal sealed partial class Replica
             _snapshots = new SnapshotKeeper(Node, _storage.Folder, _storage.Disk, () => Now, Of, _logger);
             // Owned by this loop: it ends when its channel is completed below.
             _ = TalkAsync();
-            while (!_stopping || Node.HasToPersist)
+            while (!(_stopping || _removed) || Node.HasToPersist)
             {
                 if (_broken is { } broken)
                     throw broken;
@@ -227,6 +198,10 @@ internal sealed partial class Replica
             _talk.Writer.TryComplete();
             _timer.Dispose();
             FailReads();
+            // Nobody who waits is left behind, however the loop ended.
+            foreach (var bucket in _buckets.Values)
+                bucket.Fail("the node stopped");
+            SystemChanged?.Invoke();
             _stopped.TrySetResult();
         }
     }
@@ -244,7 +219,7 @@ internal sealed partial class Replica
 
     private void TalkNow()
     {
-        if (_commits is null || Unavailable is not null || _broken is not null)
+        if (_commits is null || !Serves || _broken is not null)
             return;
         try
         {
@@ -270,6 +245,10 @@ internal sealed partial class Replica
             if (_reads.Remove((answer.Group, answer.Ticket), out var read))
                 read.TrySetResult(answer.Confirmed);
         }
+
+        // Time goes on while the disk works: a leader whose disk is slow is no leader that is silent.
+        if (_rules.KeepsTimeAtTheDisk && Node.NextDeadline is { } due)
+            _timer.WakeBy(due, Now.Monotonic);
     }
 
     private void Apply(CommittedEntries committed)
@@ -279,6 +258,8 @@ internal sealed partial class Replica
         {
             foreach (var known in _buckets.Values)
                 Open(known);
+            foreach (var node in Node.Catalogue.Removed.Keys)
+                _postman.Forget(node);
             SystemChanged?.Invoke();
             return;
         }
@@ -340,12 +321,12 @@ internal sealed partial class Replica
         _own.Close();
         LogFailed(_logger, error);
         foreach (var bucket in _buckets.Values)
-            bucket.Fail(error);
+            bucket.Fail($"the node stopped: {error.Message}");
         _host?.StopApplication();
     }
 
-    /// <summary>A rule of the node is broken, outside the loop that ends by it.</summary>
-    private void Break(Exception error)
+    /// <summary>The node cannot go on, found out outside the loop that ends by it.</summary>
+    public void Break(Exception error)
     {
         _broken ??= error;
         Wake();
@@ -373,7 +354,4 @@ internal sealed partial class Replica
 
     [LoggerMessage(Level = LogLevel.Critical, Message = "The node stopped: it accepts and answers nothing until it is restarted")]
     private static partial void LogFailed(ILogger logger, Exception error);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "A parcel from silo {Silo} cannot be read and is ignored")]
-    private static partial void LogMalformed(ILogger logger, Exception error, SiloAddress silo);
 }

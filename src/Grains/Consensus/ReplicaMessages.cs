@@ -11,8 +11,14 @@ namespace Watch.Grains.Consensus;
 /// <param name="Incarnation">The incarnation of the cluster that it belongs to; empty where it knows none.</param>
 /// <param name="Leads">Whether it leads the group of the bucket asked about, with an entry of its own term committed.</param>
 /// <param name="Node">Its number.</param>
+/// <param name="Bootstrap">Its setting <c>Bootstrap</c>.</param>
 [GenerateSerializer, Immutable, Alias("watch.NodeDescription")]
-internal sealed record NodeDescription([property: Id(0)] string Name, [property: Id(1)] string Incarnation, [property: Id(2)] bool Leads, [property: Id(3)] NodeId Node);
+internal sealed record NodeDescription(
+    [property: Id(0)] string Name,
+    [property: Id(1)] string Incarnation,
+    [property: Id(2)] bool Leads,
+    [property: Id(3)] NodeId Node,
+    [property: Id(4)] string Bootstrap = "");
 
 /// <summary>A group as one replica knows it.</summary>
 /// <param name="Voters">Who votes, by the last such entry in its log, committed or not; empty where the node has no replica of the group.</param>
@@ -23,6 +29,8 @@ internal sealed record NodeDescription([property: Id(0)] string Name, [property:
 /// <param name="Term">The term.</param>
 /// <param name="LastIndex">The last index of its log.</param>
 /// <param name="CommittedIndex">Everything up to here is committed.</param>
+/// <param name="Heard">Of a leader: the members that have answered it lately, itself among them.</param>
+/// <param name="Heirs">Of a leader: the voters that could lead at once, those with most of its log first.</param>
 [GenerateSerializer, Immutable, Alias("watch.GroupDescription")]
 internal sealed record GroupDescription(
     [property: Id(0)] ImmutableArray<NodeId> Voters,
@@ -32,7 +40,9 @@ internal sealed record GroupDescription(
     [property: Id(4)] bool Leads,
     [property: Id(5)] long Term,
     [property: Id(6)] long LastIndex,
-    [property: Id(7)] long CommittedIndex);
+    [property: Id(7)] long CommittedIndex,
+    [property: Id(8)] ImmutableArray<NodeId> Heard,
+    [property: Id(9)] ImmutableArray<NodeId> Heirs);
 
 /// <summary>What became of a change of members. A node that does not lead refuses; <see cref="Code"/> says everything else.</summary>
 [GenerateSerializer, Immutable, Alias("watch.MembershipReply")]

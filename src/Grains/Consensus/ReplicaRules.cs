@@ -19,6 +19,9 @@ internal class ReplicaRules
     /// <summary>Whether what was handed out is applied before a read by the lease.</summary>
     public virtual bool AppliesBeforeLease => true;
 
+    /// <summary>Whether the node's deadlines are kept while the disk works.</summary>
+    public virtual bool KeepsTimeAtTheDisk => true;
+
     /// <summary>Whether leases that the node has given up are taken back from readers before it says anything to another node.</summary>
     public virtual bool TakesLeasesBack => true;
 }

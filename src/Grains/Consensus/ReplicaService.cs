@@ -16,6 +16,7 @@ namespace Watch.Grains.Consensus;
 internal sealed partial class ReplicaService : GrainService, IReplicaService
 {
     private static readonly TimeSpan s_birthPause = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan s_silencePause = TimeSpan.FromSeconds(1);
 
     private readonly Replica _replica;
     private readonly IReplicaServiceClient _others;
@@ -50,7 +51,7 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
     }
 
     public Task<NodeDescription> Describe(BucketId bucket) =>
-        Task.FromResult(new NodeDescription(_replica.Node.Self.Name, _replica.Incarnation, _replica.LeadingOf(bucket) is not null, _replica.Node.Self.Id));
+        Task.FromResult(new NodeDescription(_replica.Node.Self.Name, _replica.Incarnation, _replica.LeadingOf(bucket) is not null, _replica.Node.Self.Id, _options.Bootstrap));
 
     public Task Deliver(SiloAddress silo, ImmutableArray<ReadOnlyMemory<byte>> parcels)
     {
@@ -60,18 +61,14 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
 
     public Task<MembershipReply> ChangeMembers(GroupId group, MembershipChange change)
     {
-        var outcome = _replica.Unavailable is null ? _replica.Node.Change(group, change, _replica.Now) : MembershipOutcome.NotLeader;
+        var outcome = _replica.Serves ? _replica.Node.Change(group, change, _replica.Now) : MembershipOutcome.NotLeader;
         _replica.Wake();
         return Task.FromResult(outcome == MembershipOutcome.NotLeader
             ? new MembershipReply { Refusal = _replica.NotLeading(group) }
             : new MembershipReply { Code = (int)outcome });
     }
 
-    public Task<GroupDescription> DescribeGroup(GroupId group) => Task.FromResult(_replica.Node.Groups.TryGetValue(group, out var replica)
-        ? new GroupDescription(
-            replica.Members.Voters, replica.Members.Learners, replica.MembersCommitted, replica.Leader,
-            replica.LeadsWithOwnTermCommitted, replica.Term.Value, replica.Last.Value, replica.Committed.Value)
-        : new GroupDescription([], [], false, NodeId.None, false, 0, 0, 0));
+    public Task<GroupDescription> DescribeGroup(GroupId group) => Task.FromResult(_replica.About(group));
 
     public async Task Begin()
     {
@@ -91,12 +88,12 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
                 case BirthDecision.AlreadyBorn:
                     if (await _nodes.WasRemovedAsync())
                         return;
-                    _replica.Start();
+                    StartAmong(question);
                     return;
                 case BirthDecision.Wait wait when question.Others.Any(each => each.Incarnation is not null) || !string.Equals(_options.Bootstrap, _replica.Node.Self.Name, StringComparison.Ordinal):
                     // Others order the writes; this node takes its silo's calls there, and listens until it is made a member.
                     LogWaits(_logger, wait.Reason);
-                    _replica.Start();
+                    StartAmong(question);
                     return;
                 case BirthDecision.Wait wait:
                     if (!string.Equals(said, wait.Reason, StringComparison.Ordinal))
@@ -104,6 +101,36 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
                     await Task.Delay(s_birthPause, _time);
                     break;
             }
+        }
+    }
+
+    /// <summary>Starts, and goes on asking those who were silent: what they know may be another cluster (B4 of <see cref="Birth"/>).</summary>
+    private void StartAmong(BirthQuestion question)
+    {
+        _replica.Start();
+        // Owned by this object: it ends when all have answered, or the replica has.
+        if (question.Others.Any(each => !each.Answered))
+            _ = AskSilentAsync();
+    }
+
+    private async Task AskSilentAsync()
+    {
+        try
+        {
+            while (_replica.Unavailable is null)
+            {
+                await Task.Delay(s_silencePause, _time);
+                var question = await AskOthersAsync();
+                if (Birth.Decide(question) is BirthDecision.Refuse refuse && question.Others.Any(each => each.Incarnation is not null))
+                    _replica.Break(new WatchException(WatchErrorCode.InvalidOption, refuse.Reason));
+                if (question.Others.All(each => each.Answered))
+                    return;
+            }
+        }
+        catch (Exception error)
+        {
+            // A silo that cannot find out where it is must not go on as if it had.
+            _replica.Break(error);
         }
     }
 
@@ -120,7 +147,7 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
 
         var outcome = _replica.Node.Propose(bucket.Group, request.Commands, _replica.Now);
         if (!outcome.Accepted)
-            return Task.FromResult(new ProposeReply { Refusal = outcome.Refusal == ProposeRefusal.Busy ? new Refusal(RefusalKind.Busy, "The leader has as many writes under way as it takes. Try again later.") : WhyNot(request.Bucket) });
+            return Task.FromResult(new ProposeReply { Refusal = WhyNot(request.Bucket, bucket.Group, outcome.Refusal) });
 
         var reply = bucket.WaitFor(outcome.First, outcome.Term, commands);
         _replica.Wake();
@@ -131,7 +158,7 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
         Read(bucket, policy, leading =>
         {
             var found = keys.Select(key => leading.State.Get(key)).ToImmutableArray();
-            var bytes = found.Sum(each => each is null ? 0L : each.Key.Length + each.Value.Length);
+            var bytes = BytesOf(found);
             return bytes > AnswerBytesMax
                 ? new KeysReply { Refusal = new Refusal(RefusalKind.TooLarge, $"The {keys.Length} keys have {bytes} bytes together; one answer holds at most {AnswerBytesMax}. Ask for fewer at once.") }
                 : new KeysReply { Keys = found, Revision = leading.State.Revision };
@@ -215,7 +242,10 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
     });
 
     /// <summary>The most that one answer carries; Orleans ends at 100 MB for a message.</summary>
-    private const long AnswerBytesMax = 32 << 20;
+    public const long AnswerBytesMax = 32 << 20;
+
+    /// <summary>What keys take in an answer, about.</summary>
+    public static long BytesOf(ImmutableArray<KeyValue?> keys) => keys.Sum(each => each is null ? 0L : each.Key.Length + each.Value.Length);
 
     /// <summary>A page of a scan ends here; Orleans would carry more, but the page is built in one turn.</summary>
     private const long PageBytesMax = 4 << 20;
@@ -281,6 +311,13 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
         }
     }
 
+    private Refusal WhyNot(BucketId bucket, GroupId group, ProposeRefusal refusal) => refusal switch
+    {
+        ProposeRefusal.Busy => new Refusal(RefusalKind.Busy, "The leader has as many writes under way as it takes. Try again later."),
+        ProposeRefusal.Transferring => new Refusal(RefusalKind.NotLeader, $"Node '{_replica.Node.Self.Name}' is handing the leadership of group {group} over to another voter."),
+        _ => WhyNot(bucket),
+    };
+
     private Refusal WhyNot(BucketId bucket)
     {
         var catalogue = _replica.Node.Catalogue;
@@ -318,7 +355,7 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
             UInt128? incarnation = description.Incarnation.Length == 0
                 ? null
                 : UInt128.Parse(description.Incarnation, System.Globalization.NumberStyles.AllowHexSpecifier, System.Globalization.CultureInfo.InvariantCulture);
-            return new SiloAnswer(member.Name, true, incarnation);
+            return new SiloAnswer(member.Name, true, incarnation, description.Bootstrap);
         }
         catch (Exception error) when (error is TimeoutException or OrleansException)
         {

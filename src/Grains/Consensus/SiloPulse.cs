@@ -67,13 +67,16 @@ internal sealed class SiloPulse(IReplicaServiceClient replicas, TimeProvider tim
             {
                 await replicas.At(silo).Describe(BucketId.Default);
             }
-            catch (Exception error) when (error is TimeoutException or OrleansException)
+            catch (Exception error)
             {
+                // Whatever it is, the silo did not say who it is; and this loop must not end while there are calls.
                 foreach (var each in late)
                     each.Ended.TrySetException(new TimeoutException($"Silo {silo} gives no sign of life: {error.Message}"));
             }
         }
         while (!calls.EndIfEmpty());
+        // Who has the object still, and adds a call to it, looks after that one himself.
+        _silos.TryRemove(new KeyValuePair<SiloAddress, Calls>(silo, calls));
     }
 
     private sealed class Guarded(long started)

@@ -26,7 +26,7 @@ internal sealed class WakeTimer : IDisposable
             return;
         Volatile.Write(ref _dueTicks, due.Ticks);
         // Whole milliseconds, rounded up: a timer that came too early would only have to be set again.
-        var span = Math.Min(Math.Ceiling((due - now).TotalMilliseconds), int.MaxValue);
+        var span = Math.Clamp(Math.Ceiling((due - now).TotalMilliseconds), 1, int.MaxValue);
         _timer.Change(TimeSpan.FromMilliseconds(span), Timeout.InfiniteTimeSpan);
     }
 

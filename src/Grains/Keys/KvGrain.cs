@@ -4,6 +4,7 @@ using Orleans.Configuration;
 using Orleans.Concurrency;
 using Orleans.Runtime;
 using Watch.Core;
+using Watch.Core.Consensus;
 using Watch.Core.Keyspace;
 using Watch.Grains.Consensus;
 using Watch.Grains.Publishing;
@@ -62,7 +63,11 @@ internal sealed class KvGrain(Publisher publisher, LeaderLocator leaders, OwnRep
 
     private async Task<WriteResult> Write(WriteCommand command)
     {
-        var outcome = await _consensus!.Propose(new Proposal(CommandCodec.Encode(command)));
+        // Refused here and alone: further on it would share a batch with writes of others.
+        var encoded = CommandCodec.Encode(command);
+        if (encoded.Length > RaftGroup.CommandBytesMax)
+            throw new WatchException(WatchErrorCode.ValueTooLarge, $"The write has {encoded.Length} bytes, its key, value and condition together; at most {RaftGroup.CommandBytesMax} are allowed.");
+        var outcome = await _consensus!.Propose(new Proposal(encoded));
         // Offered, not awaited: what becomes of the event never delays or fails the write.
         publisher.Offer(_bucket, outcome);
         return outcome.Result;
@@ -76,6 +81,8 @@ internal sealed class KvGrain(Publisher publisher, LeaderLocator leaders, OwnRep
     {
         if (condition is not null)
             Limits.CheckValue(condition.ExpectedValue, options.Value);
+        if (condition?.ExpectedRevision is { Value: < 0 } negative)
+            throw new WatchException(WatchErrorCode.InvalidOption, $"The condition's revision is {negative}; allowed is 0 or more.");
         return Translate(condition);
     }
 

@@ -7,7 +7,7 @@ using Watch.Grains.Consensus;
 namespace Watch.Grains.Nodes;
 
 /// <summary>Asks all silos about the cluster's nodes, and takes wishes to whoever leads the system group.</summary>
-internal sealed class ClusterDesk(IReplicaServiceClient replicas, IClusterMembershipService membership, IOptions<WatchSiloOptions> options, TimeProvider time)
+internal sealed class ClusterDesk(IReplicaServiceClient replicas, IClusterMembershipService membership, ILocalSiloDetails local, IOptions<WatchSiloOptions> options, TimeProvider time)
 {
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(100);
 
@@ -28,7 +28,7 @@ internal sealed class ClusterDesk(IReplicaServiceClient replicas, IClusterMember
                 answers.Add((silos[at], report));
         }
 
-        return new ClusterSight(answers);
+        return new ClusterSight(answers, local.SiloAddress);
     }
 
     /// <summary>Has a wish recorded; asked again, of whoever leads then, until that is certain.</summary>

@@ -6,16 +6,34 @@ using Watch.Grains.Consensus;
 
 namespace Watch.Grains.Nodes;
 
-/// <summary>What all silos that answered said at about one moment, put together.</summary>
-internal sealed class ClusterSight(IReadOnlyList<(SiloAddress Silo, NodeReport Report)> answers)
+/// <summary>
+/// What all silos that answered said at about one moment, put together. Groups and nodes are those of one cluster: of the folder of the silo
+/// that looks, or where that is new, of the cluster that most of the others know. What a silo of another cluster says of its own does not count.
+/// </summary>
+internal sealed class ClusterSight
 {
-    public IReadOnlyList<(SiloAddress Silo, NodeReport Report)> Answers => answers;
+    private readonly IReadOnlyList<(SiloAddress Silo, NodeReport Report)> _answers;
+    private readonly IReadOnlyList<(SiloAddress Silo, NodeReport Report)> _ours;
+
+    /// <summary>Puts answers together.</summary>
+    /// <param name="answers">What was said.</param>
+    /// <param name="looking">The silo that looks.</param>
+    public ClusterSight(IReadOnlyList<(SiloAddress Silo, NodeReport Report)> answers, SiloAddress looking)
+    {
+        _answers = answers;
+        var known = answers.Where(each => each.Report.Incarnation.Length > 0).ToList();
+        var incarnation = known.Where(each => each.Silo.Equals(looking)).Select(each => each.Report.Incarnation).FirstOrDefault()
+            ?? known.GroupBy(each => each.Report.Incarnation, StringComparer.Ordinal).OrderByDescending(each => each.Count()).ThenBy(each => each.Key, StringComparer.Ordinal).FirstOrDefault()?.Key;
+        _ours = [.. answers.Where(each => each.Report.Incarnation == incarnation)];
+    }
+
+    public IReadOnlyList<(SiloAddress Silo, NodeReport Report)> Answers => _answers;
 
     /// <summary>The replica that leads a group, of the newest term where an old leader has not noticed yet; null where none is known.</summary>
     public (SiloAddress Silo, NodeReport Report, GroupDescription About)? LeaderOf(GroupId group)
     {
         (SiloAddress Silo, NodeReport Report, GroupDescription About)? leader = null;
-        foreach (var (silo, report) in answers)
+        foreach (var (silo, report) in _ours)
         {
             if (AboutOf(report, group) is { Leads: true } about && (leader is not { } best || about.Term > best.About.Term))
                 leader = (silo, report, about);
@@ -27,32 +45,37 @@ internal sealed class ClusterSight(IReadOnlyList<(SiloAddress Silo, NodeReport R
     /// <summary>The silo of a node that answered.</summary>
     public SiloAddress? SiloOf(NodeId node)
     {
-        foreach (var (silo, report) in answers)
+        foreach (var (silo, report) in _answers)
             if (report.Node == node)
                 return silo;
         return null;
     }
 
-    public bool Answered(NodeId node) => SiloOf(node) is not null;
+    /// <summary>Whether a node answered whose replicas work: a silo may well speak while its node has stopped.</summary>
+    public bool Answered(NodeId node) => _answers.Any(each => each.Report.Node == node && each.Report.Unavailable.Length == 0);
 
     /// <summary>All groups whose leaders answered.</summary>
     public IReadOnlyList<GroupSight> Groups()
     {
         var sights = new List<GroupSight>();
-        foreach (var group in answers.SelectMany(each => each.Report.Groups).Select(each => each.Group).Distinct().Order())
+        foreach (var group in _ours.SelectMany(each => each.Report.Groups).Select(each => each.Group).Distinct().Order())
         {
             if (LeaderOf(group) is { } leader)
-                sights.Add(new GroupSight(group, leader.Report.Node, new Membership(leader.About.Voters, leader.About.Learners), !leader.About.MembersCommitted));
+                sights.Add(new GroupSight(group, leader.Report.Node, new Membership(leader.About.Voters, leader.About.Learners), !leader.About.MembersCommitted)
+                {
+                    Heard = leader.About.Heard,
+                    Heirs = leader.About.Heirs,
+                });
         }
 
         return sights;
     }
 
-    public IReadOnlyList<SiloSight> Silos() => [.. answers.Select(each => new SiloSight(each.Report.Name, each.Report.Node, IncarnationOf(each.Report)))];
+    public IReadOnlyList<SiloSight> Silos() => [.. _answers.Select(each => new SiloSight(each.Report.Name, each.Report.Node, IncarnationOf(each.Report)))];
 
     /// <summary>The report that knows most of the catalogue: of the system group's leader, else of whoever has committed most of it.</summary>
     public NodeReport? Best() => LeaderOf(GroupId.System)?.Report
-        ?? answers.Select(each => each.Report).Where(report => report.Incarnation.Length > 0).MaxBy(report => AboutOf(report, GroupId.System)?.CommittedIndex ?? -1);
+        ?? _ours.Select(each => each.Report).MaxBy(report => AboutOf(report, GroupId.System)?.CommittedIndex ?? -1);
 
     /// <summary>The sight as its reader gets it.</summary>
     public ClusterNodes ToNodes()
@@ -65,7 +88,7 @@ internal sealed class ClusterSight(IReadOnlyList<(SiloAddress Silo, NodeReport R
             Incarnation = best.Incarnation,
             Nodes = [.. best.Nodes.Select(node => NodeOf(node, leaders)).OrderBy(node => node.Name, StringComparer.Ordinal).ThenBy(node => node.Id, StringComparer.Ordinal)],
             Leaders = [.. leaders.Where(each => each.Leader is not null).Select(each => new GroupLeader(each.Name, each.Leader!.Value.Report.Name, each.Leader.Value.About.Term))],
-            OtherSilos = [.. answers.Where(each => best.Nodes.All(node => node.Node != each.Report.Node)).Select(each => each.Report.Name).Order(StringComparer.Ordinal)],
+            OtherSilos = [.. _answers.Where(each => best.Nodes.All(node => node.Node != each.Report.Node)).Select(each => each.Report.Name).Order(StringComparer.Ordinal)],
             Waits = best.Waits,
             Index = AboutOf(best, GroupId.System)?.CommittedIndex ?? 0,
         };
@@ -76,13 +99,13 @@ internal sealed class ClusterSight(IReadOnlyList<(SiloAddress Silo, NodeReport R
 
     private ClusterNode NodeOf(NamedNode node, List<(GroupId Group, string Name, (SiloAddress Silo, NodeReport Report, GroupDescription About)? Leader)> groups)
     {
-        var own = answers.FirstOrDefault(each => each.Report.Node == node.Node);
+        var own = _answers.FirstOrDefault(each => each.Report.Node == node.Node);
         var roles = new List<NodeGroup>();
         foreach (var (group, name, leader) in groups)
         {
             var about = own.Report is null ? null : AboutOf(own.Report, group);
             // Who belongs to a group stands in its leader's log; without a leader, in the newest that is known.
-            var members = leader?.About ?? answers.Select(each => AboutOf(each.Report, group)).MaxBy(each => each?.Term ?? -1);
+            var members = leader?.About ?? _ours.Select(each => AboutOf(each.Report, group)).MaxBy(each => each?.Term ?? -1);
             var role = RoleOf(node.Node, members, leader?.Report.Node);
             if (role != NodeRole.None)
                 roles.Add(new NodeGroup(name, role, about?.CommittedIndex ?? 0, Math.Max(0, (leader?.About.LastIndex ?? about?.LastIndex ?? 0) - (about?.LastIndex ?? 0))));
@@ -94,7 +117,7 @@ internal sealed class ClusterSight(IReadOnlyList<(SiloAddress Silo, NodeReport R
             Id = node.Node.ToString(),
             Standing = StandingOf(node, roles, groups.Count),
             Silo = own.Silo?.ToParsableString() ?? "",
-            IsReachable = own.Silo is not null,
+            IsReachable = own.Report is { Unavailable: "" },
             Groups = [.. roles],
         };
     }

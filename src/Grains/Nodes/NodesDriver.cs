@@ -33,11 +33,15 @@ internal sealed partial class NodesDriver(
     /// <summary>How often is looked again while no step can be made.</summary>
     private static readonly TimeSpan s_waitPause = TimeSpan.FromMilliseconds(500);
 
+    /// <summary>How often a wish that would lose the quorum is looked at again, up to ten times, before it is refused.</summary>
+    private static readonly TimeSpan s_hearingPause = TimeSpan.FromMilliseconds(200);
+
     private static readonly TimeSpan s_joinPause = TimeSpan.FromSeconds(1);
 
     private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
     private readonly List<(LogIndex Last, Term Term, TaskCompletionSource<bool> Committed)> _wishes = [];
     private ImmutableArray<string> _waits = [];
+    private readonly HashSet<NodeId> _telling = [];
     private bool _toldRemoved;
 
     private Node Node => replica.Node;
@@ -48,6 +52,7 @@ internal sealed partial class NodesDriver(
     public async Task BeginAsync()
     {
         replica.SystemChanged = SystemChanged;
+        replica.RemovedSpoke = RemovedSpoke;
         // Owned by this object: it ends when the replica accepts nothing any more.
         _ = DriveAsync();
         if (Node.Incarnation is not null)
@@ -65,22 +70,33 @@ internal sealed partial class NodesDriver(
         Incarnation = replica.Incarnation,
         Nodes = [.. Node.Catalogue.NodeInfos.Select(node => new NamedNode(node.Id, node.Name, node.IsLeaving))],
         Removed = [.. Node.Catalogue.Removed.Keys],
-        Groups = [.. Node.Groups.Values.Select(group => new NamedGroup(group.Id, NameOf(group.Id), About(group)))],
+        Groups = [.. Node.Groups.Values.Select(group => new NamedGroup(group.Id, NameOf(group.Id), replica.About(group.Id)))],
         Waits = System is { LeadsWithOwnTermCommitted: true } ? _waits : [],
+        Unavailable = replica.Unavailable?.Message ?? "",
     };
 
     /// <summary>Records a wish, if this node leads the system group.</summary>
     public async Task<NodeWishReply> WishAsync(NodeWishRequest request)
     {
-        var sight = await desk.LookAsync();
-        if (replica.Unavailable is { } unavailable)
-            return new NodeWishReply { Refusal = unavailable };
-        if (System is not { LeadsWithOwnTermCommitted: true })
-            return new NodeWishReply { Refusal = replica.NotLeading(GroupId.System) };
+        var started = time.GetTimestamp();
+        NodeWishAnswer answer;
+        while (true)
+        {
+            var sight = await desk.LookAsync();
+            if (replica.Unavailable is { } unavailable)
+                return new NodeWishReply { Refusal = unavailable };
+            if (System is not { LeadsWithOwnTermCommitted: true })
+                return new NodeWishReply { Refusal = replica.NotLeading(GroupId.System) };
 
-        var answer = request.Leaves
-            ? NodeWish.Remove(Node.Catalogue, sight.Groups(), sight.Answered, request.Name, request.Force)
-            : NodeWish.Add(Node.Catalogue, sight.Groups(), sight.Silos(), request.Name);
+            answer = request.Leaves
+                ? NodeWish.Remove(Node.Catalogue, sight.Groups(), sight.Answered, request.Name, request.Force)
+                : NodeWish.Add(Node.Catalogue, sight.Groups(), sight.Silos(), request.Name);
+            // A leader that was just elected has not heard everybody yet.
+            if (answer.Refusal != NodeRefusal.WouldLoseQuorum || time.GetElapsedTime(started) >= s_hearingPause * 10)
+                break;
+            await Task.Delay(s_hearingPause, time);
+        }
+
         if (answer.Refusal is { } refusal)
             return new NodeWishReply { Error = (int)CodeOf(refusal), Message = answer.Message };
         if (answer.Commands.IsEmpty)
@@ -91,7 +107,7 @@ internal sealed partial class NodesDriver(
 
     public LeaderReply HandOver(GroupId group, NodeId to)
     {
-        var began = replica.Unavailable is null && Node.Transfer(group, to, replica.Now);
+        var began = replica.Serves && Node.Transfer(group, to, replica.Now);
         replica.Wake();
         return began ? new LeaderReply() : new LeaderReply { Refusal = replica.NotLeading(group) };
     }
@@ -102,6 +118,7 @@ internal sealed partial class NodesDriver(
         if (node != Node.Self.Id || _toldRemoved)
             return;
         _toldRemoved = true;
+        replica.Leave();
         LogRemoved(logger, Node.Self.Name, Node.Self.Id);
     }
 
@@ -199,8 +216,34 @@ internal sealed partial class NodesDriver(
         }
     }
 
+    /// <summary>A removed node that does not know it speaks to this one: whichever node hears it tells it, leader or not.</summary>
+    private void RemovedSpoke(NodeId node, SiloAddress silo)
+    {
+        if (_telling.Add(node))
+            _ = TellRemovedAsync(node, silo);
+    }
+
+    private async Task TellRemovedAsync(NodeId node, SiloAddress silo)
+    {
+        try
+        {
+            await replicas.At(silo).HearRemoved(node);
+        }
+        catch (Exception error)
+        {
+            // It speaks again, and is told again.
+            LogUntold(logger, error, node.ToString());
+        }
+        finally
+        {
+            _telling.Remove(node);
+        }
+    }
+
     private async Task<NodeWishReply> ProposeAsync(ImmutableArray<CatalogueCommand> commands)
     {
+        if (replica.Unavailable is { } unavailable)
+            return new NodeWishReply { Refusal = unavailable };
         var outcome = Node.Propose(GroupId.System, [.. commands.Select(command => (ReadOnlyMemory<byte>)command.Encode())], replica.Now);
         if (!outcome.Accepted)
             return new NodeWishReply { Refusal = replica.NotLeading(GroupId.System) };
@@ -224,11 +267,12 @@ internal sealed partial class NodesDriver(
     {
         foreach (var wish in _wishes.ToList())
         {
-            var stillLeads = System is { Role: Role.Leader } group && group.Term == wish.Term;
-            if (stillLeads && System!.Committed < wish.Last)
+            var stillLeads = replica.Unavailable is null && System is { Role: Role.Leader } group && group.Term == wish.Term;
+            var isApplied = Node.CatalogueApplied >= wish.Last;
+            if (stillLeads && !isApplied)
                 continue;
             _wishes.Remove(wish);
-            wish.Committed.TrySetResult(stillLeads);
+            wish.Committed.TrySetResult(stillLeads && isApplied);
         }
 
         _wake.Writer.TryWrite(true);
@@ -269,10 +313,6 @@ internal sealed partial class NodesDriver(
     private string NameOf(GroupId group) => group == GroupId.System
         ? ClusterNodes.SystemGroup
         : Node.Catalogue.Buckets.Values.FirstOrDefault(bucket => bucket.Group == group)?.Name ?? $"group {group}";
-
-    private static GroupDescription About(RaftGroup group) => new(
-        group.Members.Voters, group.Members.Learners, group.MembersCommitted, group.Leader,
-        group.LeadsWithOwnTermCommitted, group.Term.Value, group.Last.Value, group.Committed.Value);
 
     private static WatchErrorCode CodeOf(NodeRefusal refusal) => refusal switch
     {

@@ -36,7 +36,9 @@ public sealed class GroupCommit(Node node, WriteAheadLog log, IDiskWorker disk, 
         //  4 apply        What a majority has is committed; it is applied and its writers are answered. Were it before 3, state would
         //                 show what may never have been.
         // If 1 or 2 fails, the exception leaves this function and 3 and 4 do not happen.
-        // What the disk has no part in is sent first, so that the followers write while this node does.
+        // What the disk has no part in is sent first, so that the followers write while this node does. Whatever is sent follows 4: a follower
+        // that hears what is committed answers reads from it, and this node must not know less by then (L12 of LeaderRole).
+        var applied = Drain(apply);
         var sent = Send();
         var wrote = node.TryCollect(_batch);
         if (wrote)
@@ -44,9 +46,9 @@ public sealed class GroupCommit(Node node, WriteAheadLog log, IDiskWorker disk, 
             await disk.Run(_write ??= WriteAndSync);                     // 1, 2
             _batch.Clear();
             node.Persisted(clock());                                     // 3
+            applied |= Drain(apply);                                     // 4
             Send();
         }
-        var applied = Drain(apply);                                      // 4
         return wrote || applied || sent;
     }
 
@@ -57,8 +59,8 @@ public sealed class GroupCommit(Node node, WriteAheadLog log, IDiskWorker disk, 
     /// <param name="apply">As in <see cref="RoundAsync"/>.</param>
     public void Talk(Action<CommittedEntries> apply)
     {
-        Send();
         Drain(apply);
+        Send();
     }
 
     /// <summary>

@@ -66,7 +66,7 @@ public sealed record ClusterNode
     [Id(3)]
     public string Silo { get; init; } = "";
 
-    /// <summary>Whether it answered, within a second.</summary>
+    /// <summary>Whether its silo answered, within a second, and its replicas work: a node whose disk failed is not reachable.</summary>
     [Id(4)]
     public bool IsReachable { get; init; }
 

@@ -71,7 +71,40 @@ public sealed class BirthTests
 
     [Fact]
     public void A_folder_that_knows_its_cluster_is_born_already_whatever_else_holds() =>
-        Assert.Equal(new BirthDecision.AlreadyBorn(7), Decide("x", known: 7, others: [_silent, _knows], forced: true));
+        Assert.Equal(new BirthDecision.AlreadyBorn(7), Decide("x", known: 7, others: [_silent, _knowsNone, new SiloAnswer("e", true, 7, "y")], forced: true));
+
+    [Fact]
+    public void A_folder_of_one_cluster_refuses_to_serve_among_silos_of_another_and_names_both()
+    {
+        var refuse = Assert.IsType<BirthDecision.Refuse>(Decide("a", known: 7, others: [new SiloAnswer("e", true, 7), _knows]));
+        foreach (var part in new[] { "'a'", $"{(UInt128)7:x32}", "'d'", $"{(UInt128)99:x32}" })
+            Assert.Contains(part, refuse.Reason, StringComparison.Ordinal);
+        // Under its own name, too: an older silo of it with another folder.
+        Assert.IsType<BirthDecision.Refuse>(Decide("a", known: 7, others: [new SiloAnswer("a", true, 99)]));
+    }
+
+    [Fact]
+    public void A_new_folder_refuses_to_wait_among_two_clusters()
+    {
+        var refuse = Assert.IsType<BirthDecision.Refuse>(Decide("a", others: [new SiloAnswer("e", true, 7), _knows]));
+        Assert.Contains("'e'", refuse.Reason, StringComparison.Ordinal);
+        Assert.Contains("'d'", refuse.Reason, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("a", "b")]
+    [InlineData("b", "a")]
+    public void Silos_that_name_different_places_of_birth_both_refuse(string own, string others)
+    {
+        var refuse = Assert.IsType<BirthDecision.Refuse>(Decide(own, others: [_knowsNone with { Bootstrap = others }]));
+        Assert.Contains($"'{own}' on silo 'a' and '{others}' on silo 'b'", refuse.Reason, StringComparison.Ordinal);
+        // Where a cluster is known already, nobody is born and the setting matters no more.
+        Assert.IsType<BirthDecision.Wait>(Decide(own, others: [_knowsNone with { Bootstrap = others }, _knows]));
+    }
+
+    [Fact]
+    public void A_silo_that_names_no_place_of_birth_keeps_nobody_from_being_born() =>
+        Assert.IsType<BirthDecision.BeBorn>(Decide("a", others: [_knowsNone, _knowsNone with { Bootstrap = "a" }]));
 
     [Fact]
     public void Whatever_is_asked_no_cluster_is_born_beside_a_known_one_or_against_silence_without_force()

@@ -57,6 +57,33 @@ public sealed class MembershipPlanTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void A_voter_whose_silo_answers_but_whom_its_leader_does_not_hear_counts_as_lost()
+    {
+        var world = PlanWorld.OfThree();
+        world.Hear(new NodeId(1), new NodeId(2));
+        world.Wish(new CatalogueCommand.NodeLeaving(new NodeId(2)));
+
+        var answer = world.Ask(MembershipPlan.Next);
+
+        Assert.Empty(answer.Steps);
+        Assert.Contains("too few voters", answer.Waits[0], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Leadership_goes_to_the_voter_with_most_of_the_log_and_waits_while_all_lag()
+    {
+        var world = PlanWorld.OfThree();
+        world.Wish(new CatalogueCommand.NodeLeaving(new NodeId(1)));
+        world.HandOverTo(new NodeId(3), new NodeId(2));
+        Assert.All(world.Ask(MembershipPlan.Next).Steps, step => Assert.Equal("hands over to 3", Text(step)));
+
+        world.HandOverTo();
+        var answer = world.Ask(MembershipPlan.Next);
+        Assert.Empty(answer.Steps);
+        Assert.Contains("finds no voter to hand over to", answer.Waits[0], StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_group_whose_leader_is_not_known_gets_no_step_and_holds_a_removal_up()
     {
         var world = PlanWorld.OfThree();

@@ -48,6 +48,20 @@ internal sealed class PlanWorld
             Check(Catalogue.Apply(command) == CatalogueOutcome.Done, $"the wish {command} does not fit");
     }
 
+    /// <summary>What the leaders say of who answers them.</summary>
+    internal void Hear(params NodeId[] heard)
+    {
+        foreach (var group in Groups.Keys.ToList())
+            Groups[group] = Groups[group] with { Heard = heard };
+    }
+
+    /// <summary>What the leaders say of who could lead.</summary>
+    internal void HandOverTo(params NodeId[] heirs)
+    {
+        foreach (var group in Groups.Keys.ToList())
+            Groups[group] = Groups[group] with { Heirs = heirs };
+    }
+
     internal PlanAnswer Ask(Planner plan) => plan(Catalogue, [.. Groups.Values.Where(group => group.Leader != NodeId.None)], node => !Dead.Contains(node));
 
     /// <summary>Carries steps out, each change committed before the next question, until there are none.</summary>

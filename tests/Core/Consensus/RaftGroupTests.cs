@@ -60,6 +60,18 @@ public sealed class RaftGroupTests
     }
 
     [Fact]
+    public void A_leader_takes_no_more_bytes_than_allowed_before_some_are_committed()
+    {
+        var group = Leader(new RaftOptions { UncommittedBytesMax = 3 });
+        Assert.True(Propose(group, At(0), 1, 2).Accepted);
+        Assert.True(Propose(group, At(0), 3, 4).Accepted);
+        Assert.Equal(ProposeRefusal.Busy, Propose(group, At(0), 5).Refusal);
+
+        Persist(group);
+        Assert.True(Propose(group, At(0), 6).Accepted);
+    }
+
+    [Fact]
     public void What_does_not_fit_is_taken_the_next_time_and_one_entry_always_fits()
     {
         var group = Leader();
@@ -156,9 +168,9 @@ public sealed class RaftGroupTests
 
     private static GroupContext Alone => new(new RaftOptions(), new Rounds(), () => 0);
 
-    private static RaftGroup Leader()
+    private static RaftGroup Leader(RaftOptions? options = null)
     {
-        var group = RaftGroup.Born(_id, _self, [_self], [], 0, Alone);
+        var group = RaftGroup.Born(_id, _self, [_self], [], 0, options is null ? Alone : new GroupContext(options, new Rounds(), () => 0));
         group.Start(default);
         Persist(group);
         Persist(group);

@@ -22,7 +22,7 @@ namespace Watch.Core.Tests.Consensus;
 /// snapshot n1                one is taken of its state                         log n1            which entries it still has, and of which snapshot
 /// </code>
 /// </remarks>
-internal sealed class RaftTranscript
+internal sealed class RaftTranscript(SafetyRules? rules = null)
 {
     private static readonly RaftOptions s_options = new()
     {
@@ -146,7 +146,7 @@ internal sealed class RaftTranscript
         for (var number = 1; number <= count; number++)
         {
             var jitter = (number - 1) * 0.1;
-            _machines.Add(new Machine(number, s_options, () => jitter, SafetyRules.Raft));
+            _machines.Add(new Machine(number, s_options, () => jitter, rules ?? SafetyRules.Raft));
         }
         foreach (var machine in _machines.Take(voters))
             machine.Found([.. _machines.Take(voters).Select(each => each.Id)]);

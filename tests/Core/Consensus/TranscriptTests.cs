@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Watch.Core.Consensus;
 
 namespace Watch.Core.Tests.Consensus;
 
@@ -24,6 +25,27 @@ public sealed class TranscriptTests
             File.WriteAllText(path, string.Join('\n', actual) + "\n");
         else
             Assert.Equal(string.Join('\n', expected), string.Join('\n', actual));
+    }
+
+    /// <summary>The story of the leader with a slow disk tells the rule from its breach.</summary>
+    [Fact]
+    public void A_leader_that_tells_what_its_own_disk_does_not_have_lets_followers_show_more_than_itself()
+    {
+        Assert.Contains("n2 Follower 2 2/3", WithLeadersDiskStuck(SafetyRules.Raft), StringComparison.Ordinal);
+        Assert.Contains("n2 Follower 2 3/3", WithLeadersDiskStuck(new TellsAllThatIsCommitted()), StringComparison.Ordinal);
+    }
+
+    private static string WithLeadersDiskStuck(SafetyRules rules)
+    {
+        var transcript = new RaftTranscript(rules);
+        foreach (var line in new[] { "nodes 3", "pass 111", "disk n1 stuck", "propose n1 10" })
+            transcript.Run(line);
+        return transcript.Run("state");
+    }
+
+    private sealed class TellsAllThatIsCommitted : SafetyRules
+    {
+        internal override LogIndex Told(LogIndex committed, LogIndex handedOut) => committed;
     }
 
     private static string Play(RaftTranscript transcript, string line)
