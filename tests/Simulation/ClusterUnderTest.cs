@@ -59,13 +59,17 @@ internal sealed class ClusterUnderTest
     /// <summary>Fewer than half: so many nodes may lose what they had synced.</summary>
     public int Minority => (_nodes.Count - 1) / 2;
 
-    /// <summary>How many nodes have lost what they had synced.</summary>
-    public int Losses => _nodes.Sum(node => node.Losses);
+    /// <summary>How many nodes have lost what they had synced and were not replaced yet.</summary>
+    public int Losses => _nodes.Count(node => node.IsLost);
 
     /// <summary>The node that leads the default bucket's group; null where none says so.</summary>
     public NodeUnderTest? Leader => _nodes.FirstOrDefault(node => node.Leads);
 
     public Task PassAsync(TimeSpan span) => Passing.On(World.TimeProvider, span);
+
+    /// <summary>What an operator outside the cluster looks at its nodes and changes them with.</summary>
+    public IWatchCluster AddOperator(string name) =>
+        new GrainWatchCluster(World.AddClient(name), Options.Create(new WatchClientOptions { CallTimeout = TimeSpan.FromSeconds(6), BackoffMax = TimeSpan.FromSeconds(4) }), World.TimeProvider, Chance);
 
     /// <summary>A client of a program outside the cluster.</summary>
     public IWatchClient AddRemote(string name) =>

@@ -19,11 +19,11 @@ internal sealed partial class Replica
     /// <summary>The bucket's state if this node may answer for it alone, by its lease; null otherwise.</summary>
     public BucketReplica? LeadingByLease(BucketId bucket)
     {
-        if (LeadingOf(bucket) is not { } leading || !Node.MayReadByLease(leading.Group, Now))
+        if (LeadingOf(bucket) is not { } leading)
             return null;
-        // What was handed out counts as read by the lease, so it has to be applied first.
+        // The lease reads what was handed out, and that has to be all that is committed.
         TalkNow();
-        return _broken is null ? leading : null;
+        return _broken is null && Unavailable is null && Node.MayReadByLease(leading.Group, Now) ? leading : null;
     }
 
     /// <summary>The bucket's state as far as this node has it, if it belongs to the bucket's group; null otherwise.</summary>

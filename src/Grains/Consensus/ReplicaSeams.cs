@@ -1,4 +1,5 @@
 using Watch.Core.Consensus;
+using Watch.Core.Keyspace;
 using Watch.Core.Storage;
 
 namespace Watch.Grains.Consensus;
@@ -13,6 +14,12 @@ internal class ReplicaSeams
 
     /// <summary>The rules that Raft's safety rests on.</summary>
     internal virtual SafetyRules Rules => SafetyRules.Raft;
+
+    /// <summary>The rules that "exactly once" and snapshots rest on.</summary>
+    internal virtual KeyspaceRules Keyspace => KeyspaceRules.Standard;
+
+    /// <summary>The limits of a node's log.</summary>
+    internal virtual LogOptions Log { get; } = new();
 
     /// <summary>What a node goes on from, given what its log holds.</summary>
     internal virtual RecoveredLog Recovered(RecoveredLog found) => found;

@@ -138,15 +138,42 @@ internal sealed partial class Nemesis(ClusterUnderTest cluster)
         await node.StartAsync();
     }
 
+    /// <summary>A voter goes, and comes back as another node; now and then whoever drives that crashes on the way.</summary>
     private async Task ChangeMembersAsync()
     {
         var leaves = Any();
-        if (cluster.Losses > 0 || !await cluster.Members.ReachAsync([.. cluster.Nodes.Where(node => node != leaves)], s_patience))
+        if (cluster.Losses > 0 || cluster.Members.IsBusy)
             return;
-        cluster.Counts.Add(FaultKind.MembershipChange);
+        var crash = CrashDriverAsync();
+        if (await cluster.Members.ReachAsync([.. cluster.Nodes.Where(node => node != leaves)], s_patience))
+            cluster.Counts.Add(FaultKind.MembershipChange);
+        await crash;
         await PauseAsync(0, 4);
+        crash = CrashDriverAsync();
         if (await cluster.Members.ReachAsync(cluster.Nodes, s_patience))
             cluster.Counts.Add(FaultKind.MembershipChange);
+        await crash;
+    }
+
+    private async Task CrashDriverAsync()
+    {
+        if (Random.Next(3) != 0)
+            return;
+        await PauseAsync(0, 1);
+        if (cluster.Members.Driver is not { Silo: { } silo } driver)
+            return;
+        var crashed = new TaskCompletionSource();
+        silo.AfterSteps(1 + Random.Next(300), () =>
+        {
+            if (silo.HasEnded || !ReferenceEquals(driver.Silo, silo))
+                return;
+            if (cluster.Members.IsBusy)
+                cluster.Counts.Add(FaultKind.DriverCrash);
+            driver.Crash(powerFails: Random.Next(2) == 0);
+            crashed.TrySetResult();
+        });
+        await Task.WhenAny(crashed.Task, silo.Ended, cluster.PassAsync(TimeSpan.FromSeconds(5)));
+        await ComeBackAsync(driver);
     }
 
     private NodeUnderTest Any() => cluster.Nodes[Random.Next(cluster.Nodes.Count)];

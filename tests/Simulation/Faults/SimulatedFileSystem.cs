@@ -86,16 +86,17 @@ internal sealed class SimulatedFileSystem(Func<DiskOperation, string, DiskVerdic
 
     /// <summary>
     /// Turns one bit over among those of which the product's own format records that they were durable: below the place up to which a
-    /// file had been synced when its last synced write was made. Null where there is none yet.
+    /// file had been synced when its last synced write was made, or all of a snapshot that has its name. Null where there is none yet.
     /// </summary>
     public (string Path, long Offset)? FlipSealedBit(Random random)
     {
         var files = _folders.SelectMany(folder => folder.Value.Names.Select(name => (Path: $"{folder.Key}/{name.Key}", File: name.Value)))
-            .Where(each => each.File.Sealed > 0).ToList();
+            .Select(each => (each.Path, each.File, Sealed: each.Path.EndsWith(".snap", StringComparison.Ordinal) ? each.File.Length : each.File.Sealed))
+            .Where(each => each.Sealed > 0).ToList();
         if (files.Count == 0)
             return null;
-        var (path, file) = files[random.Next(files.Count)];
-        var offset = random.NextInt64(file.Sealed);
+        var (path, file, upTo) = files[random.Next(files.Count)];
+        var offset = random.NextInt64(upTo);
         file.Flip(offset, random.Next(8));
         return (path, offset);
     }
