@@ -15,21 +15,13 @@ internal static class Voters
     /// <summary>Makes every silo's node a voter of every group: the node of the first silo is the only one until now.</summary>
     public static async Task MakeAllVotersAsync(this WatchCluster cluster)
     {
-        var silos = cluster.Silos.Select(silo => silo.SiloAddress).ToList();
-        using var patience = new CancellationTokenSource(WatchCluster.Patience);
-        foreach (var silo in silos.Skip(1))
-        {
-            var node = (await cluster.Replica(silo).Describe(BucketId.Default)).Node;
-            foreach (var group in s_groups)
-            {
-                await ChangeAsync(cluster.Replica(silos[0]), group, new MembershipChange(MembershipChangeKind.AddLearner, node), patience.Token);
-                await ChangeAsync(cluster.Replica(silos[0]), group, new MembershipChange(MembershipChangeKind.Promote, node), patience.Token);
-            }
-        }
+        foreach (var silo in cluster.Silos.Skip(1))
+            await cluster.Nodes.AddNodeAsync(silo.Name).WaitAsync(WatchCluster.Patience);
 
-        foreach (var silo in silos)
+        using var patience = new CancellationTokenSource(WatchCluster.Patience);
+        foreach (var silo in cluster.Silos)
             foreach (var group in s_groups)
-                while (await cluster.Replica(silo).DescribeGroup(group) is not { MembersCommitted: true, Learners: [] } known || known.Voters.Length != silos.Count)
+                while (await cluster.Replica(silo.SiloAddress).DescribeGroup(group) is not { MembersCommitted: true, Learners: [] } known || known.Voters.Length != cluster.Silos.Count)
                     patience.Token.ThrowIfCancellationRequested();
     }
 
@@ -49,16 +41,4 @@ internal static class Voters
     /// <summary>A silo's replica service.</summary>
     public static IReplicaService Replica(this WatchCluster cluster, SiloAddress silo) =>
         cluster.Host.GetSiloServiceProvider(silo).GetRequiredService<IReplicaServiceClient>().At(silo);
-
-    private static async Task ChangeAsync(IReplicaService leader, GroupId group, MembershipChange change, CancellationToken patience)
-    {
-        MembershipOutcome outcome;
-        do
-        {
-            patience.ThrowIfCancellationRequested();
-            outcome = (await leader.ChangeMembers(group, change)).Outcome;
-        }
-        while (outcome is MembershipOutcome.TooEarly or MembershipOutcome.ChangeUnderWay or MembershipOutcome.NotCaughtUp);
-        Assert.Equal(MembershipOutcome.Appended, outcome);
-    }
 }

@@ -62,6 +62,7 @@ internal sealed class LeaderLocator(
         var started = time.GetTimestamp();
         SiloAddress? sentBy = null;
         WatchException? unknown = null;
+        Refusal? refused = null;
         while (true)
         {
             if (await FindAsync(bucket) is { } leader)
@@ -71,8 +72,9 @@ internal sealed class LeaderLocator(
                     var reply = await CallAsync(leader, call);
                     if (reply.Refusal is not { } refusal)
                         return reply;
-                    if (refusal.Kind != RefusalKind.NotLeader && unknown is null)
+                    if (!MayLeadElsewhere(refusal, leader) && unknown is null)
                         throw Refused(refusal);
+                    refused = refusal;
                     Forget(bucket, leader);
                     // Two that name each other know nothing: after one redirect everybody is asked.
                     if (sentBy is null && refusal.LeaderSilo is { } better && !better.Equals(leader) && IsActive(better))
@@ -94,10 +96,21 @@ internal sealed class LeaderLocator(
 
             sentBy = null;
             if (time.GetElapsedTime(started) >= options.Value.LeaderTimeout)
-                throw unknown ?? new WatchException(WatchErrorCode.NoQuorum, $"No leader of bucket {bucket} answered within {options.Value.LeaderTimeout}.");
+                throw unknown ?? NobodyLed(bucket, refused);
             await Task.Delay(s_pause, time, cancellationToken);
         }
     }
+
+    /// <summary>Whether another node may lead, now or soon: where this one does not, or where it stops and is not the caller's own.</summary>
+    private bool MayLeadElsewhere(Refusal refusal, SiloAddress by) => refusal.Kind switch
+    {
+        RefusalKind.NotLeader => true,
+        RefusalKind.ShuttingDown or RefusalKind.Failed => !by.Equals(local.SiloAddress),
+        _ => false,
+    };
+
+    private WatchException NobodyLed(BucketId bucket, Refusal? refused) =>
+        new(WatchErrorCode.NoQuorum, $"No leader of bucket {bucket} answered within {options.Value.LeaderTimeout}.{(refused is null ? "" : $" The last node that was asked said: {refused.Message}")}");
 
     /// <summary>Asks the other silos one after the other until one answers; null where none does.</summary>
     private async Task<TReply?> NearestAsync<TReply>(Func<IReplicaService, Task<TReply>> call)
