@@ -26,7 +26,7 @@ internal sealed class NodeUnderTest
     {
         _cluster = cluster;
         Name = name;
-        Disk = new FaultyDisk(cluster.World, cluster.Counts, cluster.Variant is { SyncsNothing: true });
+        Disk = new FaultyDisk(cluster.World, cluster.Counts, cluster.Variant?.Unsynced);
     }
 
     public string Name { get; }
@@ -143,7 +143,7 @@ internal sealed class NodeUnderTest
     /// <summary>A node that stops because its disk failed does as it should; one that finds a rule broken does not.</summary>
     public void NoteBrokenRule()
     {
-        if (IsUp && Failure is { } failure and not StorageException)
+        if (IsUp && Failure is { } failure and not (StorageException or IOException))
             BrokenRule ??= $"Node {Name} stopped itself: {failure}";
     }
 

@@ -66,6 +66,12 @@ internal enum FaultKind
     /// <summary>A voter was removed or added while writes went on.</summary>
     MembershipChange,
 
+    /// <summary>The leader and one follower could not reach each other, and soon after it heard nobody any more while the others still heard it.</summary>
+    UnevenCut,
+
+    /// <summary>The directory lost the entry of a grain that was active: it was activated a second time.</summary>
+    DuplicateActivation,
+
     /// <summary>The node that drove a change of members ended in the midst of it.</summary>
     DriverCrash,
 

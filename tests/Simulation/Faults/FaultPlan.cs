@@ -16,6 +16,7 @@ internal sealed record FaultPlan
     private static readonly FaultKind[] s_amongSeveral =
     [
         FaultKind.MessageDuplicated, FaultKind.Partition, FaultKind.OneWayPartition, FaultKind.LeaderIsolated, FaultKind.BitFlip, FaultKind.Wipe, FaultKind.MembershipChange,
+        FaultKind.UnevenCut, FaultKind.DuplicateActivation,
     ];
 
     /// <summary>The seed that it was drawn from, and from which everything else of the run is drawn.</summary>

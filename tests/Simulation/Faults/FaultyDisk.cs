@@ -18,11 +18,11 @@ internal sealed class FaultyDisk
     private string _powerFailsWhere = "";
     private DiskVerdict _powerFailure;
 
-    public FaultyDisk(SimulatedWorld world, FaultCounts counts, bool syncsNothing)
+    public FaultyDisk(SimulatedWorld world, FaultCounts counts, string? unsynced)
     {
         _world = world;
         _counts = counts;
-        Files = new SimulatedFileSystem(Judge, syncsNothing);
+        Files = new SimulatedFileSystem(Judge, unsynced);
     }
 
     public SimulatedFileSystem Files { get; }

@@ -34,6 +34,17 @@ internal sealed partial class Nemesis(ClusterUnderTest cluster)
             cluster.Network.Duplicated = _plan.MessageFaults * 4;
         if (_plan.Has(FaultKind.MessageDelayed))
             cluster.Network.Delayed = _plan.MessageFaults;
+        if (_plan.Has(FaultKind.DuplicateActivation))
+            cluster.World.DirectoryLoses = LosesEntry;
+    }
+
+    private bool LosesEntry(string grain)
+    {
+        if (_over || Random.Next(4) != 0)
+            return false;
+        cluster.World.Note("directory", $"loses {grain}");
+        cluster.Counts.Add(FaultKind.DuplicateActivation);
+        return true;
     }
 
     private Func<Task>? ActOf(FaultKind kind) => kind switch
@@ -52,6 +63,7 @@ internal sealed partial class Nemesis(ClusterUnderTest cluster)
         FaultKind.BitFlip => FlipAsync,
         FaultKind.Wipe => WipeAsync,
         FaultKind.MembershipChange => ChangeMembersAsync,
+        FaultKind.UnevenCut => CutUnevenlyAsync,
         _ => null,
     };
 
@@ -90,6 +102,23 @@ internal sealed partial class Nemesis(ClusterUnderTest cluster)
         }
 
         await PauseAsync(0.2, 12);
+        cluster.Network.Join();
+    }
+
+    /// <summary>
+    /// First one follower stops hearing the leader; just before it stands for election, the leader stops hearing the others, and goes on
+    /// speaking to them. By what it heard last it takes itself for the leader while they are asked to elect another one.
+    /// </summary>
+    private async Task CutUnevenlyAsync()
+    {
+        if (cluster.Leader is not { } leader)
+            return;
+        string[] others = [.. cluster.Nodes.Where(node => node != leader).Select(node => node.Name)];
+        Random.Shuffle(others);
+        cluster.Network.Cut(FaultKind.UnevenCut, [leader.Name], [others[0]], bothWays: true);
+        await PauseAsync(1.2, 2.4);
+        cluster.Network.Cut(FaultKind.UnevenCut, others, [leader.Name], bothWays: false);
+        await PauseAsync(1, 5);
         cluster.Network.Join();
     }
 

@@ -37,8 +37,8 @@ internal sealed class PowerFailureException() : Exception("The simulated machine
 /// says nothing about them.
 /// </summary>
 /// <param name="judge">Decides about every operation that changes something.</param>
-/// <param name="syncsNothing">A deliberate defect: a file's sync writes nothing.</param>
-internal sealed class SimulatedFileSystem(Func<DiskOperation, string, DiskVerdict> judge, bool syncsNothing) : IFileSystem
+/// <param name="unsynced">A deliberate defect: the sync of a file whose path contains this writes nothing.</param>
+internal sealed class SimulatedFileSystem(Func<DiskOperation, string, DiskVerdict> judge, string? unsynced) : IFileSystem
 {
     private readonly SortedDictionary<string, SimulatedFolder> _folders = new(StringComparer.Ordinal);
 
@@ -82,7 +82,7 @@ internal sealed class SimulatedFileSystem(Func<DiskOperation, string, DiskVerdic
         WriteAheadLog.Create(this, "data/log", NodeIdentity.Decode("identity", bytes).Id, new LogOptions()).Dispose();
     }
 
-    private Action SyncOf(SimulatedFile file) => syncsNothing ? () => { } : file.Sync;
+    private Action SyncOf(string path, SimulatedFile file) => unsynced is not null && path.Contains(unsynced, StringComparison.Ordinal) ? () => { } : file.Sync;
 
     /// <summary>
     /// Turns one bit over among those of which the product's own format records that they were durable: below the place up to which a
@@ -91,7 +91,7 @@ internal sealed class SimulatedFileSystem(Func<DiskOperation, string, DiskVerdic
     public (string Path, long Offset)? FlipSealedBit(Random random)
     {
         var files = _folders.SelectMany(folder => folder.Value.Names.Select(name => (Path: $"{folder.Key}/{name.Key}", File: name.Value)))
-            .Select(each => (each.Path, each.File, Sealed: each.Path.EndsWith(".snap", StringComparison.Ordinal) ? each.File.Length : each.File.Sealed))
+            .Select(each => (each.Path, each.File, Sealed: IsNewestSnapshot(each.Path) ? each.File.Length : each.File.Sealed))
             .Where(each => each.Sealed > 0).ToList();
         if (files.Count == 0)
             return null;
@@ -99,6 +99,14 @@ internal sealed class SimulatedFileSystem(Func<DiskOperation, string, DiskVerdic
         var offset = random.NextInt64(upTo);
         file.Flip(offset, random.Next(8));
         return (path, offset);
+    }
+
+    /// <summary>Of a group's snapshots only the newest is read; after a crash the one before it may still be there. Names sort by group and index.</summary>
+    private bool IsNewestSnapshot(string path)
+    {
+        var (folder, name) = Split(path);
+        return name.EndsWith(".snap", StringComparison.Ordinal)
+            && Of(folder).Names.Keys.Last(other => other.StartsWith(name[..(name.IndexOf('-', StringComparison.Ordinal) + 1)], StringComparison.Ordinal) && other.EndsWith(".snap", StringComparison.Ordinal)) == name;
     }
 
     public void CreateFolder(string path)
@@ -211,7 +219,7 @@ internal sealed class SimulatedFileSystem(Func<DiskOperation, string, DiskVerdic
                 disk.Change(DiskOperation.Preallocate, path, () => file.Resize(length));
         }
 
-        public void Sync() => disk.Change(DiskOperation.Sync, path, disk.SyncOf(file), () => { }, file.FailSync);
+        public void Sync() => disk.Change(DiskOperation.Sync, path, disk.SyncOf(path, file), () => { }, file.FailSync);
 
         public void Dispose()
         {

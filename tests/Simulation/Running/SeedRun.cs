@@ -29,7 +29,7 @@ internal sealed class SeedRun
 
     private readonly ClusterUnderTest _cluster;
     private readonly Recorder _recorder;
-    private readonly History _history = new();
+    private readonly History _history;
     private readonly Population _population;
     private bool _isUndecided;
 
@@ -39,6 +39,7 @@ internal sealed class SeedRun
         _cluster = new ClusterUnderTest(plan, _recorder, trace);
         _recorder.Limits = new LogOptions { SegmentBytesMax = plan.SnapshotEntries > 0 ? 128 << 10 : 64 << 20, AllocateBytes = 4 << 10 << (plan.Seed & 3) };
         _recorder.Installed = () => _cluster.Counts.Add(FaultKind.SnapshotInstalled);
+        _history = new History(plan.LeaseReads);
         _population = new Population(_cluster, _history);
     }
 

@@ -1,5 +1,6 @@
 using Watch.Core;
 using Watch.Core.Consensus;
+using Watch.Core.Keyspace;
 using Watch.Core.Tests.Consensus;
 using Watch.Simulation.Tests.Checkers;
 using Watch.Simulation.Tests.Faults;
@@ -20,11 +21,20 @@ internal sealed record Variant(string Name, Func<Recorder> Seams, int Nodes, Fau
     /// <summary>Whether a node whose folder was emptied goes on as the node that it was.</summary>
     public bool WipedNodeKeepsItsNumber { get; init; }
 
-    /// <summary>Whether a sync of a file writes nothing.</summary>
-    public bool SyncsNothing { get; init; }
+    /// <summary>A sync of files whose paths contain this writes nothing; null for all being well.</summary>
+    public string? Unsynced { get; init; }
+
+    /// <summary>Whether clients ask for lease reads.</summary>
+    public bool LeaseReads { get; init; } = true;
+
+    /// <summary>After how many entries a snapshot is taken; 0 for never.</summary>
+    public int SnapshotEntries { get; init; }
+
+    /// <summary>For how long faults happen.</summary>
+    public int StormSeconds { get; init; } = 15;
 
     /// <summary>The plan of one of its seeds.</summary>
-    public FaultPlan Plan(int seed) => FaultPlan.Draw(seed) with { Nodes = Nodes, Named = Faults.ToHashSet(), Variant = Name, MessageFaults = MessageFaults, Storm = TimeSpan.FromSeconds(15) };
+    public FaultPlan Plan(int seed) => FaultPlan.Draw(seed) with { Nodes = Nodes, Named = Faults.ToHashSet(), Variant = Name, MessageFaults = MessageFaults, Storm = TimeSpan.FromSeconds(StormSeconds), LeaseReads = LeaseReads, SnapshotEntries = SnapshotEntries, Joins = false };
 }
 
 /// <summary>The deliberate defects.</summary>
@@ -46,7 +56,14 @@ internal static class Defects
         new("apply what the leader has not committed", () => new Broken(new AppliesTooMuch()), 5, s_splits, 200),
         new("forget acknowledged entries on restart", () => new Forgetful(), 3, [FaultKind.Crash, FaultKind.LeaderIsolated], 300),
         new("treat a wiped node as the old one", () => new Recorder(), 3, [FaultKind.Wipe, FaultKind.LeaderIsolated, FaultKind.Partition], 300) { WipedNodeKeepsItsNumber = true },
-        new("a sync that writes nothing", () => new Recorder(), 3, s_lostMachines, 200) { SyncsNothing = true },
+        new("a sync that writes nothing", () => new Recorder(), 3, s_lostMachines, 200) { Unsynced = "" },
+        new("rename a snapshot before it is durable", () => new Recorder(), 3, s_lostMachines, 100) { Unsynced = FaultyDisk.Snapshots, SnapshotEntries = 100 },
+        Rule("no lease protection in votes", 3, [FaultKind.UnevenCut], 200),
+        Rule("confirm a read without asking", 3, [FaultKind.UnevenCut], 200) with { LeaseReads = false },
+        Rule("retire a segment without writing again what is needed of it", 3, s_lostMachines, 100) with { SnapshotEntries = 100 },
+        new("a snapshot without the results of writes", () => new Other(new DropsResults()), 3, [FaultKind.Crash, FaultKind.LeaderIsolated, FaultKind.MessageLost], 100) { SnapshotEntries = 100 },
+        new("a snapshot that does not keep what changes while it is written", () => new Other(new SavesNothing()), 3, [FaultKind.Crash, FaultKind.SlowDisk], 100) { SnapshotEntries = 100 },
+        Rule("commit an old-term entry by counting", 5, s_elections, 100) with { MessageFaults = 0.2 },
     ];
 
     /// <summary>The defect of that name.</summary>
@@ -62,6 +79,22 @@ internal static class Defects
     private sealed class Broken(SafetyRules rules) : Recorder
     {
         internal override SafetyRules Rules => rules;
+    }
+
+    /// <summary>A replica with one rule of its state broken.</summary>
+    private sealed class Other(KeyspaceRules rules) : Recorder
+    {
+        internal override KeyspaceRules Keyspace => rules;
+    }
+
+    private sealed class DropsResults : KeyspaceRules
+    {
+        internal override bool KeepsResultsInSnapshots => false;
+    }
+
+    private sealed class SavesNothing : KeyspaceRules
+    {
+        internal override bool SavesForSnapshots => false;
     }
 
     /// <summary>A follower takes everything that its leader has sent it for committed.</summary>
