@@ -34,6 +34,9 @@ internal sealed record FaultPlan
     /// <summary>The share of messages that are lost, doubled and delayed, where the plan names that.</summary>
     public double MessageFaults { get; init; } = 0.03;
 
+    /// <summary>How many times longer than usual everybody who writes pauses: in a quiet group a follower that hears nothing lacks nothing, either.</summary>
+    public int Leisure { get; init; } = 1;
+
     /// <summary>Whether clients ask for lease reads, too.</summary>
     public bool LeaseReads { get; init; } = true;
 
@@ -62,6 +65,7 @@ internal sealed record FaultPlan
             Storm = TimeSpan.FromSeconds(4 + random.Next(16)),
             SnapshotEntries = random.Next(5) < 3 ? 100 + (random.Next(4) * random.Next(60)) : 0,
             Joins = random.Next(4) == 0,
+            Leisure = random.Next(6) == 0 ? 15 : 1,
         };
     }
 

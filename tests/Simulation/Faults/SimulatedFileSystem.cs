@@ -91,7 +91,7 @@ internal sealed class SimulatedFileSystem(Func<DiskOperation, string, DiskVerdic
     public (string Path, long Offset)? FlipSealedBit(Random random)
     {
         var files = _folders.SelectMany(folder => folder.Value.Names.Select(name => (Path: $"{folder.Key}/{name.Key}", File: name.Value)))
-            .Select(each => (each.Path, each.File, Sealed: IsNewestSnapshot(each.Path) ? each.File.Length : each.File.Sealed))
+            .Select(each => (each.Path, each.File, Sealed: SealedOf(each.Path, each.File)))
             .Where(each => each.Sealed > 0).ToList();
         if (files.Count == 0)
             return null;
@@ -101,12 +101,16 @@ internal sealed class SimulatedFileSystem(Func<DiskOperation, string, DiskVerdic
         return (path, offset);
     }
 
-    /// <summary>Of a group's snapshots only the newest is read; after a crash the one before it may still be there. Names sort by group and index.</summary>
-    private bool IsNewestSnapshot(string path)
+    /// <summary>A snapshot that has its name is durable whole; of a group's only the newest is read, and what has no name yet is never read.</summary>
+    private long SealedOf(string path, SimulatedFile file)
     {
+        if (!path.Contains(FaultyDisk.Snapshots, StringComparison.Ordinal))
+            return file.Sealed;
+        // After a crash the one before may still be there. Names sort by group and index.
         var (folder, name) = Split(path);
-        return name.EndsWith(".snap", StringComparison.Ordinal)
-            && Of(folder).Names.Keys.Last(other => other.StartsWith(name[..(name.IndexOf('-', StringComparison.Ordinal) + 1)], StringComparison.Ordinal) && other.EndsWith(".snap", StringComparison.Ordinal)) == name;
+        var group = name[..(name.IndexOf('-', StringComparison.Ordinal) + 1)];
+        var newest = Of(folder).Names.Keys.LastOrDefault(other => group.Length > 0 && other.StartsWith(group, StringComparison.Ordinal) && other.EndsWith(".snap", StringComparison.Ordinal));
+        return name == newest ? file.Length : 0;
     }
 
     public void CreateFolder(string path)

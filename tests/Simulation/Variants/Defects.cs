@@ -30,11 +30,14 @@ internal sealed record Variant(string Name, Func<Recorder> Seams, int Nodes, Fau
     /// <summary>After how many entries a snapshot is taken; 0 for never.</summary>
     public int SnapshotEntries { get; init; }
 
+    /// <summary>How many times longer than usual writers pause.</summary>
+    public int Leisure { get; init; } = 1;
+
     /// <summary>For how long faults happen.</summary>
     public int StormSeconds { get; init; } = 15;
 
     /// <summary>The plan of one of its seeds.</summary>
-    public FaultPlan Plan(int seed) => FaultPlan.Draw(seed) with { Nodes = Nodes, Named = Faults.ToHashSet(), Variant = Name, MessageFaults = MessageFaults, Storm = TimeSpan.FromSeconds(StormSeconds), LeaseReads = LeaseReads, SnapshotEntries = SnapshotEntries, Joins = false };
+    public FaultPlan Plan(int seed) => FaultPlan.Draw(seed) with { Nodes = Nodes, Named = Faults.ToHashSet(), Variant = Name, MessageFaults = MessageFaults, Storm = TimeSpan.FromSeconds(StormSeconds), LeaseReads = LeaseReads, SnapshotEntries = SnapshotEntries, Joins = false, Leisure = Leisure };
 }
 
 /// <summary>The deliberate defects.</summary>
@@ -58,8 +61,8 @@ internal static class Defects
         new("treat a wiped node as the old one", () => new Recorder(), 3, [FaultKind.Wipe, FaultKind.LeaderIsolated, FaultKind.Partition], 300) { WipedNodeKeepsItsNumber = true },
         new("a sync that writes nothing", () => new Recorder(), 3, s_lostMachines, 200) { Unsynced = "" },
         new("rename a snapshot before it is durable", () => new Recorder(), 3, s_lostMachines, 100) { Unsynced = FaultyDisk.Snapshots, SnapshotEntries = 100 },
-        Rule("no lease protection in votes", 3, [FaultKind.UnevenCut], 200),
-        Rule("confirm a read without asking", 3, [FaultKind.UnevenCut], 200) with { LeaseReads = false },
+        Rule("no lease protection in votes", 3, [FaultKind.UnevenCut], 200) with { Leisure = 15, StormSeconds = 40 },
+        Rule("confirm a read without asking", 3, [FaultKind.UnevenCut], 200) with { LeaseReads = false, Leisure = 15, StormSeconds = 40 },
         Rule("retire a segment without writing again what is needed of it", 3, s_lostMachines, 100) with { SnapshotEntries = 100 },
         new("a snapshot without the results of writes", () => new Other(new DropsResults()), 3, [FaultKind.Crash, FaultKind.LeaderIsolated, FaultKind.MessageLost], 100) { SnapshotEntries = 100 },
         new("a snapshot that does not keep what changes while it is written", () => new Other(new SavesNothing()), 3, [FaultKind.Crash, FaultKind.SlowDisk], 100) { SnapshotEntries = 100 },
