@@ -1,7 +1,7 @@
 using BenchmarkDotNet.Attributes;
 using Watch.Core;
 using Watch.Core.Watching;
-using WatchTarget = Watch.Core.Watching.WatchTarget;
+using ScopeTarget = Watch.Core.Watching.WatchTarget;
 
 namespace Watch.Bench;
 
@@ -67,7 +67,7 @@ public class DispatchBenchmarks
 
     private Subscription Subscribe(Key prefix)
     {
-        var subscription = _table.Subscribe(new WatchSpec { Target = WatchTarget.Prefix(prefix) }, nowMs: 0);
+        var subscription = _table.Subscribe(new WatchSpec { Target = ScopeTarget.Prefix(prefix) }, nowMs: 0);
         _table.Registered(subscription.Id, Revision.None, Revision.None, Revision.None, nowMs: 0);
         _scopes.Register(Scope.OfPrefix(prefix), "silo");
         return subscription;

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
 using Orleans;
 using Watch.Core;
 using Watch.Interfaces;
@@ -59,7 +60,9 @@ public abstract class GrainWatchClient : IWatchClient
 
     /// <inheritdoc/>
     public Task<GetResult> GetAsync(Key key, ReadPolicy policy = default, CancellationToken cancellationToken = default) =>
-        ReadAsync(token => KeyGrain(key).Get(policy, token), cancellationToken);
+        !cancellationToken.IsCancellationRequested && TryGetHere(key, policy, out var here)
+            ? Task.FromResult(here)
+            : ReadAsync(token => KeyGrain(key).Get(policy, token), cancellationToken);
 
     /// <inheritdoc/>
     public Task<GetManyResult> GetManyAsync(IReadOnlyList<Key> keys, ReadPolicy policy = default, CancellationToken cancellationToken = default)
@@ -108,6 +111,13 @@ public abstract class GrainWatchClient : IWatchClient
 
     /// <summary>Whether this client is still there, and can go elsewhere, when the server it talks to has stopped.</summary>
     internal abstract bool OutlivesServer { get; }
+
+    /// <summary>Reads a key where the client stands, without a call, if that is fresh enough for the policy.</summary>
+    private protected virtual bool TryGetHere(Key key, ReadPolicy policy, [NotNullWhen(true)] out GetResult? result)
+    {
+        result = null;
+        return false;
+    }
 
     /// <summary>Registers a watch and hands its batches out; the token stops the registration only.</summary>
     private protected abstract Task<IWatchFeed> OpenFeedAsync(WatchRequest request, CancellationToken cancellationToken);

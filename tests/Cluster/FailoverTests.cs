@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Microsoft.Extensions.DependencyInjection;
 using Watch.Core;
 using Watch.Grains.Consensus;
 using Xunit.Abstractions;
@@ -72,6 +73,31 @@ public sealed class FailoverTests(ITestOutputHelper output)
         await stopping;
 
         Assert.Equal("before", (await client.GetAsync("/k")).Key!.Value.Text());
+    }
+
+    [Fact]
+    public async Task A_new_leader_asks_what_is_watched_so_that_its_first_commits_name_the_watchers()
+    {
+        // Progress questions would repair it, too: here they come after the test.
+        await using var cluster = await WatchCluster.StartAsync(configure: options => options.ProgressInterval = TimeSpan.FromMinutes(1));
+        await cluster.MakeAllVotersAsync();
+        var leader = await cluster.LeaderAsync();
+        var client = cluster.HostedIn((leader + 1) % 3);
+        await using var key = await client.WatchAsync(WatchTarget.Key("/k"));
+        await using var prefix = await cluster.HostedIn((leader + 2) % 3).WatchAsync(WatchTarget.Prefix("/"));
+        await cluster.Host.KillSiloAsync(cluster.Silos[leader]);
+        var inquiry = cluster.Services(await cluster.LeaderAsync()).GetRequiredService<ScopeInquiry>();
+        using var patience = new CancellationTokenSource(WatchCluster.Patience);
+        while (inquiry.ScopesLearned < 2)
+            patience.Token.ThrowIfCancellationRequested();
+
+        var put = await client.PutAsync("/k", "after");
+
+        foreach (var watch in new[] { key, prefix })
+        {
+            await using var reader = watch.Reader();
+            Assert.Equal(put.Revision, (await reader.NextAsync(1))[0].Revision);
+        }
     }
 
     private static async Task<List<WatchEvent>> WatchedAsync(IWatchStream watch, FailoverRun run)

@@ -6,15 +6,17 @@ namespace Watch.Cluster.Tests;
 /// <summary>How fresh reads are, and who answers them, with three voters.</summary>
 public sealed class ReadPolicyTests
 {
-    [Fact]
-    public async Task Every_silo_answers_a_lease_read_with_what_was_just_acknowledged()
+    [Theory]
+    [InlineData(ReadKind.Linearizable)]
+    [InlineData(ReadKind.Lease)]
+    public async Task Every_silo_answers_a_read_with_what_was_just_acknowledged(ReadKind kind)
     {
         await using var cluster = await WatchCluster.StartAsync();
         await cluster.MakeAllVotersAsync();
         for (var at = 0; at < 30; at++)
         {
             await cluster.HostedIn(at % 3).PutAsync("/k", $"{at}");
-            Assert.Equal($"{at}", await ReadAsync(cluster.HostedIn((at + 1) % 3), ReadPolicy.Lease));
+            Assert.Equal($"{at}", await ReadAsync(cluster.HostedIn((at + 1) % 3), new ReadPolicy(kind, Revision.None)));
         }
     }
 
@@ -33,6 +35,36 @@ public sealed class ReadPolicyTests
 
         var error = await Assert.ThrowsAsync<WatchException>(() => cluster.Client.GetAsync("/k", ReadPolicy.AtLeast(new Revision(last.Value + 1))));
         Assert.Equal(WatchErrorCode.FutureRevision, error.Code);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public async Task A_read_of_at_least_a_revision_waits_until_the_silo_has_it(int voters)
+    {
+        await using var cluster = await WatchCluster.StartAsync();
+        if (voters > 1)
+            await cluster.MakeAllVotersAsync();
+        var first = await cluster.HostedIn(0).PutAsync("/k", "first");
+        var reading = Enumerable.Range(0, 3).Select(at => cluster.HostedIn(at).GetAsync("/k", ReadPolicy.AtLeast(first.Revision.Next))).ToList();
+        Assert.DoesNotContain(reading, each => each.IsCompleted);
+
+        await cluster.HostedIn(0).PutAsync("/k", "second");
+
+        foreach (var read in reading)
+            Assert.Equal("second", (await read).Key!.Value.Text());
+    }
+
+    [Fact]
+    public async Task A_read_of_at_least_a_revision_that_does_not_come_ends_after_the_leaders_timeout()
+    {
+        await using var cluster = await WatchCluster.StartAsync(configure: options => options.LeaderTimeout = TimeSpan.FromMilliseconds(300));
+        // A silo whose node is the voter, and one that has no replica.
+        foreach (var at in new[] { 0, 2 })
+        {
+            var error = await Assert.ThrowsAsync<WatchException>(() => cluster.HostedIn(at).GetAsync("/k", ReadPolicy.AtLeast(new Revision(7))));
+            Assert.Equal(WatchErrorCode.FutureRevision, error.Code);
+        }
     }
 
     [Fact]

@@ -147,9 +147,7 @@ public sealed partial class Node
     {
         if (outbox.Leads.Count > 0)
         {
-            var leads = outbox.Leads.Select(id => new GroupTerm(id, _groups[id].Term));
-            outbox.Messages.Insert(0, new Heartbeat(Self.Id, round, [.. leads]));
-            outbox.Leads.Clear();
+            outbox.Messages.Insert(0, new Heartbeat(Self.Id, round, TakeLeads(outbox.Leads)));
         }
         var messages = ImmutableArray.CreateBuilder<Message>();
         var bytes = 0L;
@@ -168,6 +166,20 @@ public sealed partial class Node
         if (messages.Count > 0)
             _parcels.Enqueue(new Parcel(to, messages.ToImmutable()));
         outbox.Messages.Clear();
+    }
+
+    /// <summary>The groups to name, each once, in order. Mostly they come in order: a sort of what is sorted is quick.</summary>
+    private ImmutableArray<GroupTerm> TakeLeads(List<GroupId> leads)
+    {
+        leads.Sort(static (a, b) => a.Value.CompareTo(b.Value));
+        var terms = ImmutableArray.CreateBuilder<GroupTerm>(leads.Count);
+        for (var at = 0; at < leads.Count; at++)
+        {
+            if (at == 0 || leads[at] != leads[at - 1])
+                terms.Add(new GroupTerm(leads[at], _groups[leads[at]].Term));
+        }
+        leads.Clear();
+        return terms.DrainToImmutable();
     }
 
     private void Answer(Heartbeat heartbeat, in Moment now)
@@ -229,6 +241,7 @@ public sealed partial class Node
     {
         internal List<Message> Messages { get; } = [];
 
-        internal SortedSet<GroupId> Leads { get; } = [];
+        /// <summary>Groups to name in the next heartbeat; a group may stand here twice.</summary>
+        internal List<GroupId> Leads { get; } = [];
     }
 }

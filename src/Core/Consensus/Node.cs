@@ -158,6 +158,12 @@ public sealed partial class Node
     /// <summary>Whether state built from what was taken of a group may answer a lease read now.</summary>
     public bool MayReadByLease(GroupId id, in Moment now) => _groups.TryGetValue(id, out var group) && group.MayReadByLease(now);
 
+    /// <summary>
+    /// Until when state built from what was taken of a group may answer lease reads, by the monotonic clock, unless this node gives the lease
+    /// up before; in the past where it may not.
+    /// </summary>
+    public TimeSpan LeaseUntil(GroupId id, in Moment now) => _groups.TryGetValue(id, out var group) ? group.LeaseUntil(now) : TimeSpan.MinValue;
+
     /// <summary>Hands leadership of a group over to another voter.</summary>
     public bool Transfer(GroupId id, NodeId to, in Moment now)
     {

@@ -8,10 +8,16 @@ namespace Watch.Grains.Consensus;
 
 /// <summary>
 /// One bucket on this node: its state, who watches what of it, and the proposals that wait for their entries to be applied. Used in the
-/// replica's turns only.
+/// replica's turns only, but for <see cref="Reading"/>, through which other threads read the state.
 /// </summary>
-internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, BucketState? state = null, LogIndex applied = default)
+internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, BucketState? state = null, LogIndex applied = default, ReplicaRules? rules = null)
 {
+    /// <summary>
+    /// So many entries are applied in one go before readers on other threads get a turn. Each entry is a whole commit, so what they see
+    /// between two goes is a revision like any other.
+    /// </summary>
+    private const int EntriesPerGo = 64;
+
     /// <summary>
     /// How long a scope's last change is remembered behind the compaction that dropped it: twice the longest interval between two
     /// progress questions. Forgotten at once, a scope that is watched and quiet would seem to have changed, and its watchers would end
@@ -19,6 +25,7 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, Buc
     /// </summary>
     private static readonly TimeSpan s_forgetAfter = TimeSpan.FromMinutes(2);
 
+    private readonly ReplicaRules _rules = rules ?? ReplicaRules.Kept;
     private readonly Queue<PendingProposal> _pending = new();
 
     // The compactions of this leader that are younger than that, and the last one that is not.
@@ -29,7 +36,13 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, Buc
 
     public GroupId Group { get; } = group;
 
-    public BucketState State { get; private set; } = state ?? new();
+    /// <summary>Which bucket it is; null until the catalogue has told.</summary>
+    public BucketId? Id { get; set; }
+
+    public BucketState State => Reading.State;
+
+    /// <summary>What other threads read of it.</summary>
+    public BucketReading Reading { get; } = new(state ?? new BucketState());
 
     /// <summary>The last entry that was applied, of whichever kind.</summary>
     public LogIndex Applied { get; private set; } = applied;
@@ -46,13 +59,31 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, Buc
     }
 
     /// <summary>A snapshot that a leader sent takes the place of the state.</summary>
-    public void Install(BucketState state, LogIndex upTo) => (State, Applied) = (state, upTo);
+    public void Install(BucketState state, LogIndex upTo)
+    {
+        Reading.Replace(state);
+        Applied = upTo;
+    }
 
-    /// <summary>Applies a committed entry, and answers whoever proposed it here.</summary>
-    public void Apply(Entry entry)
+    /// <summary>Applies committed entries, and answers whoever proposed them here.</summary>
+    public void Apply(ReadOnlySpan<Entry> entries)
+    {
+        while (!entries.IsEmpty)
+        {
+            var go = entries[..Math.Min(entries.Length, EntriesPerGo)];
+            entries = entries[go.Length..];
+            Reading.Change(this, go, static (replica, entries) =>
+            {
+                foreach (var entry in entries)
+                    replica.Apply(entry);
+            });
+        }
+    }
+
+    private void Apply(Entry entry)
     {
         // What commits at an index in another term is not what was proposed there.
-        while (_pending.TryPeek(out var overtaken) && overtaken.IsOvertakenBy(entry))
+        while (_pending.TryPeek(out var overtaken) && _rules.IsOvertaken(overtaken.First, overtaken.Term, entry))
             _pending.Dequeue().Lose("another leader's write stands in its place, or in that of one proposed with it");
         Applied = entry.Index;
         if (entry.Kind != EntryKind.Command)
@@ -92,7 +123,8 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, Buc
     {
         while (_pending.TryPeek(out var pending) && pending.Term < before)
             _pending.Dequeue().Lose("the node that took it no longer leads");
-        Watched = new WatchedScopes();
+        if (_rules.ForgetsWatchers)
+            Watched = new WatchedScopes();
         _compactions.Clear();
         (_forgetThrough, _compactionUnderWay) = (default, false);
     }
@@ -121,10 +153,9 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, Buc
 
         public TaskCompletionSource<ProposeReply> Reply { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        public Term Term => term;
+        public LogIndex First => first;
 
-        /// <summary>Whether an entry that commits shows that what was proposed here never will, or not whole.</summary>
-        public bool IsOvertakenBy(Entry entry) => entry.Index >= first && entry.Term != term;
+        public Term Term => term;
 
         /// <summary>Answers that nobody knows.</summary>
         public void Lose(string reason) =>

@@ -58,6 +58,10 @@ internal partial interface IReplicaService : IGrainService
     [Alias("GetMany"), ResponseTimeout("00:00:05")]
     Task<KeysReply> GetMany(BucketId bucket, ImmutableArray<Key> keys, ReadPolicy policy);
 
+    /// <summary>The bucket's revision, confirmed by a majority after the question came: who has that revision has all that was acknowledged by then.</summary>
+    [Alias("Confirm"), ResponseTimeout("00:00:05")]
+    Task<RevisionReply> Confirm(BucketId bucket);
+
     /// <summary>Reads a page of keys, as fresh as the request's policy says.</summary>
     [Alias("Scan"), ResponseTimeout("00:00:10")]
     Task<ScanReply> Scan(BucketId bucket, ScanRequest request);

@@ -20,6 +20,7 @@ namespace Watch.Grains.Consensus;
 /// </remarks>
 internal sealed class LeaderLocator(
     IReplicaServiceClient replicas,
+    OwnReplica own,
     IClusterMembershipService membership,
     ILocalSiloDetails local,
     IOptions<WatchSiloOptions> options,
@@ -44,11 +45,40 @@ internal sealed class LeaderLocator(
     {
         if (policy.Kind is ReadKind.Linearizable or ReadKind.Lease)
             return await CallAsync(bucket, call, Lost.AskAgain, cancellationToken);
-        if (await call(replicas.At(local.SiloAddress)) is { Refusal: null } own)
-            return own;
+        if (policy.Kind == ReadKind.AtLeast && own.Find(bucket) is { } reading)
+            await WaitForAsync(reading, policy.Revision, cancellationToken);
+        if (await call(replicas.At(local.SiloAddress)) is { Refusal: null } here)
+            return here;
         if (policy.Kind == ReadKind.Eventual && await NearestAsync(call) is { } near)
             return near;
-        return await CallAsync(bucket, call, Lost.AskAgain, cancellationToken);
+        return policy.Kind == ReadKind.AtLeast
+            ? await AtLeastAsync(bucket, call, cancellationToken)
+            : await CallAsync(bucket, call, Lost.AskAgain, cancellationToken);
+    }
+
+    /// <summary>What the own replica will soon have is not asked of anybody else; a replica that closes meanwhile leaves it to the others.</summary>
+    private async Task WaitForAsync(BucketReading reading, Revision revision, CancellationToken cancellationToken)
+    {
+        if (!await reading.WaitForAsync(revision, options.Value.LeaderTimeout, time, cancellationToken) && reading.IsOpen)
+            throw new WatchException(WatchErrorCode.FutureRevision, $"This silo's replica has not reached revision {revision} within {options.Value.LeaderTimeout}.");
+    }
+
+    /// <summary>Asks the leader until it has come as far as the caller, or for as long as one waits for a leader.</summary>
+    private async Task<TReply> AtLeastAsync<TReply>(BucketId bucket, Func<IReplicaService, Task<TReply>> call, CancellationToken cancellationToken)
+        where TReply : LeaderReply
+    {
+        var started = time.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                return await CallAsync(bucket, call, Lost.AskAgain, cancellationToken);
+            }
+            catch (WatchException error) when (error.Code == WatchErrorCode.FutureRevision && time.GetElapsedTime(started) < options.Value.LeaderTimeout)
+            {
+                await Task.Delay(s_pause, time, cancellationToken);
+            }
+        }
     }
 
     /// <summary>Has the leader do something that must not be done twice, unless its commands say that they may be sent again.</summary>

@@ -41,8 +41,9 @@ internal sealed partial class NodeStorage(
     public string NodeName => string.IsNullOrEmpty(options.Value.NodeName) ? silo.Name : options.Value.NodeName;
 
     /// <summary>A group's bucket as its snapshot has it, once; an empty one where there is none. The log goes on from there.</summary>
-    public BucketReplica BucketOf(GroupId group, WatchSiloOptions limits) =>
-        _states.Remove(group, out var loaded) ? new BucketReplica(group, limits, loaded.State, loaded.UpTo) : new BucketReplica(group, limits, new BucketState(ResultLimits.Standard, _seams.Keyspace));
+    public BucketReplica BucketOf(GroupId group, WatchSiloOptions limits, ReplicaRules rules) => _states.Remove(group, out var loaded)
+        ? new BucketReplica(group, limits, loaded.State, loaded.UpTo, rules)
+        : new BucketReplica(group, limits, new BucketState(ResultLimits.Standard, _seams.Keyspace), rules: rules);
 
     /// <summary>Names what has to have ended before the folder is closed.</summary>
     public void CloseAfter(Func<Task> stopWriting) => _stopWriting = stopWriting;

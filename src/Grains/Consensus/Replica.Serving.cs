@@ -21,9 +21,13 @@ internal sealed partial class Replica
     {
         if (LeadingOf(bucket) is not { } leading)
             return null;
-        // The lease reads what was handed out, and that has to be all that is committed.
-        TalkNow();
-        return _broken is null && Unavailable is null && Node.MayReadByLease(leading.Group, Now) ? leading : null;
+        // The lease reads what was handed out, so that has to be applied first, and it has to be all that is committed.
+        if (_rules.AppliesBeforeLease)
+            TalkNow();
+        if (_broken is not null || Unavailable is not null || !Node.MayReadByLease(leading.Group, Now))
+            return null;
+        ShareLease(leading);
+        return leading;
     }
 
     /// <summary>The bucket's state as far as this node has it, if it belongs to the bucket's group; null otherwise.</summary>

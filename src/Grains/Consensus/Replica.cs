@@ -44,6 +44,9 @@ internal sealed partial class Replica
     private readonly Channel<bool> _talk = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
     private readonly WakeTimer _timer;
     private readonly Postman _postman;
+    private readonly OwnReplica _own;
+    private readonly ScopeInquiry _inquiry;
+    private readonly ReplicaRules _rules;
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Node? _node;
     private GroupCommit? _commits;
@@ -64,13 +67,18 @@ internal sealed partial class Replica
         IWatchRandom random,
         NodeHealth health,
         Postman postman,
+        OwnReplica own,
+        ScopeInquiry inquiry,
         IOptions<WatchSiloOptions> options,
         ILogger<Replica> logger,
         IHostApplicationLifetime? host = null,
         ReplicaSeams? seams = null)
     {
         _seams = seams ?? ReplicaSeams.None;
+        _rules = _seams.Shell;
         _postman = postman;
+        _own = own;
+        _inquiry = inquiry;
         _timer = new WakeTimer(time, WakeAtOnce);
         _health = health;
         _host = host;
@@ -198,7 +206,7 @@ internal sealed partial class Replica
     {
         try
         {
-            _commits = new GroupCommit(Node, _storage.Folder.Log, _storage.Disk, () => Now, _postman.Send);
+            _commits = new GroupCommit(Node, _storage.Folder.Log, _storage.Disk, () => Now, Ship);
             _snapshots = new SnapshotKeeper(Node, _storage.Folder, _storage.Disk, () => Now, Of, _seams.Keyspace, _logger);
             // Owned by this loop: it ends when its channel is completed below.
             _ = TalkAsync();
@@ -260,6 +268,7 @@ internal sealed partial class Replica
     {
         TellRoles();
         _commits!.Talk(Apply);
+        TellLeases();
         if (Node.HasSnapshotWork)
             Wake();
         while (Node.TryTakeReadAnswer(Now, out var answer))
@@ -274,6 +283,8 @@ internal sealed partial class Replica
         _seams.Applying(Node.Self, committed);
         if (committed.Group == GroupId.System)
         {
+            foreach (var known in _buckets.Values)
+                Open(known);
             SystemChanged?.Invoke();
             return;
         }
@@ -281,25 +292,13 @@ internal sealed partial class Replica
         var bucket = Of(committed.Group);
         if (committed.Snapshot is { } snapshot)
             bucket.Install(_snapshots!.Take(snapshot), snapshot.Index);
-        foreach (var entry in committed.Entries.Span)
-            bucket.Apply(entry);
+        bucket.Apply(committed.Entries.Span);
+        Open(bucket);
         if (!Node.Groups[committed.Group].LeadsWithOwnTermCommitted)
             return;
         var now = Now;
         if (bucket.DueCompaction(now.Monotonic) is { } compaction && Node.Propose(committed.Group, [CommandCodec.Encode(compaction)], now).Accepted)
             bucket.CompactionProposed(compaction, now.Monotonic);
-    }
-
-    private void TellRoles()
-    {
-        while (Node.TryTakeRoleChange(out var change))
-        {
-            LogRole(_logger, change.Group.Value, change.Role, change.Term.Value);
-            if (change.Group == GroupId.System)
-                SystemChanged?.Invoke();
-            if (_buckets.TryGetValue(change.Group, out var bucket))
-                bucket.LeadershipEnded(change.Role == Role.Leader ? change.Term : change.Term.Next);
-        }
     }
 
     /// <summary>Waits for something to do: an input, a deadline of the node, or the time to seal the log.</summary>
@@ -334,6 +333,7 @@ internal sealed partial class Replica
     private async Task StopAsync()
     {
         _stopping = true;
+        _own.Close();
         Wake();
         if (_running)
             await _stopped.Task;
@@ -343,6 +343,7 @@ internal sealed partial class Replica
     private void Fail(Exception error)
     {
         _health.Fail(error);
+        _own.Close();
         LogFailed(_logger, error);
         foreach (var bucket in _buckets.Values)
             bucket.Fail(error);
@@ -366,7 +367,7 @@ internal sealed partial class Replica
     private BucketReplica Of(GroupId group)
     {
         if (!_buckets.TryGetValue(group, out var replica))
-            _buckets.Add(group, replica = _storage.BucketOf(group, _options));
+            _buckets.Add(group, replica = _storage.BucketOf(group, _options, _rules));
         return replica;
     }
 

@@ -113,6 +113,14 @@ internal sealed record KeysReply : LeaderReply
     public Revision Revision { get; init; }
 }
 
+/// <summary>A bucket's revision, confirmed.</summary>
+[GenerateSerializer, Immutable, Alias("watch.RevisionReply")]
+internal sealed record RevisionReply : LeaderReply
+{
+    [Id(0)]
+    public Revision Revision { get; init; }
+}
+
 /// <summary>A page of a scan.</summary>
 [GenerateSerializer, Immutable, Alias("watch.ScanReply")]
 internal sealed record ScanReply : LeaderReply

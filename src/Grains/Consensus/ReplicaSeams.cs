@@ -15,6 +15,9 @@ internal class ReplicaSeams
     /// <summary>The rules that Raft's safety rests on.</summary>
     internal virtual SafetyRules Rules => SafetyRules.Raft;
 
+    /// <summary>The rules of the shell.</summary>
+    internal virtual ReplicaRules Shell => ReplicaRules.Kept;
+
     /// <summary>The rules that "exactly once" and snapshots rest on.</summary>
     internal virtual KeyspaceRules Keyspace => KeyspaceRules.Standard;
 

@@ -137,6 +137,8 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
                 : new KeysReply { Keys = found, Revision = leading.State.Revision };
         });
 
+    public Task<RevisionReply> Confirm(BucketId bucket) => Answer(bucket, static leading => new RevisionReply { Revision = leading.State.Revision });
+
     public Task<ScanReply> Scan(BucketId bucket, ScanRequest request) => Read(bucket, request.Policy, leading =>
     {
         var page = leading.State.Scan(KeyRange.Prefix(request.Prefix), new Core.Keyspace.ScanRequest

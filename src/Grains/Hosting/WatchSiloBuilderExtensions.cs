@@ -64,9 +64,12 @@ public static class WatchSiloBuilderExtensions
         services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(provider => provider.GetRequiredService<NodeStorage>());
         services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>, ReplicaStart>();
         services.AddSingleton<Postman>();
+        services.AddSingleton<OwnReplica>();
+        services.AddSingleton<ScopeInquiry>();
         services.AddSingleton<Replica>();
         services.AddSingleton<IReplicaServiceClient, ReplicaServiceClient>();
         services.AddSingleton<LeaderLocator>();
+        services.AddSingleton<ConfirmedReads>();
         services.AddSingleton<ClusterDesk>();
         services.AddSingleton<NodesDriver>();
         services.TryAddSingleton<IWatchCluster, GrainWatchCluster>();

@@ -14,7 +14,7 @@ namespace Watch.Grains.Keys;
 [GrainType("watch.bucket")]
 [StatelessWorker(1, false)]
 [Reentrant]
-internal sealed class BucketGrain(LeaderLocator leaders, WatchDispatcher dispatcher, IClusterMembershipService membership, IOptions<WatchSiloOptions> options)
+internal sealed class BucketGrain(LeaderLocator leaders, OwnReplica own, WatchDispatcher dispatcher, IClusterMembershipService membership, IOptions<WatchSiloOptions> options)
     : Grain, IBucketGrain
 {
     private BucketId _bucket;
@@ -32,6 +32,8 @@ internal sealed class BucketGrain(LeaderLocator leaders, WatchDispatcher dispatc
             throw new WatchException(WatchErrorCode.InvalidOption, $"{keys.Length} keys were asked for at once; at most {ScanRequest.KeysMaxLimit} are allowed.");
         foreach (var key in keys)
             Limits.CheckKey(key, options.Value);
+        if (own.TryGetMany(_bucket, keys, policy, out var result))
+            return result;
         var reply = await leaders.ReadAsync(_bucket, policy, replica => replica.GetMany(_bucket, keys, policy), cancellationToken);
         return new GetManyResult(reply.Keys, reply.Revision);
     }

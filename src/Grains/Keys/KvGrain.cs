@@ -19,7 +19,7 @@ namespace Watch.Grains.Keys;
 [StatelessWorker(1, false)]
 [Reentrant]
 [CollectionAgeLimit(Minutes = 2)]
-internal sealed class KvGrain(Publisher publisher, LeaderLocator leaders, IOptions<WatchSiloOptions> options) : Grain, IKvGrain
+internal sealed class KvGrain(Publisher publisher, LeaderLocator leaders, OwnReplica own, ConfirmedReads confirmed, IOptions<WatchSiloOptions> options) : Grain, IKvGrain
 {
     private BucketId _bucket;
     private Key _key;
@@ -45,10 +45,17 @@ internal sealed class KvGrain(Publisher publisher, LeaderLocator leaders, IOptio
         return Write(WriteCommand.Delete(_key, ConditionOf(request.Condition), Checked(request.WriteId)));
     }
 
-    public async Task<GetResult> Get(ReadPolicy policy, CancellationToken cancellationToken)
+    public Task<GetResult> Get(ReadPolicy policy, CancellationToken cancellationToken)
     {
         Limits.CheckKey(_key, options.Value);
         Limits.CheckPolicy(policy);
+        return own.TryGet(_bucket, _key, policy, out var result) ? Task.FromResult(result) : AskAsync(policy, cancellationToken);
+    }
+
+    private async Task<GetResult> AskAsync(ReadPolicy policy, CancellationToken cancellationToken)
+    {
+        if (policy.Kind == ReadKind.Linearizable && await confirmed.TryGetAsync(_bucket, _key, cancellationToken) is { } found)
+            return found;
         var reply = await leaders.ReadAsync(_bucket, policy, replica => replica.GetMany(_bucket, [_key], policy), cancellationToken);
         return new GetResult(reply.Keys[0], reply.Revision);
     }

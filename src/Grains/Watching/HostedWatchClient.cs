@@ -1,16 +1,18 @@
+using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Orleans;
 using Watch.Client;
 using Watch.Core;
+using Watch.Grains.Consensus;
 
 namespace Watch.Grains.Watching;
 
 /// <summary>
 /// The client of a service hosted in a silo: reads and writes go through the same grains, watches come straight from the silo's own
-/// dispatcher, through the subscription's queue, without any call.
+/// dispatcher, through the subscription's queue, without any call. So do reads of a key that the silo's own replica may answer.
 /// </summary>
-internal sealed partial class HostedWatchClient(IGrainFactory grains, WatchDispatcher dispatcher, IOptions<WatchClientOptions> options, TimeProvider time, IWatchRandom random, ILogger<HostedWatchClient> logger)
+internal sealed partial class HostedWatchClient(IGrainFactory grains, WatchDispatcher dispatcher, OwnReplica own, IOptions<WatchSiloOptions> limits, IOptions<WatchClientOptions> options, TimeProvider time, IWatchRandom random, ILogger<HostedWatchClient> logger)
     : GrainWatchClient(grains, options.Value, time, random)
 {
     // It is part of the server: when that stops, its watches end and say so.
@@ -23,6 +25,14 @@ internal sealed partial class HostedWatchClient(IGrainFactory grains, WatchDispa
         var push = new Push(stream, observer, Time, logger);
         push.Begin();
         return push;
+    }
+
+    // What the grain would refuse is left to it.
+    private protected override bool TryGetHere(Key key, ReadPolicy policy, [NotNullWhen(true)] out GetResult? result)
+    {
+        result = null;
+        return policy.Kind is ReadKind.Lease or ReadKind.Eventual or ReadKind.AtLeast && !key.IsEmpty && key.Length <= limits.Value.KeyBytesMax
+            && own.TryGet(BucketId.Default, key, policy, out result);
     }
 
     private protected override async Task<IWatchFeed> OpenFeedAsync(WatchRequest request, CancellationToken cancellationToken) =>

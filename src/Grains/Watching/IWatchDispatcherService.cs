@@ -3,6 +3,7 @@ using Orleans;
 using Orleans.Runtime;
 using Orleans.Runtime.Services;
 using Orleans.Services;
+using Watch.Core;
 using Watch.Grains.Publishing;
 
 namespace Watch.Grains.Watching;
@@ -14,7 +15,18 @@ internal interface IWatchDispatcherService : IGrainService
     /// <summary>Takes events; they may be repeated, late, or in any order.</summary>
     [Alias("Deliver"), ResponseTimeout("00:00:02")]
     Task Deliver(ImmutableArray<ScopeEvent> events);
+
+    /// <summary>
+    /// What this silo watches of some buckets, for a leader that has just come to lead them. A bucket of which nothing is watched is left
+    /// out; so are scopes beyond <see cref="WatchDispatcher.ScopesTextBytesMax"/>, which register with the next progress question.
+    /// </summary>
+    [Alias("ScopesOf"), ResponseTimeout("00:00:01")]
+    Task<ImmutableArray<BucketScopes>> ScopesOf(ImmutableArray<BucketId> buckets);
 }
+
+/// <summary>What a silo watches of a bucket.</summary>
+[GenerateSerializer, Immutable, Alias("watch.BucketScopes")]
+internal sealed record BucketScopes([property: Id(0)] BucketId Bucket, [property: Id(1)] ImmutableArray<Scope> Scopes);
 
 /// <summary>Reaches the dispatcher of a silo.</summary>
 internal interface IWatchDispatcherClient : IGrainServiceClient<IWatchDispatcherService>

@@ -20,6 +20,9 @@ namespace Watch.Grains.Watching;
 /// </remarks>
 internal sealed class WatchDispatcher
 {
+    /// <summary>Bytes of scopes' texts in one answer to a new leader, at most.</summary>
+    public const long ScopesTextBytesMax = 16L << 20;
+
     private readonly Lock _gate = new();
     private readonly WatchTable _table;
     private readonly Dictionary<SubscriptionId, TaskCompletionSource<WatchRegistration>> _registering = [];
@@ -125,6 +128,21 @@ internal sealed class WatchDispatcher
         _health.Fail(error);
         _host?.StopApplication();
     }
+
+    /// <summary>What is watched of some buckets, as much as one answer carries.</summary>
+    public ImmutableArray<BucketScopes> ScopesOf(ImmutableArray<BucketId> buckets) => Step(table =>
+    {
+        var bytes = 0L;
+        var told = ImmutableArray.CreateBuilder<BucketScopes>();
+        foreach (var bucket in buckets)
+        {
+            var scopes = table.ScopesOf(bucket).TakeWhile(scope => (bytes += scope.Text.Length) <= ScopesTextBytesMax).ToImmutableArray();
+            if (!scopes.IsEmpty)
+                told.Add(new BucketScopes(bucket, scopes));
+        }
+
+        return told.ToImmutable();
+    });
 
     /// <summary>The server stops: every watch ends with that reason, and no new one begins.</summary>
     public void Stop()

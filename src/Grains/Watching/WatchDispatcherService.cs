@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
 using Orleans.Runtime;
+using Watch.Core;
 using Watch.Grains.Publishing;
 
 namespace Watch.Grains.Watching;
@@ -16,6 +17,8 @@ internal sealed class WatchDispatcherService(GrainId grainId, Silo silo, ILogger
         dispatcher.Deliver(events);
         return Task.CompletedTask;
     }
+
+    public Task<ImmutableArray<BucketScopes>> ScopesOf(ImmutableArray<BucketId> buckets) => Task.FromResult(dispatcher.ScopesOf(buckets));
 
     public override async Task Start()
     {

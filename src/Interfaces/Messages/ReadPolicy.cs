@@ -50,8 +50,8 @@ public readonly record struct ReadPolicy([property: Id(0)] ReadKind Kind, [prope
 
     /// <summary>
     /// Of a revision that one was told before, or later: to read one's own writes, or what an event spoke of. Answered by the replica of
-    /// the silo that serves the call where it has come so far, else by the leader. A revision that the leader has not reached is refused
-    /// with <see cref="WatchErrorCode.FutureRevision"/>.
+    /// the silo that serves the call, as soon as it has come so far; where that silo has none, by the leader. What has not come within the
+    /// silo's <c>LeaderTimeout</c> (5 s unless set otherwise) is refused with <see cref="WatchErrorCode.FutureRevision"/>.
     /// </summary>
     public static ReadPolicy AtLeast(Revision revision) => new(ReadKind.AtLeast, revision);
 }

@@ -87,6 +87,8 @@ internal sealed partial class Nemesis
         }
 
         cluster.World.Note("flip", $"{node.Name}: {flipped.Path} at {flipped.Offset}");
+        // Without room a node refuses before it reads anything.
+        node.Disk.Heal();
         await node.StartAsync();
         if (node.Refusal is not { } refusal)
             throw new ViolationException($"Node {node.Name} started though a bit at offset {flipped.Offset} of '{flipped.Path}' had turned over.");
