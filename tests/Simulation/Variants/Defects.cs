@@ -50,7 +50,7 @@ internal static class Defects
     /// <summary>All of them.</summary>
     public static IReadOnlyList<Variant> All { get; } =
     [
-        Rule("acknowledge before fsync", 3, s_lostMachines, 200),
+        Rule("acknowledge before fsync", 1, [FaultKind.CrashAtDisk, FaultKind.SlowDisk], 100),
         Rule("skip the term check", 3, s_elections, 200),
         Rule("wrong quorum", 3, s_splits, 100),
         Rule("vote without comparing logs", 3, s_splits, 200),
@@ -60,13 +60,12 @@ internal static class Defects
         new("forget acknowledged entries on restart", () => new Forgetful(), 3, [FaultKind.Crash, FaultKind.LeaderIsolated], 300),
         new("treat a wiped node as the old one", () => new Recorder(), 3, [FaultKind.Wipe, FaultKind.LeaderIsolated, FaultKind.Partition], 300) { WipedNodeKeepsItsNumber = true },
         new("a sync that writes nothing", () => new Recorder(), 3, s_lostMachines, 200) { Unsynced = "" },
-        new("rename a snapshot before it is durable", () => new Recorder(), 3, s_lostMachines, 100) { Unsynced = FaultyDisk.Snapshots, SnapshotEntries = 100 },
+        new("rename a snapshot before it is durable", () => new Recorder(), 1, [FaultKind.CrashAtDisk], 100) { Unsynced = FaultyDisk.Snapshots, SnapshotEntries = 100 },
         Rule("no lease protection in votes", 3, [FaultKind.UnevenCut], 200) with { Leisure = 15, StormSeconds = 40 },
         Rule("confirm a read without asking", 3, [FaultKind.UnevenCut], 200) with { LeaseReads = false, Leisure = 15, StormSeconds = 40 },
-        Rule("retire a segment without writing again what is needed of it", 3, s_lostMachines, 100) with { SnapshotEntries = 100 },
-        new("a snapshot without the results of writes", () => new Other(new DropsResults()), 3, [FaultKind.Crash, FaultKind.LeaderIsolated, FaultKind.MessageLost], 100) { SnapshotEntries = 100 },
-        new("a snapshot that does not keep what changes while it is written", () => new Other(new SavesNothing()), 3, [FaultKind.Crash, FaultKind.SlowDisk], 100) { SnapshotEntries = 100 },
-        Rule("commit an old-term entry by counting", 5, s_elections, 100) with { MessageFaults = 0.2 },
+        Rule("retire a segment without writing again what is needed of it", 1, [FaultKind.CrashAtDisk], 200) with { SnapshotEntries = 100 },
+        new("a snapshot without the results of writes", () => new Other(new DropsResults()), 3, [FaultKind.Wipe, FaultKind.Crash], 100) { SnapshotEntries = 100 },
+        new("a snapshot that does not keep what changes while it is written", () => new Other(new SavesNothing()), 3, [FaultKind.Wipe, FaultKind.SlowDisk], 100) { SnapshotEntries = 100 },
     ];
 
     /// <summary>The defect of that name.</summary>
