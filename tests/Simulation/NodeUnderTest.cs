@@ -166,7 +166,7 @@ internal sealed class NodeUnderTest
             return $"{Name} is down{(Refusal is null ? "" : $": {Refusal}")}";
         var replica = Silo!.Services.GetRequiredService<Replica>();
         var groups = replica.Node.Groups.Values.Select(group =>
-            $"group {group.Id}: {group.Role} of term {group.Term}, leader {group.Leader}, log {group.Last}, committed {group.Committed}, members {group.Members}{(group.MembersCommitted ? "" : " (not committed)")}");
+            $"group {group.Id}: {group.Role} of term {group.Term}, leader {group.Leader}, log {group.Last}, committed {group.Committed}, members {group.Members}{(group.MembersCommitted ? "" : " (not committed)")}{(group.Leading is { } leading ? $" [{leading}]" : "")}");
         return $"{Name} ({Id}){(Failure is null ? "" : $" failed: {Failure.Message}")}{(Silo.IsDead ? " is declared gone" : "")}, buckets {string.Join(' ', replica.Node.Catalogue.Buckets.Keys)}; {string.Join("; ", groups)}";
     }
 
