@@ -12,8 +12,6 @@ namespace Watch.Client;
 /// </summary>
 public abstract class GrainWatchClient : IWatchClient
 {
-    private readonly WriteNumbers _numbers;
-
     /// <summary>Makes a client over a way to the grains.</summary>
     protected GrainWatchClient(IGrainFactory grains, WatchClientOptions options, TimeProvider time, IWatchRandom random)
     {
@@ -23,7 +21,7 @@ public abstract class GrainWatchClient : IWatchClient
         Options = options;
         Time = time;
         Random = random;
-        _numbers = new WriteNumbers(NewClientId(), time);
+        Numbers = new WriteNumbers(NewClientId(), time);
     }
 
     /// <summary>The way to the grains.</summary>
@@ -37,6 +35,9 @@ public abstract class GrainWatchClient : IWatchClient
 
     /// <summary>Where ids come from.</summary>
     private protected IWatchRandom Random { get; }
+
+    /// <summary>The numbers of this client's writes.</summary>
+    internal WriteNumbers Numbers { get; }
 
     /// <inheritdoc/>
     public Task<WriteResult> PutAsync(Key key, ReadOnlyMemory<byte> value, WriteCondition? condition = null, CancellationToken cancellationToken = default) =>
@@ -150,28 +151,42 @@ public abstract class GrainWatchClient : IWatchClient
     private async Task<WriteResult> WriteAsync(Func<WriteId, CancellationToken, Task<WriteResult>> send, WriteId? given, CancellationToken cancellationToken)
     {
         var write = new RepeatedWrite(Options, Time, Random, serverMayReturn: OutlivesServer);
+        var sendings = new Sendings();
         var own = default(WriteId?);
         try
         {
             var result = await write.RunAsync(
                 async limit => given ?? (own ??= await BeginAsync(limit, cancellationToken)),
-                (id, limit) => CallAsync(token => send(id, token), TransportErrors.OfWrite, limit, cancellationToken),
+                (id, limit) => CallAsync(token => sendings.CountAsync(() => send(id, token)), TransportErrors.OfWrite, limit, cancellationToken),
+                Renumber,
                 cancellationToken);
-            _numbers.Saw(result);
-            return result.Status == WriteStatus.Unknown ? throw RepeatedWrite.Forgotten() : result;
+            if (own is not null)
+                Numbers.Saw(result);
+            return result.Status is WriteStatus.Unknown or WriteStatus.TooOld ? throw RepeatedWrite.Forgotten(result) : result;
         }
         finally
         {
             if (own is { } id)
-                _numbers.End(id);
+                Numbers.End(id);
+        }
+
+        // A given id is its caller's, who may have sent it before.
+        bool Renumber(WriteResult tooOld)
+        {
+            if (own is not { } id || !sendings.NoneMayHaveArrived)
+                return false;
+            Numbers.Saw(tooOld);
+            Numbers.End(id);
+            own = null;
+            return true;
         }
     }
 
     private async Task<WriteId> BeginAsync(TimeSpan limit, CancellationToken cancellationToken)
     {
         WriteId id;
-        while (!_numbers.TryBegin(out id))
-            _numbers.Saw(await AskIndexAsync(limit, cancellationToken));
+        while (!Numbers.TryBegin(out id))
+            Numbers.Saw(await AskIndexAsync(limit, cancellationToken));
         return id;
     }
 

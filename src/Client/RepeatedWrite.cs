@@ -7,6 +7,12 @@ namespace Watch.Client;
 /// one takes effect. What the caller is told at the end is the truth about all sendings together: only if none of them can have arrived
 /// is the write certainly not carried out.
 /// </summary>
+/// <remarks>
+/// A first sending may come too late: the client was idle, its machine suspended, or the cluster had much to remember meanwhile. It is
+/// refused then, having done nothing, and the write is given a fresh id, under two conditions that together say that it never took
+/// effect: the server that refused knows of no other sending on its side, and of this side's sendings with the id
+/// (<see cref="Sendings"/>) none may have arrived.
+/// </remarks>
 internal sealed class RepeatedWrite(WatchClientOptions options, TimeProvider time, IWatchRandom random, bool serverMayReturn)
 {
     private readonly Backoff _pauses = new(options.WriteBackoffFirst, options.WriteBackoffMax, time, random);
@@ -15,15 +21,23 @@ internal sealed class RepeatedWrite(WatchClientOptions options, TimeProvider tim
     private WatchException? _refused;
 
     /// <summary>Gets the id and sends the write with it, again and again; both are given how long they may take.</summary>
+    /// <param name="identify">The write's id; asked before every sending.</param>
+    /// <param name="send">Sends it once.</param>
+    /// <param name="renumber">What to do where this id was too late: true where the next one will be another.</param>
+    /// <param name="cancellationToken">Stops it.</param>
     public async Task<WriteResult> RunAsync(
-        Func<TimeSpan, Task<WriteId>> identify, Func<WriteId, TimeSpan, Task<WriteResult>> send, CancellationToken cancellationToken)
+        Func<TimeSpan, Task<WriteId>> identify, Func<WriteId, TimeSpan, Task<WriteResult>> send, Func<WriteResult, bool> renumber, CancellationToken cancellationToken)
     {
         while (true)
         {
             try
             {
                 var id = await identify(Limit());
-                return await send(id, Limit());
+                var result = await send(id, Limit());
+                if (result.Status != WriteStatus.TooOld || !renumber(result))
+                    return result;
+                if (time.GetElapsedTime(_started) >= options.WriteTimeout)
+                    throw TooLate();
             }
             catch (WatchException error)
             {
@@ -40,9 +54,15 @@ internal sealed class RepeatedWrite(WatchClientOptions options, TimeProvider tim
     }
 
     /// <summary>What a caller is told whose write the cluster does not remember: sending it again would be answered alike.</summary>
-    public static WatchException Forgotten() => new(
+    public static WatchException Forgotten(WriteResult result) => new(
         WatchErrorCode.OutcomeUnknown,
-        "The cluster no longer remembers the time in which this write was first sent: it took effect once or not at all, and does not any more.");
+        result.Status == WriteStatus.TooOld
+            ? "The cluster no longer remembers the time of this write's id. This sending did nothing; an earlier one took effect or not, and none does any more."
+            : "The cluster no longer remembers the time in which this write was first sent: it took effect once or not at all, and does not any more.");
+
+    private static WatchException TooLate() => new(
+        WatchErrorCode.Busy,
+        "The cluster has so much to remember that every id was too old before the write arrived. Nothing was done. Try again later.");
 
     // At least the first pause, so that an attempt that begins in time is made.
     private TimeSpan Limit()

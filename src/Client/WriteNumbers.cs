@@ -52,12 +52,15 @@ internal sealed class WriteNumbers(ClientId client, TimeProvider time)
         }
     }
 
-    /// <summary>What an answer says of the log. A refusal says that the index is worth nothing, be it too old or of another log.</summary>
+    /// <summary>
+    /// What the answer to a write that <see cref="TryBegin"/> gave its id says of the log. A refusal says that the index is worth nothing,
+    /// be it too old or of another log. Of any other id it would say nothing: its index may be as old as its first sending.
+    /// </summary>
     public void Saw(WriteResult result)
     {
         lock (_gate)
         {
-            if (result.Status == WriteStatus.Unknown)
+            if (result.Status is WriteStatus.Unknown or WriteStatus.TooOld)
                 (_seen, _seenAt) = (LogIndex.None, null);
             else if (result.Index > _seen)
                 (_seen, _seenAt) = (result.Index, time.GetTimestamp());

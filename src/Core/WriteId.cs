@@ -10,7 +10,7 @@ public readonly record struct ClientId(UInt128 Value)
 
 /// <summary>
 /// What makes a write the same write however often it is sent: it takes effect once, and every sending gets the same answer. All
-/// sendings of a write carry the same id, the same key, value and condition; what differs in those is not looked at.
+/// sendings of a write carry the same id, the same operation, key, value and condition; another write with the id is refused.
 /// </summary>
 /// <param name="Client">Whose write it is.</param>
 /// <param name="Number">Its number among the client's writes, 1 or more; several may be under way at once.</param>

@@ -28,7 +28,8 @@ public sealed record WatchOptions
 /// whoever leads then, and gets the answer of the sending that took effect. It gives up with <see cref="WatchErrorCode.OutcomeUnknown"/>
 /// when its time is over (<c>WatchClientOptions.WriteTimeout</c>), or when the cluster does not remember the write any more, and then the
 /// write took effect once or not at all. A caller that has to settle that later, or from another process, gives the write an id of its
-/// own (<see cref="NewWriteIdAsync"/>), keeps it, and sends the write again with it.
+/// own (<see cref="NewWriteIdAsync"/>), keeps it, and sends the write again with it. The same id with another operation, key, value or
+/// condition is refused with <see cref="WatchErrorCode.InvalidOption"/>.
 /// </remarks>
 public interface IWatchClient
 {

@@ -73,6 +73,54 @@ public sealed class OnceTests
         Assert.Equal(1, (await cluster.Client.PutAsync("/k", "v")).Revision.Value);
     }
 
+    [Theory]
+    [InlineData(Origin.Remote)]
+    [InlineData(Origin.Hosted)]
+    public async Task A_first_sending_that_the_cluster_refuses_as_of_another_time_is_sent_with_a_fresh_id_and_takes_effect_once(Origin origin)
+    {
+        await using var cluster = await WatchCluster.StartAsync(silos: 2);
+        var client = cluster.Of(origin);
+        await client.PutAsync("/k", "1");
+        // An index that this log does not have: refused alike, whether it is too old or of another log.
+        ((Client.GrainWatchClient)client).Numbers.Saw(new LogIndex(1_000_000));
+
+        var answers = await Task.WhenAll(from each in Enumerable.Range(0, 10) select client.PutAsync("/k", $"{each}"));
+        Assert.Equal(Enumerable.Range(2, 10).Select(each => (long)each), answers.Select(answer => answer.Revision.Value).Order());
+        Assert.Equal(12, (await client.PutAsync("/k", "last")).Revision.Value);
+    }
+
+    [Theory]
+    [InlineData(Origin.Remote)]
+    [InlineData(Origin.Hosted)]
+    public async Task An_id_that_another_write_has_is_refused_by_code_and_harms_no_write_beside_it(Origin origin)
+    {
+        await using var cluster = await WatchCluster.StartAsync(silos: 2);
+        var client = cluster.Of(origin);
+        var id = await client.NewWriteIdAsync();
+        var first = await client.PutAsync(Key.Of("/k"), "1"u8.ToArray(), id);
+        var (other, beside) = (client.PutAsync(Key.Of("/k"), "2"u8.ToArray(), id), client.PutAsync("/l", "3"));
+
+        Assert.Equal(WatchErrorCode.InvalidOption, (await Assert.ThrowsAsync<WatchException>(() => other)).Code);
+        Assert.Equal(2, (await beside).Revision.Value);
+        Same(first, await client.PutAsync(Key.Of("/k"), "1"u8.ToArray(), id));
+        Assert.Equal("1", (await client.GetAsync("/k")).Key!.Value.Text());
+    }
+
+    [Fact]
+    public async Task What_a_given_id_is_answered_says_nothing_of_the_clients_own_writes()
+    {
+        await using var cluster = await WatchCluster.StartAsync(silos: 1);
+        var numbers = ((Client.GrainWatchClient)cluster.Client).Numbers;
+        await cluster.Client.PutAsync("/k", "1");
+        var id = await cluster.Client.NewWriteIdAsync();
+        await Assert.ThrowsAsync<WatchException>(() => cluster.Client.PutAsync(Key.Of("/k"), default, id with { Seen = new LogIndex(1_000_000) }));
+        Assert.True(numbers.TryBegin(out var before), "a refused id that is not the client's cost it its index");
+        await cluster.HostedIn(0).PutAsync("/k", "2");
+        await cluster.Client.PutAsync(Key.Of("/k"), "3"u8.ToArray(), id);
+        Assert.True(numbers.TryBegin(out var after));
+        Assert.Equal(before.Seen, after.Seen);
+    }
+
     /// <summary>Counts a key up, each time on the condition of the count before: a write that took effect twice, or not, shows.</summary>
     private static async Task<long> IncrementAsync(IWatchClient client, string key)
     {

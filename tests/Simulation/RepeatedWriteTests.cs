@@ -39,6 +39,8 @@ public sealed class RepeatedWriteTests
         Assert.False(numbers.TryBegin(out _));
         numbers.Saw(new LogIndex(3));
         Assert.Equal(3, Begin(numbers).Seen.Value);
+        numbers.Saw(new WriteResult(WriteStatus.TooOld, default, null) { Index = new LogIndex(9) });
+        Assert.False(numbers.TryBegin(out _));
     }
 
     [Fact]
@@ -73,6 +75,64 @@ public sealed class RepeatedWriteTests
         Assert.All(_sendings, each => Assert.InRange(each.Limit, options.WriteBackoffFirst, options.CallTimeout));
     }
 
+    [Fact]
+    public async Task A_first_sending_that_comes_too_late_is_sent_with_a_fresh_id_until_that_is_in_time()
+    {
+        var result = await RenumberingAsync(WriteStatus.TooOld, WriteStatus.TooOld, WriteStatus.Applied);
+        Assert.Equal((WriteStatus.Applied, 3), (result.Status, _sendings.Select(each => each.Id.Number).Distinct().Count()));
+    }
+
+    [Fact]
+    public async Task Refused_sendings_do_not_keep_a_write_from_a_fresh_id_and_one_that_may_have_arrived_does()
+    {
+        Assert.Equal(WriteStatus.Applied, (await RenumberingAsync(WatchErrorCode.NoQuorum, WriteStatus.TooOld, WriteStatus.Applied)).Status);
+        Assert.Equal([1, 1, 2], _sendings.Select(each => each.Id.Number));
+        _sendings.Clear();
+        Assert.Equal(WriteStatus.TooOld, (await RenumberingAsync(WatchErrorCode.OutcomeUnknown, WriteStatus.TooOld, WriteStatus.Applied)).Status);
+        Assert.Equal([1, 1], _sendings.Select(each => each.Id.Number));
+        _sendings.Clear();
+        Assert.Equal(WriteStatus.Unknown, (await RenumberingAsync(WriteStatus.Unknown, WriteStatus.Applied)).Status);
+    }
+
+    [Fact]
+    public async Task A_write_whose_every_id_comes_too_late_ends_as_certainly_not_done()
+    {
+        var error = await Assert.ThrowsAsync<WatchException>(() => RenumberingAsync([.. Enumerable.Repeat<object>(WriteStatus.TooOld, 1000)]));
+        Assert.Equal(WatchErrorCode.Busy, error.Code);
+    }
+
+    [Fact]
+    public async Task Of_sendings_at_once_each_counts_until_its_own_answer_says_that_it_did_nothing()
+    {
+        var sendings = new Sendings();
+        var (first, second) = (new TaskCompletionSource<WriteResult>(), new TaskCompletionSource<WriteResult>());
+        var both = new[] { sendings.CountAsync(() => first.Task), sendings.CountAsync(() => second.Task) };
+        second.SetResult(new WriteResult(WriteStatus.TooOld, default, null));
+        Assert.Equal(WriteStatus.TooOld, (await both[1]).Status);
+        Assert.False(sendings.NoneMayHaveArrived);
+        first.SetException(new WatchException(WatchErrorCode.Busy, "full"));
+        await Assert.ThrowsAsync<WatchException>(() => both[0]);
+        Assert.True(sendings.NoneMayHaveArrived);
+    }
+
+    /// <summary>A write that meets errors and statuses, and takes a fresh number where no sending may have arrived.</summary>
+    private async Task<WriteResult> RenumberingAsync(params object[] meets)
+    {
+        var sendings = new Sendings();
+        var number = 1L;
+        return await new RepeatedWrite(new WatchClientOptions(), _time, new SystemWatchRandom(), serverMayReturn: false).RunAsync(
+            _ => Task.FromResult(new WriteId(new ClientId(1), number, new LogIndex(1), 1)),
+            (id, limit) => sendings.CountAsync(() =>
+            {
+                _sendings.Add((id, limit));
+                return meets[_sendings.Count - 1] is WatchErrorCode code
+                    ? Task.FromException<WriteResult>(new WatchException(code, $"met {code}"))
+                    : Task.FromResult(new WriteResult((WriteStatus)meets[_sendings.Count - 1], new Revision(1), null));
+            }),
+            _ => sendings.NoneMayHaveArrived && number++ > 0,
+            CancellationToken.None);
+    }
+
     private async Task<WriteResult> RunAsync(params WatchErrorCode?[] meets)
     {
         var write = new RepeatedWrite(new WatchClientOptions(), _time, new SystemWatchRandom(), serverMayReturn: false);
@@ -85,6 +145,7 @@ public sealed class RepeatedWriteTests
                     ? Task.FromException<WriteResult>(new WatchException(code, $"met {code}"))
                     : Task.FromResult(new WriteResult(WriteStatus.Applied, new Revision(1), null));
             },
+            _ => false,
             CancellationToken.None);
     }
 

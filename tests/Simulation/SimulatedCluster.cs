@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Orleans.Hosting;
 using Watch.Client;
+using Watch.Grains;
 using Watch.Core.Storage;
 using Watch.Core.Tests.Storage;
 using Watch.Embedded.Simulation;
@@ -14,8 +15,11 @@ internal sealed class SimulatedCluster
 {
     private readonly Dictionary<string, MemoryFileSystem> _disks = [];
 
-    public SimulatedCluster(int seed, int silos = 3)
+    private readonly Action<WatchSiloOptions>? _configure;
+
+    public SimulatedCluster(int seed, int silos = 3, Action<WatchSiloOptions>? configure = null)
     {
+        _configure = configure;
         World = new SimulatedWorld(seed);
         Random = new SeededRandom(World.Random);
         for (var at = 0; at < silos; at++)
@@ -67,6 +71,7 @@ internal sealed class SimulatedCluster
             {
                 watch.DataDirectory = "data";
                 watch.Bootstrap = "n0";
+                _configure?.Invoke(watch);
             });
         });
     }

@@ -42,7 +42,7 @@ internal sealed class Conditions
     {
         var now = result.Previous is { } entry
             ? $"it has revision {entry.ModRevision} and the value {Words.Value(entry.Value.Span)}"
-            : "it does not exist";
+            : result.PreviousCompacted ? "how it was is not known any more" : "it does not exist";
         CommandContext.Complain($"condition refused: nothing was changed; key {key}: {now}");
         return ExitCode.Failed;
     }

@@ -11,11 +11,26 @@ namespace Watch.Core.Consensus;
 ///       needs. When the leader takes a newer snapshot meanwhile, the transfer begins anew with that one.
 ///   L11 A transfer holds nothing else up: what the others are sent, heartbeats and reads go on, and a node has at most
 ///       <see cref="RaftOptions.SnapshotTransfersMax"/> under way.
+///   L12 A transfer comes to an end, however slow the follower is and however much is written meanwhile: while one is under way the next
+///       snapshot is due later, and each time that one had to begin anew, twice as late again, up to a limit (the log stays in memory
+///       meanwhile). Beyond that limit a follower is too slow for what is written, whatever it is sent.
 /// </summary>
 internal sealed partial class LeaderRole
 {
     /// <summary>Whether a transfer is under way: taking another snapshot now would begin it anew.</summary>
     internal bool IsTransferring => _others.Values.Any(progress => progress.Transfer is not null && !progress.IsSilent);
+
+    /// <summary>So many times later than otherwise the next snapshot is due (L12).</summary>
+    internal int SnapshotPatience
+    {
+        get
+        {
+            var patience = 1;
+            foreach (var progress in _others.Values.Where(progress => progress.Transfer is not null && !progress.IsSilent))
+                patience = Math.Max(patience, progress.PatienceWithTransfer(Options));
+            return patience;
+        }
+    }
 
     /// <summary>A chunk was read; null where the snapshot is gone.</summary>
     internal void ChunkRead(SnapshotWork.Read work, ReadOnlyMemory<byte>? content, bool isLast, in Moment now)
@@ -65,7 +80,10 @@ internal sealed partial class LeaderRole
     {
         if (progress.Transfer is not { } transfer || (progress.Match < transfer.Info.Index && !progress.IsSilent))
             return;
-        progress.DropTransfer();
+        if (progress.Match >= transfer.Info.Index)
+            progress.CompleteTransfer();
+        else
+            progress.DropTransfer();
         Context.Transfers.Give(Group.Id, node);
     }
 

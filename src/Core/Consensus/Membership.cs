@@ -92,14 +92,15 @@ internal sealed class MembershipHistory
     private readonly List<(LogIndex Index, Membership Membership)> _entries = [];
     private NodeId? _onlyVoterBefore;
 
-    internal MembershipHistory(RaftLog log, SnapshotMembers? snapshot = null)
+    /// <summary>The memberships in a log behind a snapshot; what the snapshot stands for, it says itself, also where the log still has it.</summary>
+    internal MembershipHistory(RaftLog log, SnapshotMembers? snapshot = null, LogIndex upTo = default)
     {
         if (snapshot is not null)
         {
             _entries.Add((snapshot.Index, snapshot.Members));
             _onlyVoterBefore = snapshot.OnlyVoterEver;
         }
-        for (var index = log.First; index <= log.Last; index = index.Next)
+        for (var index = LogIndex.Max(log.First, upTo.Next); index <= log.Last; index = index.Next)
             Add(log[index]);
     }
 

@@ -54,11 +54,11 @@ public sealed partial class Node
         Note(_groups[taken.Group]);
     }
 
-    /// <summary>A snapshot that was begun here was not kept: a newer one was received meanwhile.</summary>
-    public void SnapshotGivenUp(SnapshotInfo begun)
+    /// <summary>A snapshot that was begun here was not kept: a newer one was received meanwhile, or there was no room for it; then it is due again later.</summary>
+    public void SnapshotGivenUp(SnapshotInfo begun, bool hadNoRoom)
     {
         ArgumentNullException.ThrowIfNull(begun);
-        _groups[begun.Group].SnapshotGivenUp();
+        _groups[begun.Group].SnapshotGivenUp(hadNoRoom);
     }
 
     /// <summary>Takes the next thing that a transfer wants of the disk.</summary>
@@ -87,6 +87,13 @@ public sealed partial class Node
         var group = _groups[work.Snapshot.Group];
         group.ChunkWritten(work, kept, now);
         Note(group);
+    }
+
+    /// <summary>A chunk that was received could not be written, for want of room: what there was of the snapshot is gone, and it has to come again.</summary>
+    public void ChunkRefused(SnapshotWork.Write work)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        _groups[work.Snapshot.Group].ChunkRefused(work);
     }
 
     /// <summary>
@@ -121,7 +128,7 @@ public sealed partial class Node
         var groups = segment.Groups.Where(_groups.ContainsKey).ToList();
         var holding = groups.Where(id => BytesAgain(_groups[id], segment) > _context.Options.RewriteBytesMax).ToList();
         if (isLong)
-            _due.UnionWith(holding.Where(id => _groups[id].EntriesBehindSnapshot > 0));
+            _due.UnionWith(holding.Where(id => _groups[id].EntriesBehindSnapshot > 0 && _groups[id].MayTakeSnapshot));
         if (holding.Count > 0)
             return false;
         _bytesAgain += groups.Where(id => !going.Contains(id)).Sum(id => BytesAgain(_groups[id], segment));

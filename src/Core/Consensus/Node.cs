@@ -36,6 +36,9 @@ public readonly record struct CommittedEntries(GroupId Group, ReadOnlyMemory<Ent
 ///       first sends it entries.
 ///   N4  Messages that are taken together belong to one round, which began when the first of them was asked for.
 ///   N5  A heartbeat is answered for a group only when the replica's term is on the disk (R2).
+///   N7  A replica that no leader has told since it began to live what is committed says so beside that: it stands by the leader all the
+///       same, so its answer counts for lease, reads and check-quorum, also while it is sent a snapshot. A node without the group says only
+///       this; it stands by nobody.
 /// </summary>
 public sealed partial class Node
 {

@@ -15,6 +15,7 @@ internal sealed class Progress(LogIndex next)
     private readonly Queue<(LogIndex Last, int Entries, long Bytes)> _inFlight = new();
     private bool _awaitsProbe;
     private LogIndex _commitSent;
+    private int _begunAnew;
 
     /// <summary>Up to here the follower durably has this leader's log.</summary>
     internal LogIndex Match { get; private set; }
@@ -117,7 +118,10 @@ internal sealed class Progress(LogIndex next)
     {
         var news = upTo > Match || itsCommit > CommitKnown || IsProbing;
         Match = LogIndex.Max(Match, upTo);
-        CommitKnown = LogIndex.Max(CommitKnown, itsCommit);
+        // A commit index falls only where the follower has begun anew, or this answer was overtaken: telling it once more settles both.
+        if (itsCommit < CommitKnown)
+            _commitSent = LogIndex.Min(_commitSent, itsCommit);
+        CommitKnown = itsCommit;
         if (IsProbing)
         {
             Probe();
@@ -157,10 +161,15 @@ internal sealed class Progress(LogIndex next)
     /// <summary>The transfer of this snapshot, begun where none is or an older one was.</summary>
     internal SnapshotTransfer TransferOf(SnapshotInfo snapshot)
     {
-        if (Transfer is null || !Transfer.Info.StandsFor(snapshot))
-            Transfer = new SnapshotTransfer(snapshot);
-        return Transfer;
+        if (Transfer is not null && Transfer.Info.StandsFor(snapshot))
+            return Transfer;
+        _begunAnew += Transfer is null ? 0 : 1;
+        return Transfer = new SnapshotTransfer(snapshot);
     }
+
+    /// <summary>So many times later than otherwise the next snapshot is due while this follower is sent one (L12).</summary>
+    internal int PatienceWithTransfer(RaftOptions options) =>
+        (int)Math.Min(options.SnapshotPatienceMax, (long)options.SnapshotPatience << Math.Min(_begunAnew, 30));
 
     /// <summary>A chunk was sent, or none may be sent now: what comes next comes with an answer or after a while.</summary>
     internal void AwaitTransfer(in Moment now, RaftOptions options)
@@ -184,6 +193,9 @@ internal sealed class Progress(LogIndex next)
     }
 
     internal void DropTransfer() => Transfer = null;
+
+    /// <summary>The follower has what was sent.</summary>
+    internal void CompleteTransfer() => (Transfer, _begunAnew) = (null, 0);
 
     private void Probe()
     {

@@ -16,12 +16,16 @@ namespace Watch.Core.Consensus;
 /// </summary>
 public sealed partial class RaftGroup
 {
+    /// <summary>Within an interval, a snapshot for which there was no room is tried again so often.</summary>
+    private const int SnapshotRetries = 10;
+
     private readonly Queue<SnapshotWork> _work = new();
     private SnapshotReceipt? _receipt;
     private LogBase? _base;
     private InstalledSnapshot? _installed;
     private long _bytesBehind;
     private long _bytesBegun;
+    private LogIndex _retryAt;
     private bool _isTaking;
 
     /// <summary>Its newest durable snapshot; null where there is none.</summary>
@@ -35,15 +39,17 @@ public sealed partial class RaftGroup
 
     internal LogIndex SnapshotIndex => Snapshot?.Index ?? LogIndex.None;
 
+    /// <summary>Whether a long log is a reason to take a snapshot now: not where a transfer would begin anew by it (L12), or there was no room just now.</summary>
+    internal bool MayTakeSnapshot => !_isTaking && _handedOut >= _retryAt && Leading is not { IsTransferring: true };
+
     /// <summary>Whether so much has come since the last snapshot that another one pays.</summary>
     internal bool IsDueForSnapshot
     {
         get
         {
-            // A transfer would begin anew: it gets a while, but not for ever.
-            if (_isTaking)
+            if (_isTaking || _handedOut < _retryAt)
                 return false;
-            var patience = Leading is { IsTransferring: true } ? Options.SnapshotPatience : 1;
+            var patience = Leading?.SnapshotPatience ?? 1;               // L12
             return EntriesBehindSnapshot >= Options.SnapshotEntries * patience || _bytesBehind >= Options.SnapshotBytes * patience;
         }
     }
@@ -68,8 +74,23 @@ public sealed partial class RaftGroup
         Forget();
     }
 
-    /// <summary>The snapshot that was begun here came to nothing: a newer one arrived meanwhile.</summary>
-    internal void SnapshotGivenUp() => _isTaking = false;
+    /// <summary>
+    /// The snapshot that was begun here came to nothing: a newer one arrived meanwhile, or there was no room for it. Then the next one waits
+    /// until a part of an interval has been written: by then there may be room, and trying costs as much as taking one.
+    /// </summary>
+    internal void SnapshotGivenUp(bool hadNoRoom)
+    {
+        _isTaking = false;
+        if (hadNoRoom)
+            _retryAt = _handedOut + Math.Max(1, Options.SnapshotEntries / SnapshotRetries);
+    }
+
+    /// <summary>A chunk that was received could not be kept. Whoever sends it is told when it sends it again that all are needed.</summary>
+    internal void ChunkRefused(SnapshotWork.Write work)
+    {
+        if (_receipt is { IsBusy: true } receipt && receipt.IsOf(work.From, work.Snapshot))
+            _receipt = null;
+    }
 
     /// <summary>Takes the next piece of work for the disk.</summary>
     internal bool TryTakeWork(out SnapshotWork work) => _work.TryDequeue(out work!);

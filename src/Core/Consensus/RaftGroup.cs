@@ -50,7 +50,7 @@ public sealed partial class RaftGroup
         (Id, Self, _log, _state, Context) = (id, self, log, state, context);
         Invariant.That(state.Term >= log.LastTerm, "R2: no entry is of a term that the replica has not seen");
         Snapshot = snapshot;
-        _members = new MembershipHistory(log, snapshot is null ? null : SnapshotMembers.Decode(snapshot.Members.Span));
+        _members = new MembershipHistory(log, snapshot is null ? null : SnapshotMembers.Decode(snapshot.Members.Span), snapshot?.Index ?? LogIndex.None);
         _role = new FollowerRole(this, NodeId.None, TimeSpan.MaxValue);
     }
 
@@ -69,7 +69,7 @@ public sealed partial class RaftGroup
             group._base = new LogBase(recovered.Snapshot!.Index, recovered.Snapshot.Term, Keeps: false);       // R14
         group._durable = group._taken = recovered.Log.Last;
         group._mayHavePromised = !group._members.NeverHadVoterBeside(self);
-        group._handedOut = group.Committed = recovered.Log.First.Previous;
+        group._handedOut = group.Committed = recovered.Snapshot?.Index ?? LogIndex.None;
         return group;
     }
 
@@ -112,7 +112,8 @@ public sealed partial class RaftGroup
 
     /// <summary>
     /// Whether a leader has verified its log since this replica began to live. Until then it does not know what is committed, and in a group
-    /// in which nothing happens nobody would tell it: it says to a heartbeat that it has reached nothing yet.
+    /// in which nothing happens nobody would tell it: so it says so to heartbeats (N7). A snapshot that is installed does not count: it may be
+    /// one that was sent to the replica's last life, and the leader believes of that one that it knew more.
     /// </summary>
     internal bool WasVerified { get; set; }
 

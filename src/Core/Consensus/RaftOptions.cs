@@ -48,6 +48,12 @@ public sealed record RaftOptions
     /// <summary>While a group's snapshot is sent to a follower, the next one is due so many times later: it would begin the transfer anew. Default 4.</summary>
     public int SnapshotPatience { get; init; } = 4;
 
+    /// <summary>
+    /// Each time a transfer had to begin anew with a newer snapshot, <see cref="SnapshotPatience"/> doubles for it, up to this. As much of the
+    /// log is in memory then: of the bytes by which a snapshot is due, so many times. Default 16.
+    /// </summary>
+    public int SnapshotPatienceMax { get; init; } = 16;
+
     /// <summary>Entries that stay in memory though a snapshot stands for them, at most: a follower that lacks no more needs no snapshot. Default 10,000.</summary>
     public int SnapshotTailEntries { get; init; } = 10_000;
 
@@ -86,6 +92,7 @@ public sealed record RaftOptions
         Require(SnapshotEntries > 0, nameof(SnapshotEntries), SnapshotEntries, "more than zero");
         Require(SnapshotBytes > 0, nameof(SnapshotBytes), SnapshotBytes, "more than zero");
         Require(SnapshotPatience > 0, nameof(SnapshotPatience), SnapshotPatience, "more than zero");
+        Require(SnapshotPatienceMax >= SnapshotPatience, nameof(SnapshotPatienceMax), SnapshotPatienceMax, $"at least {nameof(SnapshotPatience)}");
         Require(SnapshotTailEntries >= 0, nameof(SnapshotTailEntries), SnapshotTailEntries, "zero or more");
         Require(SnapshotTailBytes >= 0, nameof(SnapshotTailBytes), SnapshotTailBytes, "zero or more");
         Require(SnapshotTransfersMax > 0, nameof(SnapshotTransfersMax), SnapshotTransfersMax, "more than zero");

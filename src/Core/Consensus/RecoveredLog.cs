@@ -12,8 +12,10 @@ namespace Watch.Core.Consensus;
 public sealed record RecoveredGroup(RaftLog Log, HardState State, SnapshotInfo? Snapshot, bool LacksBase);
 
 /// <summary>All groups of a node as its snapshots and its write-ahead log hold them: the reader to open the data folder with.</summary>
-public sealed class RecoveredLog : ILogReader
+/// <param name="options">How much stays in memory of what snapshots stand for; the defaults where it is null.</param>
+public sealed class RecoveredLog(RaftOptions? options = null) : ILogReader
 {
+    private readonly RaftOptions _options = options ?? new RaftOptions();
     private readonly SortedDictionary<GroupId, GroupRecovery> _reading = [];
     private SortedDictionary<GroupId, RecoveredGroup>? _groups;
 
@@ -71,13 +73,15 @@ public sealed class RecoveredLog : ILogReader
         foreach (var (id, recovery) in _reading)
             groups.Add(id, recovery.Complete());
         _groups = groups;
+        // Each held its entries a second time.
+        _reading.Clear();
     }
 
     private GroupRecovery Of(GroupId group)
     {
         Invariant.That(_groups is null, "R1: all of a log is read before any of it is used");
         if (!_reading.TryGetValue(group, out var recovery))
-            _reading.Add(group, recovery = new GroupRecovery(group));
+            _reading.Add(group, recovery = new GroupRecovery(group, _options));
         return recovery;
     }
 }

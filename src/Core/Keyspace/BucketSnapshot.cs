@@ -20,7 +20,8 @@ namespace Watch.Core.Keyspace;
 /// <item>S3: what can be derived is not told. A change has no previous value, version or create revision: the reader finds them
 /// as the state had found them. A segment is told of with its first key; every remembered segment has a remembered key, since the
 /// last key to change in it is forgotten no earlier than the segment.</item>
-/// <item>S4: a piece costs what its bytes cost; the longest one is <see cref="PieceBytes"/> and one item.</item>
+/// <item>S4: a piece costs what its bytes cost, whatever changed since the beginning; the longest one is <see cref="PieceBytes"/> and one
+/// item. Only keys that are new since then are passed without being told of, each of them once.</item>
 /// </list>
 /// <para>
 /// While it is open, what compaction drops stays in memory, and each scope that changes for the first time is saved: so it should be
@@ -49,6 +50,7 @@ public sealed class BucketSnapshot : IDisposable
     private readonly List<Segment> _chain = [];
     private SnapshotSection? _section = SnapshotSection.Head;
     private Key _lastKey;
+    private Key _walked;
     private int _keys;
     private int _clients;
     private int _records;
@@ -113,6 +115,9 @@ public sealed class BucketSnapshot : IDisposable
         return true;
     }
 
+    /// <summary>How many keys the last piece of keys looked at: those that it tells of, one more, and new ones, each of them once (S4).</summary>
+    internal int Passed { get; private set; }
+
     /// <summary>Ends it, complete or not.</summary>
     public void Dispose()
     {
@@ -159,15 +164,19 @@ public sealed class BucketSnapshot : IDisposable
 
     private void WriteKeys(ref SnapshotPieceWriter piece)
     {
-        var behind = _keys == 0 ? KeyRange.All : KeyRange.All with { Start = Key.Wrap([.. _lastKey.Span, 0]) };
+        Passed = 0;
+        var behind = _walked.IsEmpty ? KeyRange.All : KeyRange.All with { Start = Key.Wrap([.. _walked.Span, 0]) };
         foreach (var key in _scopes.Walk(behind))
         {
-            if (key.DoneForSnapshot == _number)
-                continue;
-            while (_savedKeys.TryPeek(out var saved, out var text) && text < key.Text && piece.Length < _pieceBytes)
+            Passed++;
+            while (_savedKeys.TryPeek(out var saved, out var text) && text <= key.Text && piece.Length < _pieceBytes)
                 Write(ref piece, _savedKeys.Dequeue());
             if (piece.Length >= _pieceBytes)
                 return;
+            _walked = key.Text;
+            // Told of just now, or new.
+            if (key.DoneForSnapshot == _number)
+                continue;
             Write(ref piece, SavedOf(key));
             key.DoneForSnapshot = _number;
         }

@@ -17,6 +17,7 @@ public sealed class BucketSnapshotReader
     private Key _lastKey;
     private Revision _lastRevision;
     private LogIndex _lastResult;
+    private IEnumerator<bool>? _check;
     private bool _completed;
 
     /// <summary>Begins with no piece.</summary>
@@ -39,7 +40,7 @@ public sealed class BucketSnapshotReader
         if (reader.Byte() != 0 || reader.Byte() != 0 || reader.Int() != _pieces)
             throw reader.Malformed("its header is of another one");
         var isFirst = section == SnapshotSection.Head;
-        if (section is 0 or > SnapshotSection.Results || section < _section || isFirst != _head is null || _completed)
+        if (section is 0 or > SnapshotSection.Results || section < _section || isFirst != _head is null || _check is not null)
             throw reader.Malformed($"section {(int)section} does not come here");
 
         (_section, _pieces) = (section, _pieces + 1);
@@ -51,14 +52,46 @@ public sealed class BucketSnapshotReader
     /// <exception cref="MalformedSnapshotException">Pieces are missing, or are not of one state.</exception>
     public BucketState Complete()
     {
+        while (true)
+        {
+            if (TryComplete(int.MaxValue) is { } state)
+                return state;
+        }
+    }
+
+    /// <summary>
+    /// Does a part of what is left when all pieces were taken, and returns the state when that was all; null before. So a state with many
+    /// keys is completed with other work in between.
+    /// </summary>
+    /// <param name="scopesMax">How many keys and segments are looked at now, at most.</param>
+    /// <exception cref="MalformedSnapshotException">Pieces are missing, or are not of one state.</exception>
+    public BucketState? TryComplete(int scopesMax)
+    {
+        if (_completed)
+            throw new InvalidOperationException("The snapshot was completed.");
+        _check ??= BeginToComplete();
+        for (var each = 0; each < scopesMax; each++)
+        {
+            if (!_check.MoveNext())
+            {
+                _completed = true;
+                return _state;
+            }
+            if (!_check.Current)
+                throw new MalformedSnapshotException("The heads of scopes do not match what they contain.");
+        }
+        return null;
+    }
+
+    private IEnumerator<bool> BeginToComplete()
+    {
         if (_head is null || (_keys, _changes, _clients.Count, _results) != (_head.Keys, _head.Changes, _head.Clients, _head.Results) || _state.SegmentCount != _head.Segments)
             throw new MalformedSnapshotException($"The snapshot is not whole: of {_head}, {_pieces} pieces brought {_keys} keys, {_state.SegmentCount} segments, {_changes} changes, {_clients.Count} clients and {_results} results.");
-        if (_completed || (_lastRevision < _head.Revision && _head.Revision > _head.Compacted))
+        if (_lastRevision < _head.Revision && _head.Revision > _head.Compacted)
             throw new MalformedSnapshotException($"The history ends at revision {_lastRevision}, the state is of {_head.Revision}.");
-        if (_clients.Exists(client => client.Count == 0) || !_state.TryCompleteRestore())
-            throw new MalformedSnapshotException("The heads of scopes do not match what they contain.");
-        _completed = true;
-        return _state;
+        if (_clients.Exists(client => client.Count == 0))
+            throw new MalformedSnapshotException("A client without a result is told of.");
+        return _state.CompleteRestore().GetEnumerator();
     }
 
     private void ReadItem(ref SnapshotPieceReader reader, SnapshotSection section)
@@ -194,18 +227,10 @@ public sealed class BucketSnapshotReader
         var (number, index, stamp) = (reader.Natural(), reader.Index(), new LogTime(reader.Natural()));
         var status = (ApplyStatus)reader.Byte();
         var revision = reader.Revision();
-        var previous = reader.Flag() ? ReadPrevious(ref reader) : null;
-        var record = new ResultRecord(client, number, index, stamp, status, revision, previous);
-        if (status > ApplyStatus.ConditionFailed || number < client.AnsweredBelow || index <= _lastResult || index > _head!.Applied || !_state.Results.TryRestore(record))
+        var record = new ResultRecord(client, number, index, stamp, status, revision, (ulong)reader.Long());
+        if (status > ApplyStatus.ConditionFailed || revision > _head!.Revision || (status == ApplyStatus.Applied && revision == Revision.None) || number < client.AnsweredBelow || index <= _lastResult || index > _head.Applied || !_state.Results.TryRestore(record))
             throw reader.Malformed($"the result of write {client.Id}/{number} at index {index} can't be");
         (_lastResult, _results) = (index, _results + 1);
-    }
-
-    private static KeyValue ReadPrevious(ref SnapshotPieceReader reader)
-    {
-        var key = Key.Of(reader.Bytes());
-        var (create, mod, version) = (reader.Revision(), reader.Revision(), reader.Natural());
-        return new KeyValue(key, reader.Bytes().ToArray(), create, mod, version);
     }
 
     private Revision HeadRevision(ref SnapshotPieceReader reader)

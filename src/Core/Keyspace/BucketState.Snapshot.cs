@@ -99,30 +99,33 @@ public sealed partial class BucketState
 
     /// <summary>
     /// Checks the heads against what is there, and lists the scopes of which only the head is left, oldest first, as the compactions
-    /// that emptied them had; false where a head can't be.
+    /// that emptied them had: one scope at a time, so that whoever calls may do other work in between. False where a head can't be; then
+    /// that was all.
     /// </summary>
-    internal bool TryCompleteRestore()
+    internal IEnumerable<bool> CompleteRestore()
     {
-        var empty = new List<ScopeEntry>();
+        var empty = new PriorityQueue<ScopeEntry, (Revision, int)>();
         foreach (var key in _scopes.Walk(KeyRange.All))
         {
-            if (key.Newest is null ? key.Head > Compacted : key.Head != key.Newest.Revision)
-                return false;
-            if (key.IsEmpty)
-                empty.Add(key);
+            var isRight = key.Newest is null ? key.Head <= Compacted : key.Head == key.Newest.Revision;
+            if (isRight && key.IsEmpty)
+                empty.Enqueue(key, (key.Head, empty.Count));
+            yield return isRight;
         }
 
         foreach (var segment in _scopes.Segments)
         {
             var last = segment.ChangeCount == 0 ? default(Revision?) : _log.ByOrdinal(segment.Ordinal(segment.ChangeCount - 1)).Revision;
-            if (last is { } revision ? segment.Head != revision : segment.Head > Compacted)
-                return false;
-            if (segment.IsEmpty)
-                empty.Add(segment);
+            var isRight = last is { } revision ? segment.Head == revision : segment.Head <= Compacted;
+            if (isRight && segment.IsEmpty)
+                empty.Enqueue(segment, (segment.Head, empty.Count));
+            yield return isRight;
         }
 
-        foreach (var scope in empty.OrderBy(scope => scope.Head))
+        while (empty.TryDequeue(out var scope, out _))
+        {
             _forgettable.Enqueue((scope, scope.Head));
-        return true;
+            yield return true;
+        }
     }
 }

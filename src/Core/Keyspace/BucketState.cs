@@ -168,15 +168,34 @@ public sealed partial class BucketState
 
     private Outcome WriteOnce(WriteCommand write, in WriteId id, AppliedAt at, IWatchedScopes watched)
     {
-        // What the first copy changed was published then, or is repaired from history: a repeated answer carries no changes.
-        if (_results.TryFind(id, out var known))
-            return new Outcome(known.Status, known.Revision, known.Previous, null, []) { Index = known.Index };
-        if (_results.MayBeForgotten(id, at.Index))
+        var isKnown = _results.TryFind(id, out var known);
+        if (!isKnown && _results.MayBeForgotten(id, at.Index))
             return new Outcome(ApplyStatus.Unknown, Revision, null, null, []) { Index = at.Index };
 
+        var fingerprint = WriteFingerprint.Of(write);
+        if (isKnown)
+            return _rules.IsSameWrite(fingerprint, known!.Fingerprint)
+                ? Again(write, known)
+                : new Outcome(ApplyStatus.IdTaken, Revision, null, null, []) { Index = at.Index };
+
         var outcome = Write(write, at, watched);
-        _results.Add(id, at, outcome.Status, outcome.Revision, outcome.Previous);
+        _results.Add(id, at, outcome.Status, outcome.Revision, fingerprint);
         return outcome;
+    }
+
+    // What the first copy changed was published then, or is repaired from history: a repeated answer carries no changes.
+    private Outcome Again(WriteCommand write, ResultRecord known)
+    {
+        // The key before the write: by K3 and K5, of a version that is still there it is the right one, and that none is there says
+        // something from the compaction point on.
+        var before = known.Status == ApplyStatus.Applied ? known.Revision.Previous : known.Revision;
+        var version = known.Status == ApplyStatus.Unchanged ? null : _scopes.FindKey(write.Key)?.At(before);
+        var isKnown = known.Status == ApplyStatus.Unchanged || version is not null || _rules.TellsAbsence(before, Compacted);
+        return new Outcome(known.Status, known.Revision, version is null ? null : Item(version, keysOnly: false), null, [])
+        {
+            Index = known.Index,
+            PreviousCompacted = !isKnown,
+        };
     }
 
     private Outcome Write(WriteCommand write, AppliedAt at, IWatchedScopes watched)

@@ -14,6 +14,12 @@ internal class KeyspaceRules
     /// <summary>Whether the outcome of a write of this age may have been evicted (T4).</summary>
     internal virtual bool IsForgotten(LogIndex seen, LogIndex horizon) => seen < horizon;
 
+    /// <summary>Whether a write is the one that had the id before (T7).</summary>
+    internal virtual bool IsSameWrite(ulong fingerprint, ulong before) => fingerprint == before;
+
+    /// <summary>Whether history tells that a key did not exist at a revision, and not only that compaction took it (T1).</summary>
+    internal virtual bool TellsAbsence(Revision at, Revision compacted) => at >= compacted;
+
     /// <summary>Whether what a snapshot still has to tell of is saved before it changes (S1).</summary>
     internal virtual bool SavesForSnapshots => true;
 

@@ -16,6 +16,9 @@ public enum ApplyStatus : byte
     /// It changed nothing now; whether it did before nobody can say any more: its result is forgotten, or its client had given it up.
     /// </summary>
     Unknown = 3,
+
+    /// <summary>It changed nothing: another write had its id before.</summary>
+    IdTaken = 4,
 }
 
 /// <summary>The answer to a command.</summary>
@@ -32,6 +35,11 @@ public readonly record struct Outcome(
 {
     /// <summary>Where it was applied: for a repeated write, where it was applied first.</summary>
     public LogIndex Index { get; init; }
+
+    /// <summary>
+    /// Of a repeated write: the key before it may have existed, but history has been compacted past it, so <see cref="Previous"/> is null.
+    /// </summary>
+    public bool PreviousCompacted { get; init; }
 }
 
 /// <summary>One link of a scope's chain: the commit that carries it is the first change of the scope after this revision.</summary>

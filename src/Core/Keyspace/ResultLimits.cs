@@ -4,6 +4,7 @@ namespace Watch.Core.Keyspace;
 /// How many results a bucket remembers for retries, and how long. What they evict is replicated state, so they have to be equal on
 /// all replicas: they are constants of this version, not settings.
 /// </summary>
+/// <remarks>They count results and no bytes: a result takes some 250 bytes of memory however large the values are, 64 MiB at most in all.</remarks>
 internal sealed record ResultLimits
 {
     internal static readonly ResultLimits Standard = new();
@@ -13,9 +14,6 @@ internal sealed record ResultLimits
 
     /// <summary>Results of one client; past it, the client loses its oldest one, and nobody else anything.</summary>
     internal int ResultsPerClientMax { get; init; } = 1 << 17;
-
-    /// <summary>Bytes of all results together: <see cref="ResultRecord.FixedBytes"/> each, and the key and value before the write.</summary>
-    internal long BytesMax { get; init; } = 128 << 20;
 
     /// <summary>
     /// How long a result is kept where no other limit is reached, in log time. A client asks for a fresh index when its own is a

@@ -16,7 +16,9 @@ namespace Watch.Core.Keyspace;
 /// tells the writes that are older than what was evicted.
 /// </para>
 /// <list type="bullet">
-/// <item>T1: a write whose result is here is answered with it, word for word, and changes nothing.</item>
+/// <item>T1: a write whose result is here is answered with it and changes nothing. Status, revision and index are the result's. The key
+/// before the write is not kept here: history has it (<see cref="BucketState"/>), and where compaction took it, the answer says so. So a
+/// result is small, whatever others write, and the bounds are counts.</item>
 /// <item>T2: a result leaves in one of two ways. Its client said that it has no more use for it: then the number lies below the
 /// client's mark. Or it is evicted: then a horizon moves to the index at which it was applied: the client's own if the client had
 /// too many, else the bucket's.</item>
@@ -28,6 +30,8 @@ namespace Watch.Core.Keyspace;
 /// <item>T5: a write that claims to have seen its own index or a later one was not sent to this log, and is refused, too.</item>
 /// <item>T6: eviction goes by index, oldest first: when a result is older than the span in log time, or a limit is passed. The result
 /// just made is never evicted.</item>
+/// <item>T7: an id belongs to one write. A result keeps the fingerprint of its write (<see cref="WriteFingerprint"/>); another write
+/// that comes with the same id is refused as such, and not told the first one's answer.</item>
 /// </list>
 /// <para>
 /// The table is rebuilt from the log, or comes with a snapshot (without it a retry that crosses the snapshot would take effect
@@ -46,8 +50,6 @@ internal sealed class ResultTable(ResultLimits limits, KeyspaceRules rules)
 
     public int ClientCount => _clients.Count;
 
-    public long Bytes { get; private set; }
-
     public ResultRecord? Oldest { get; private set; }
 
     private ResultRecord? Newest { get; set; }
@@ -62,11 +64,11 @@ internal sealed class ResultTable(ResultLimits limits, KeyspaceRules rules)
         || (_clients.TryGetValue(id.Client, out var client) && (rules.IsAnswered(id.Number, client.AnsweredBelow) || rules.IsForgotten(id.Seen, client.Horizon)));
 
     /// <summary>Remembers the answer to a write that has none here.</summary>
-    public void Add(in WriteId id, AppliedAt at, ApplyStatus status, Revision revision, KeyValue? previous)
+    public void Add(in WriteId id, AppliedAt at, ApplyStatus status, Revision revision, ulong fingerprint)
     {
         if (!_clients.TryGetValue(id.Client, out var client))
             _clients.Add(id.Client, client = new ResultClient(id.Client));
-        Add(new ResultRecord(client, id.Number, at.Index, at.Stamp, status, revision, previous));
+        Add(new ResultRecord(client, id.Number, at.Index, at.Stamp, status, revision, fingerprint));
         RaiseMark(client, id.OldestOpen);
         while (client.Count > limits.ResultsPerClientMax && client.Oldest != Newest)
         {
@@ -74,7 +76,7 @@ internal sealed class ResultTable(ResultLimits limits, KeyspaceRules rules)
             Remove(client.Oldest);
         }
 
-        while ((Count > limits.ResultsMax || Bytes > limits.BytesMax) && Oldest != Newest)
+        while (Count > limits.ResultsMax && Oldest != Newest)
             EvictOldest();
     }
 
@@ -136,7 +138,6 @@ internal sealed class ResultTable(ResultLimits limits, KeyspaceRules rules)
     private void Add(ResultRecord record)
     {
         Invariant.That(_records.TryAdd(record.Key, record), "T1: a write has one result");
-        Bytes += record.Bytes;
         record.Older = Newest;
         if (Newest is null)
             Oldest = record;
@@ -149,7 +150,6 @@ internal sealed class ResultTable(ResultLimits limits, KeyspaceRules rules)
     private void Remove(ResultRecord record)
     {
         _records.Remove(record.Key);
-        Bytes -= record.Bytes;
         if (record.Older is null)
             Oldest = record.Newer;
         else
@@ -252,11 +252,8 @@ internal sealed class ResultClient(ClientId id)
 }
 
 /// <summary>The answer to one numbered write, in two lists by index: that of all results and that of its client's.</summary>
-internal sealed class ResultRecord(ResultClient client, long number, LogIndex index, LogTime stamp, ApplyStatus status, Revision revision, KeyValue? previous)
+internal sealed class ResultRecord(ResultClient client, long number, LogIndex index, LogTime stamp, ApplyStatus status, Revision revision, ulong fingerprint)
 {
-    /// <summary>Counted for a result beside the key and value before the write: its record and its places in the indexes.</summary>
-    public const int FixedBytes = 256;
-
     public ResultClient Client { get; } = client;
 
     public long Number { get; } = number;
@@ -270,11 +267,10 @@ internal sealed class ResultRecord(ResultClient client, long number, LogIndex in
 
     public Revision Revision { get; } = revision;
 
-    public KeyValue? Previous { get; } = previous;
+    /// <summary>That of the write (T7).</summary>
+    public ulong Fingerprint { get; } = fingerprint;
 
     public (ClientId Client, long Number) Key => (Client.Id, Number);
-
-    public long Bytes => FixedBytes + (Previous is null ? 0 : Previous.Key.Length + (long)Previous.Value.Length);
 
     public ResultRecord? Older { get; set; }
 
@@ -291,13 +287,6 @@ internal sealed class ResultRecord(ResultClient client, long number, LogIndex in
         digest.Add(Stamp.Value);
         digest.Add((long)Status);
         digest.Add(Revision.Value);
-        digest.Add(Previous is null ? 0 : 1);
-        if (Previous is not { } previous)
-            return;
-        digest.Add(previous.Key.Span);
-        digest.Add(previous.Value.Span);
-        digest.Add(previous.CreateRevision.Value);
-        digest.Add(previous.ModRevision.Value);
-        digest.Add(previous.Version);
+        digest.Add((long)Fingerprint);
     }
 }

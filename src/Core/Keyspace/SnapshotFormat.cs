@@ -43,14 +43,13 @@ public sealed class MalformedSnapshotException(string message) : Exception(messa
 /// <summary>Numbers and lengths that writer and reader agree on.</summary>
 internal static class SnapshotFormat
 {
-    public const byte Version = 1;
+    public const byte Version = 2;
     public const int PieceHeaderBytes = 1 + 1 + 2 + 4;
     public const int HeadBytes = 5 * 8 + 5 * 4;
     public const int VersionBytes = 4 * 8 + 4;
     public const int ChangeBytes = 1 + 8 + 8 + 4 + 4;
     public const int ClientBytes = 16 + 8 + 8;
-    public const int ResultBytes = 4 + 4 * 8 + 1 + 1;
-    public const int PreviousBytes = 3 * 8 + 4 + 4;
+    public const int ResultBytes = 4 + 3 * 8 + 1 + 2 * 8;
 }
 
 /// <summary>Writes the items of one piece, each at once: little-endian numbers, bytes behind their length in 32 bits.</summary>
@@ -126,22 +125,14 @@ internal ref struct SnapshotPieceWriter(IBufferWriter<byte> target)
 
     public void Result(ResultRecord record)
     {
-        var previous = record.Previous;
-        Take(SnapshotFormat.ResultBytes + (previous is null ? 0 : SnapshotFormat.PreviousBytes + previous.Key.Length + previous.Value.Length));
+        Take(SnapshotFormat.ResultBytes);
         Int(record.Client.SnapshotPlace);
         Long(record.Number);
         Long(record.Index.Value);
         Long(record.Stamp.Value);
         Byte((byte)record.Status);
         Long(record.Revision.Value);
-        Byte(previous is null ? (byte)0 : (byte)1);
-        if (previous is null)
-            return;
-        Bytes(previous.Key.Span);
-        Long(previous.CreateRevision.Value);
-        Long(previous.ModRevision.Value);
-        Long(previous.Version);
-        Bytes(previous.Value.Span);
+        Long((long)record.Fingerprint);
     }
 
     private void Take(int bytes)

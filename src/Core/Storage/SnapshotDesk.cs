@@ -33,9 +33,32 @@ public sealed class SnapshotDesk(SnapshotStore store) : IDisposable
     /// Writes a chunk that was received: the first one begins the file, with the last one the snapshot is durable.
     /// </summary>
     /// <returns>With the last chunk: whether it is the group's newest now.</returns>
+    /// <exception cref="SnapshotHasNoRoomException">The disk is full; what there was of the snapshot is given up.</exception>
     public bool Write(SnapshotInfo snapshot, int chunk, bool isLast, ReadOnlySpan<byte> content)
     {
         ArgumentNullException.ThrowIfNull(snapshot);
+        try
+        {
+            return WriteTo(snapshot, chunk, isLast, content);
+        }
+        catch (SnapshotHasNoRoomException)
+        {
+            _incoming.Remove(snapshot.Group);
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _outgoing?.Dispose();
+        foreach (var writer in _incoming.Values)
+            writer.Dispose();
+        _incoming.Clear();
+    }
+
+    private bool WriteTo(SnapshotInfo snapshot, int chunk, bool isLast, ReadOnlySpan<byte> content)
+    {
         if (chunk == 0)
         {
             _incoming.GetValueOrDefault(snapshot.Group)?.Dispose();
@@ -49,14 +72,5 @@ public sealed class SnapshotDesk(SnapshotStore store) : IDisposable
             return false;
         _incoming.Remove(snapshot.Group);
         return writer.Complete();
-    }
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        _outgoing?.Dispose();
-        foreach (var writer in _incoming.Values)
-            writer.Dispose();
-        _incoming.Clear();
     }
 }

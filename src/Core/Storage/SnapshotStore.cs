@@ -5,8 +5,8 @@ namespace Watch.Core.Storage;
 ///
 ///   S1  A snapshot is written under another name, made durable, and only then renamed; the folder is synced before anything relies on it.
 ///       So a snapshot that has its name is whole, and damage to it stops the node.
-///   S2  The one before it is deleted only after that, and never is a newer one replaced by an older one. After a crash there may be two;
-///       the newer one counts.
+///   S2  The one before it goes only after that, and never is a newer one replaced by an older one. After a crash there may be two;
+///       the newer one counts. It goes in steps (<see cref="StepLeaving"/>), so that nothing waits for long.
 ///   S3  What never got its name proves nothing and is deleted.
 ///
 /// A snapshot is written by <see cref="SnapshotWriter"/> while the log is written, too: one piece, then some of the log, then the next.
@@ -23,11 +23,19 @@ public sealed class SnapshotStore
     private readonly string _folder;
     private readonly NodeId _node;
     private readonly SortedDictionary<GroupId, SnapshotInfo> _newest = [];
+    private readonly LeavingFiles _leaving;
 
-    private SnapshotStore(IFileSystem fs, string folder, NodeId node) => (_fs, _folder, _node) = (fs, folder, node);
+    private SnapshotStore(IFileSystem fs, string folder, NodeId node)
+    {
+        (_fs, _folder, _node) = (fs, folder, node);
+        _leaving = new LeavingFiles(fs, folder);
+    }
 
     /// <summary>The newest snapshot of every group that has one.</summary>
     public IReadOnlyDictionary<GroupId, SnapshotInfo> Newest => _newest;
+
+    /// <summary>Whether files that nothing needs any more are still there: time for <see cref="StepLeaving"/>.</summary>
+    public bool HasLeaving => _leaving.Any;
 
     /// <summary>
     /// Reads what a folder holds and changes nothing: the headers are verified here, the chunks when they are read.
@@ -69,12 +77,26 @@ public sealed class SnapshotStore
     /// <summary>Begins a snapshot; another one under way of the same group and the same origin is given up by this.</summary>
     /// <param name="info">What it will stand for.</param>
     /// <param name="received">Whether another node sends it.</param>
+    /// <exception cref="SnapshotHasNoRoomException">The disk is full; nothing was begun.</exception>
     public SnapshotWriter Begin(SnapshotInfo info, bool received)
     {
         ArgumentNullException.ThrowIfNull(info);
         var path = $"{_folder}/{info.Group.Value}{(received ? Received : Taken)}";
-        return new SnapshotWriter(this, _node, info, path, _fs.Create(path));
+        if (_fs.FileExists(path))
+            _leaving.Add(path);
+        try
+        {
+            // The header's part of it is told by the writer itself.
+            return new SnapshotWriter(this, _node, info, path, _fs.Create(path));
+        }
+        catch (DiskFullException full)
+        {
+            throw new SnapshotHasNoRoomException(path, full);
+        }
     }
+
+    /// <summary>Does one bounded piece of the work of deleting files that nothing needs any more; whether there was any.</summary>
+    public bool StepLeaving() => _leaving.Step();
 
     /// <summary>Opens the newest snapshot of a group; null where it has none, or where that one stands for something else.</summary>
     public SnapshotReader? Read(SnapshotInfo info)
@@ -93,14 +115,22 @@ public sealed class SnapshotStore
         var before = _newest.GetValueOrDefault(info.Group);
         if (before is not null && before.Index >= info.Index)
         {
-            _fs.Delete(written.Path);
+            _leaving.Add(written.Path);
             return false;
         }
         _fs.Rename(written.Path, FileOf(info.Group, info.Index));
         _fs.SyncFolder(_folder);
+        _leaving.Named();
         _newest[info.Group] = info;
         if (before is not null)
-            _fs.Delete(FileOf(before.Group, before.Index));
+            _leaving.Add(FileOf(before.Group, before.Index));
         return true;
+    }
+
+    /// <summary>What was begun comes to nothing: its room is given back.</summary>
+    internal void GiveUp(string path)
+    {
+        if (_fs.FileExists(path))
+            _leaving.Add(path);
     }
 }

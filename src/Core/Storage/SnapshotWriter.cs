@@ -33,6 +33,7 @@ public sealed class SnapshotWriter : IDisposable
 
     /// <summary>Writes the next chunk and makes it durable.</summary>
     /// <param name="content">1 to <see cref="ChunkBytesMax"/> bytes.</param>
+    /// <exception cref="SnapshotHasNoRoomException">The disk is full; the snapshot is given up, and its room with it.</exception>
     public void Write(ReadOnlySpan<byte> content)
     {
         Invariant.That(!_closed && content.Length is > 0 and <= ChunkBytesMax, "S1: a chunk has content, and not too much");
@@ -50,6 +51,7 @@ public sealed class SnapshotWriter : IDisposable
     /// Completes the snapshot: from here on it is durable and the group's newest, and the one before it is gone. False where the store has
     /// a newer one by now; then this one is thrown away.
     /// </summary>
+    /// <exception cref="SnapshotHasNoRoomException">The disk is full; the snapshot is given up, and its room with it.</exception>
     public bool Complete()
     {
         Invariant.That(!_closed, "S1: a snapshot is completed once");
@@ -57,6 +59,15 @@ public sealed class SnapshotWriter : IDisposable
         _file.Sync();
         Close();
         return _store.Adopt(this);
+    }
+
+    /// <summary>Gives the file up, and its room with it.</summary>
+    public void GiveUp()
+    {
+        if (_closed)
+            return;
+        Close();
+        _store.GiveUp(Path);
     }
 
     /// <summary>Gives the file up unless it was completed; it stays behind without a name until the folder is opened again or the group's next snapshot.</summary>
@@ -69,9 +80,21 @@ public sealed class SnapshotWriter : IDisposable
         _closed = true;
     }
 
+    /// <summary>
+    /// Where there is no room, nothing that counts has been touched: so that is no reason for the node to stop. A sync that fails is, for
+    /// whatever reason: nobody knows then what the disk holds, the log's pages included.
+    /// </summary>
     private void Put(ReadOnlySpan<byte> bytes)
     {
-        _file.Write(_length, bytes);
+        try
+        {
+            _file.Write(_length, bytes);
+        }
+        catch (DiskFullException full)
+        {
+            GiveUp();
+            throw new SnapshotHasNoRoomException(Path, full);
+        }
         _length += bytes.Length;
     }
 }

@@ -90,3 +90,24 @@ public sealed class LogFailedException(string file, Exception inner) : StorageEx
     /// <summary>The file.</summary>
     public string File { get; } = file;
 }
+
+/// <summary>
+/// A disk has no room for what was to be written (of whatever was written in part, nothing counts). Thrown by file systems, in place of
+/// the <see cref="IOException"/> that says no more than its text.
+/// </summary>
+public sealed class DiskFullException(string file, Exception? inner = null) : IOException($"No room is left on the disk of '{file}'.", inner)
+{
+    /// <summary>The file that was written to.</summary>
+    public string File { get; } = file;
+}
+
+/// <summary>
+/// The disk has no room for a snapshot. Nothing is lost by that: the log goes on from the one before, and another one is tried later. The
+/// node goes on.
+/// </summary>
+public sealed class SnapshotHasNoRoomException(string file, Exception inner) : StorageException(
+    "snapshot-has-no-room", $"There is no room for the snapshot '{file}': {inner.Message}", inner)
+{
+    /// <summary>The file.</summary>
+    public string File { get; } = file;
+}

@@ -31,6 +31,7 @@ public sealed class WriteAheadLog : IDisposable
     private readonly LogOptions _options;
     private readonly uint _seed;
     private readonly LogBatch _empty = new();
+    private readonly LeavingFiles _leaving;
     private LogUse _use = new();
     private IFile _file;
     private string _path;
@@ -45,6 +46,7 @@ public sealed class WriteAheadLog : IDisposable
     {
         (_fs, _folder, _node, _options, _path, _file) = (fs, folder, node, options, path, file);
         _seed = LogFormat.ChecksumSeed(node);
+        _leaving = new LeavingFiles(fs, folder);
     }
 
     /// <summary>Where the next batch will be written.</summary>
@@ -179,7 +181,8 @@ public sealed class WriteAheadLog : IDisposable
     }
 
     /// <summary>
-    /// Deletes the segments before one, oldest first. A batch that says so (<see cref="LogBatch.AddFirst"/>) must have been synced (W6).
+    /// Takes the names from the segments before one, oldest first; the files go in steps (<see cref="StepLeaving"/>). A batch that says so
+    /// (<see cref="LogBatch.AddFirst"/>) must have been synced (W6).
     /// </summary>
     public void RetireBelow(long segment)
     {
@@ -188,6 +191,23 @@ public sealed class WriteAheadLog : IDisposable
         try
         {
             DeleteBelow(segment);
+        }
+        catch (Exception e)
+        {
+            throw Fail(e);
+        }
+    }
+
+    /// <summary>Whether files of retired segments are still there: time for <see cref="StepLeaving"/>.</summary>
+    public bool HasLeaving => _leaving.Any;
+
+    /// <summary>Does one bounded piece of the work of deleting retired segments; whether there was any.</summary>
+    public bool StepLeaving()
+    {
+        ThrowIfFailed();
+        try
+        {
+            return _leaving.Step();
         }
         catch (Exception e)
         {
@@ -217,6 +237,10 @@ public sealed class WriteAheadLog : IDisposable
         SyncFile();
         _fs.SyncFolder(_folder);
         DeleteBelow(Math.Min(scan.FirstKept, _number));
+        while (_leaving.Step())
+        {
+            // Nobody waits yet.
+        }
     }
 
     private void DeleteBelow(long segment)
@@ -227,8 +251,9 @@ public sealed class WriteAheadLog : IDisposable
             long length;
             using (var file = _fs.Open(path))
                 length = file.Length;
-            _fs.Delete(path);
+            _leaving.Add(path);
             _fs.SyncFolder(_folder);
+            _leaving.Named();
             _use.Remove(number);
             Begin += length;
         }

@@ -138,7 +138,11 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, Buc
 
     private CommandOutcome ToOutcome(Outcome outcome)
     {
-        var result = new WriteResult((WriteStatus)(int)outcome.Status, outcome.Revision, outcome.Previous) { Index = outcome.Index };
+        var result = new WriteResult((WriteStatus)(int)outcome.Status, outcome.Revision, outcome.Previous)
+        {
+            Index = outcome.Index,
+            PreviousCompacted = outcome.PreviousCompacted,
+        };
         if (outcome.Links.Count == 0)
             return new CommandOutcome(result, [], []);
 

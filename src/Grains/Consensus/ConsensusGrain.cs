@@ -27,6 +27,11 @@ internal sealed record Proposal([property: Id(0)] ReadOnlyMemory<byte> Command);
 /// the batches are small when there is little to do and large when there is much. It has no authority: the order is the log's. A batch
 /// of numbered writes that is lost goes to the next leader.
 /// </summary>
+/// <remarks>
+/// A write that the bucket refuses because it does not remember its time took no effect in the entry that was refused. It may have in
+/// another one: of another sending of the same id. Only where this grain can say that there was no other, by itself, does it say
+/// <see cref="WriteStatus.TooOld"/>: then the caller needs to know of its own sendings only.
+/// </remarks>
 [GrainType("watch.consensus")]
 [StatelessWorker(1, false)]
 [Reentrant]
@@ -85,10 +90,21 @@ internal sealed class ConsensusGrain(LeaderLocator leaders, IOptions<WatchSiloOp
         try
         {
             var request = new ProposeRequest(_bucket, [.. batch.Select(each => each.Command)]);
-            var reply = await leaders.WriteAsync(_bucket, leader => leader.Propose(request), mayRepeat: batch.TrueForAll(each => CommandCodec.IsNumbered(each.Command.Span)));
+            var arrived = 0;
+            var reply = await leaders.WriteAsync(_bucket, ProposeAsync, mayRepeat: batch.TrueForAll(each => CommandCodec.IsNumbered(each.Command.Span)));
             Invariant.That(reply.Outcomes.Length == batch.Count, "a batch has one outcome per write");
             for (var at = 0; at < batch.Count; at++)
-                batch[at].Outcome.TrySetResult(reply.Outcomes[at]);
+                batch[at].Answer(reply.Outcomes[at], isOnlySending: arrived == 1);
+
+            // Whatever is not refused may be in a log: the one that is answered, and those that were lost before it.
+            async Task<ProposeReply> ProposeAsync(IReplicaService leader)
+            {
+                arrived++;
+                var said = await leader.Propose(request);
+                if (said.Refusal is not null)
+                    arrived--;
+                return said;
+            }
         }
         catch (Exception error)
         {
@@ -107,5 +123,15 @@ internal sealed class ConsensusGrain(LeaderLocator leaders, IOptions<WatchSiloOp
         public ReadOnlyMemory<byte> Command { get; } = command;
 
         public TaskCompletionSource<CommandOutcome> Outcome { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public void Answer(CommandOutcome outcome, bool isOnlySending)
+        {
+            if (outcome.Result.Status == WriteStatus.IdTaken)
+                Outcome.TrySetException(new WatchException(WatchErrorCode.InvalidOption, "The write's id was given to another write before: an id belongs to one operation, key, value and condition. Nothing was changed."));
+            else if (outcome.Result.Status == WriteStatus.Unknown && isOnlySending)
+                Outcome.TrySetResult(outcome with { Result = outcome.Result with { Status = WriteStatus.TooOld } });
+            else
+                Outcome.TrySetResult(outcome);
+        }
     }
 }

@@ -32,7 +32,10 @@ internal sealed partial class NodeStorage(
     public DataFolder Folder => _folder ?? throw new InvalidOperationException("The data folder is not open.");
 
     /// <summary>What its log held when it was opened.</summary>
-    public RecoveredLog Recovered { get; } = new();
+    public RecoveredLog Recovered { get; } = new(RaftOf(options.Value));
+
+    /// <summary>Times and limits of consensus, as this silo's options have them.</summary>
+    public RaftOptions Raft { get; } = RaftOf(options.Value);
 
     /// <summary>Where disk work is done.</summary>
     public IDiskWorker Disk => disk;
@@ -47,6 +50,17 @@ internal sealed partial class NodeStorage(
 
     /// <summary>Names what has to have ended before the folder is closed.</summary>
     public void CloseAfter(Func<Task> stopWriting) => _stopWriting = stopWriting;
+
+    private static RaftOptions RaftOf(WatchSiloOptions options)
+    {
+        var standard = new RaftOptions();
+        return standard with
+        {
+            SnapshotEntries = options.SnapshotEntries,
+            SnapshotBytes = options.SnapshotBytes,
+            SnapshotTailEntries = Math.Min(standard.SnapshotTailEntries, options.SnapshotEntries / 10),
+        };
+    }
 
     public void Participate(ISiloLifecycle observer) =>
         observer.Subscribe(nameof(NodeStorage), ServiceLifecycleStage.RuntimeStorageServices, OpenAsync, CloseAsync);

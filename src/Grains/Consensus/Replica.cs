@@ -87,13 +87,7 @@ internal sealed partial class Replica
         _random = random;
         _options = options.Value;
         _logger = logger;
-        var standard = new RaftOptions();
-        _raft = standard with
-        {
-            SnapshotEntries = _options.SnapshotEntries,
-            SnapshotBytes = _options.SnapshotBytes,
-            SnapshotTailEntries = Math.Min(standard.SnapshotTailEntries, _options.SnapshotEntries / 10),
-        };
+        _raft = storage.Raft;
         storage.CloseAfter(StopAsync);
     }
 

@@ -10,7 +10,12 @@ namespace Watch.Grains.Consensus;
 
 /// <summary>
 /// Takes snapshots of this node's groups, gives up the log behind them, and reads and writes the chunks of snapshots that are transferred:
-/// one small piece of disk work per call, between the log's batches, so that writes go on. Called by the replica's one loop.
+/// one small piece of work per call, between the log's batches, so that writes go on. Called by the replica's one loop.
+///
+///   K1  A piece of work is bounded by what it touches: some 256 KiB of a state or one item, <see cref="ScopesPerStep"/> scopes of a state that
+///       arrived, 8 MiB of a file that goes. Only what begins a snapshot takes the results as they are, all at once.
+///   K2  Where the disk has no room for a snapshot, that snapshot is given up and tried again later. Nothing that was acknowledged depends on
+///       it: the log has it. Any other error of the disk stops the node, as those of the log do.
 /// </summary>
 /// <param name="node">The node's state machine.</param>
 /// <param name="folder">The node's data folder; only the disk worker touches its files.</param>
@@ -22,16 +27,21 @@ namespace Watch.Grains.Consensus;
 internal sealed partial class SnapshotKeeper(
     Node node, DataFolder folder, IDiskWorker disk, Func<Moment> clock, Func<GroupId, BucketReplica> bucketOf, KeyspaceRules rules, ILogger logger)
 {
+    /// <summary>So many keys and segments of a state that arrived are looked at in one piece of work: some milliseconds.</summary>
+    private const int ScopesPerStep = 8192;
+
     private readonly SnapshotDesk _desk = new(folder.Snapshots);
     private readonly LogBatch _batch = new();
     private readonly ArrayBufferWriter<byte> _piece = new();
     private readonly Dictionary<GroupId, BucketSnapshotReader> _arriving = [];
     private readonly Dictionary<GroupId, BucketState> _arrived = [];
+    private SnapshotWork.Write? _last;
     private SnapshotWriter? _writer;
     private BucketSnapshot? _state;
     private ReadOnlyMemory<byte> _catalogue;
     private TimeSpan _begun;
-    private TimeSpan _longest;
+    private (TimeSpan Took, string What) _longest = (TimeSpan.Zero, "nothing");
+    private string _what = "";
     private (long Segment, int Snapshots) _tried;
     private int _snapshots;
 
@@ -39,12 +49,16 @@ internal sealed partial class SnapshotKeeper(
     /// <param name="settle">Called when a snapshot that was received is durable: whoever it is for takes it with <see cref="Take"/>.</param>
     public async ValueTask<bool> StepAsync(Action settle)
     {
-        var worked = await TransferAsync(settle);
         var from = clock().Monotonic;
+        _what = "";
+        var worked = await TransferAsync(settle);
         worked |= _writer is null ? await BeginAsync() : await WriteAsync();
+        worked |= await RetireAsync();
+        worked |= await LeaveAsync();
         var took = clock().Monotonic - from;
-        _longest = took > _longest ? took : _longest;
-        return await RetireAsync() || worked;
+        if (worked && took > _longest.Took)
+            _longest = (took, _what);
+        return worked;
     }
 
     /// <summary>The state of a snapshot that was received and has just been installed.</summary>
@@ -61,26 +75,30 @@ internal sealed partial class SnapshotKeeper(
 
     private async ValueTask<bool> TransferAsync(Action settle)
     {
+        if (_last is { } last)
+        {
+            Did("complete a state");
+            if (IsComplete(last.Snapshot.Group))
+                await KeepAsync(last, settle);
+            return true;
+        }
         if (!node.TryTakeSnapshotWork(out var work))
             return false;
         if (work is SnapshotWork.Read read)
         {
+            Did("read a chunk");
             (ReadOnlyMemory<byte>? Content, bool IsLast) chunk = default;
             await disk.Run(() => chunk = _desk.Read(read.Snapshot, read.Chunk));
             node.ChunkRead(read, chunk.Content, chunk.IsLast, clock());
         }
         else if (work is SnapshotWork.Write write)
         {
-            var kept = false;
-            await disk.Run(() => kept = _desk.Write(write.Snapshot, write.Chunk, write.IsLast, write.Content.Span));
+            Did("keep a chunk");
             Read(write);
-            node.ChunkWritten(write, kept, clock());
-            if (!write.IsLast)
-                return true;
-            settle();
-            // Where it brought nothing forward, nobody took it.
-            _arrived.Remove(write.Snapshot.Group);
-            LogReceived(logger, write.Snapshot, kept);
+            if (write.IsLast)
+                _last = write;
+            else
+                await KeepAsync(write, settle);
         }
         return true;
     }
@@ -94,10 +112,44 @@ internal sealed partial class SnapshotKeeper(
         if (write.Chunk == 0)
             _arriving[group] = new BucketSnapshotReader(ResultLimits.Standard, rules);
         _arriving[group].Add(write.Content.Span);
+    }
+
+    /// <summary>Completes a state whose last chunk came, step by step; whether it is.</summary>
+    private bool IsComplete(GroupId group)
+    {
+        if (group == GroupId.System)
+            return true;
+        if (_arriving[group].TryComplete(ScopesPerStep) is not { } state)
+            return false;
+        _arriving.Remove(group);
+        _arrived[group] = state;
+        return true;
+    }
+
+    private async ValueTask KeepAsync(SnapshotWork.Write write, Action settle)
+    {
+        var group = write.Snapshot.Group;
+        _last = null;
+        var kept = false;
+        try
+        {
+            await disk.Run(() => kept = _desk.Write(write.Snapshot, write.Chunk, write.IsLast, write.Content.Span));
+        }
+        catch (SnapshotHasNoRoomException full)                          // K2
+        {
+            _arriving.Remove(group);
+            _arrived.Remove(group);
+            node.ChunkRefused(write);
+            LogNoRoom(logger, full, write.Snapshot);
+            return;
+        }
+        node.ChunkWritten(write, kept, clock());
         if (!write.IsLast)
             return;
-        _arrived[group] = _arriving[group].Complete();
-        _arriving.Remove(group);
+        settle();
+        // Where it brought nothing forward, nobody took it.
+        _arrived.Remove(group);
+        LogReceived(logger, write.Snapshot, kept);
     }
 
     private async ValueTask<bool> BeginAsync()
@@ -107,34 +159,70 @@ internal sealed partial class SnapshotKeeper(
         var applied = group == GroupId.System ? node.CatalogueApplied : bucketOf(group).Applied;
         if (node.BeginSnapshot(group, applied) is not { } info)
             return true;
-        (_begun, _longest) = (clock().Monotonic, TimeSpan.Zero);
+        Did("begin");
+        _begun = clock().Monotonic;
         if (group == GroupId.System)
             _catalogue = CatalogueSnapshot.Encode(node.Catalogue);
         else
             _state = bucketOf(group).State.BeginSnapshot();
-        await disk.Run(() => _writer = folder.Snapshots.Begin(info, received: false));
+        try
+        {
+            await disk.Run(() => _writer = folder.Snapshots.Begin(info, received: false));
+        }
+        catch (SnapshotHasNoRoomException full)
+        {
+            GiveUp(info, full);
+        }
         return true;
     }
 
     private async ValueTask<bool> WriteAsync()
     {
         var writer = _writer!;
-        if (TakePiece() is { Length: > 0 } piece)
+        try
         {
-            await disk.Run(() => writer.Write(piece.Span));
-            return true;
+            if (TakePiece() is { Length: > 0 } piece)
+            {
+                Did("write a piece");
+                await disk.Run(() => writer.Write(piece.Span));
+                return true;
+            }
+            Did("give it its name");
+            var kept = false;
+            await disk.Run(() => kept = writer.Complete());
+            Taken(writer, kept);
         }
-        _state?.Dispose();
-        (_state, _writer) = (null, null);
-        var kept = false;
-        await disk.Run(() => kept = writer.Complete());
+        catch (SnapshotHasNoRoomException full)
+        {
+            GiveUp(writer.Info, full);
+        }
+        return true;
+    }
+
+    private void Taken(SnapshotWriter writer, bool kept)
+    {
+        End();
         if (kept)
             node.SnapshotTaken(writer.Info);
         else
-            node.SnapshotGivenUp(writer.Info);
+            node.SnapshotGivenUp(writer.Info, hadNoRoom: false);
         _snapshots++;
-        LogTaken(logger, writer.Info, writer.Chunks, (clock().Monotonic - _begun).TotalMilliseconds, _longest.TotalMilliseconds);
-        return true;
+        LogTaken(logger, writer.Info, writer.Chunks, (clock().Monotonic - _begun).TotalMilliseconds, _longest.Took.TotalMilliseconds, _longest.What);
+        _longest = (TimeSpan.Zero, "nothing");
+    }
+
+    /// <summary>K2.</summary>
+    private void GiveUp(SnapshotInfo info, SnapshotHasNoRoomException full)
+    {
+        End();
+        node.SnapshotGivenUp(info, hadNoRoom: true);
+        LogNoRoom(logger, full, info);
+    }
+
+    private void End()
+    {
+        _state?.Dispose();
+        (_state, _writer) = (null, null);
     }
 
     private ReadOnlyMemory<byte> TakePiece()
@@ -158,6 +246,7 @@ internal sealed partial class SnapshotKeeper(
         _tried = (log.CurrentSegment, _snapshots);
         if (!node.TryCollectRetirement(log.Use, _batch, out var firstKept))
             return false;
+        Did("retire segments");
         await disk.Run(() =>
         {
             log.Append(_batch);
@@ -170,8 +259,23 @@ internal sealed partial class SnapshotKeeper(
         return true;
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Took {Snapshot}: {Chunks} chunks in {Ms:F0} ms; the log waited for one of them {LongestMs:F0} ms at most")]
-    private static partial void LogTaken(ILogger logger, SnapshotInfo snapshot, int chunks, double ms, double longestMs);
+    /// <summary>Gives the room of files back that nothing needs any more, a little at a time.</summary>
+    private async ValueTask<bool> LeaveAsync()
+    {
+        if (!folder.Snapshots.HasLeaving && !folder.Log.HasLeaving)
+            return false;
+        Did("delete a part of a file");
+        await disk.Run(() => _ = folder.Snapshots.StepLeaving() || folder.Log.StepLeaving());
+        return true;
+    }
+
+    private void Did(string what) => _what = _what.Length == 0 ? what : $"{_what}, {what}";
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Took {Snapshot}: {Chunks} chunks in {Ms:F0} ms; the log waited {LongestMs:F0} ms at most at a time, to {What}")]
+    private static partial void LogTaken(ILogger logger, SnapshotInfo snapshot, int chunks, double ms, double longestMs, string what);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "There is no room for {Snapshot}: it is given up and tried again later. The log grows meanwhile, and when there is no room for it either, the node stops")]
+    private static partial void LogNoRoom(ILogger logger, Exception error, SnapshotInfo snapshot);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Received {Snapshot}; it is the newest here: {Kept}")]
     private static partial void LogReceived(ILogger logger, SnapshotInfo snapshot, bool kept);

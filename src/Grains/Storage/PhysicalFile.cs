@@ -40,14 +40,28 @@ internal sealed class PhysicalFile : IFile
     /// <inheritdoc/>
     public void Write(long position, ReadOnlySpan<byte> bytes)
     {
-        RandomAccess.Write(_handle, bytes, position);
+        try
+        {
+            RandomAccess.Write(_handle, bytes, position);
+        }
+        catch (IOException e) when (PhysicalFileSystem.IsFull(e))
+        {
+            throw new DiskFullException(_path, e);
+        }
         Length = Math.Max(Length, position + bytes.Length);
     }
 
     /// <inheritdoc/>
     public void SetLength(long length)
     {
-        RandomAccess.SetLength(_handle, length);
+        try
+        {
+            RandomAccess.SetLength(_handle, length);
+        }
+        catch (IOException e) when (PhysicalFileSystem.IsFull(e))
+        {
+            throw new DiskFullException(_path, e);
+        }
         Length = length;
     }
 

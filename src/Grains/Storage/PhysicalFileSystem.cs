@@ -12,6 +12,10 @@ public sealed class PhysicalFileSystem : IFileSystem
 {
     private const string LockFile = "lock";
     private const int SharingViolationOnWindows = unchecked((int)0x80070020);
+    private const int DiskFullOnWindows = unchecked((int)0x80070070);
+    private const int QuotaOnLinux = 122;                                // EDQUOT
+    private const int QuotaOnMac = 69;
+    private const int NoSpace = 28;                                      // ENOSPC, the same on Linux and macOS
 
     /// <inheritdoc/>
     public void CreateFolder(string path)
@@ -41,7 +45,17 @@ public sealed class PhysicalFileSystem : IFileSystem
     public IFile Open(string path) => new PhysicalFile(path, FileMode.Open);
 
     /// <inheritdoc/>
-    public IFile Create(string path) => new PhysicalFile(path, FileMode.Create);
+    public IFile Create(string path)
+    {
+        try
+        {
+            return new PhysicalFile(path, FileMode.Create);
+        }
+        catch (IOException e) when (IsFull(e))
+        {
+            throw new DiskFullException(path, e);
+        }
+    }
 
     /// <inheritdoc/>
     public void Rename(string from, string to) => File.Move(from, to, overwrite: true);
@@ -77,4 +91,9 @@ public sealed class PhysicalFileSystem : IFileSystem
         handle.Dispose();
         return null;
     }
+
+    /// <summary>Whether an error says that there is no room: on the disk, or in its user's quota.</summary>
+    internal static bool IsFull(IOException error) => OperatingSystem.IsWindows()
+        ? error.HResult == DiskFullOnWindows
+        : error.HResult == NoSpace || error.HResult == (OperatingSystem.IsMacOS() ? QuotaOnMac : QuotaOnLinux);
 }

@@ -77,12 +77,27 @@ public enum WriteStatus
     /// grains answer this; <see cref="IWatchClient"/> throws <see cref="WatchErrorCode.OutcomeUnknown"/> in its place.
     /// </summary>
     Unknown = 3,
+
+    /// <summary>
+    /// It did not take effect, and changed nothing: another write had its <see cref="WriteId"/> before. Only silos tell each other this; a
+    /// caller gets <see cref="WatchErrorCode.InvalidOption"/> in its place.
+    /// </summary>
+    IdTaken = 4,
+
+    /// <summary>
+    /// It did not take effect by this call, and never will: its <see cref="WriteId"/> is older than what the cluster remembers. If no
+    /// other call carried the same id, the write was not done, and may be sent with a fresh id. Only grains answer this; an
+    /// <see cref="IWatchClient"/> does just that, or throws <see cref="WatchErrorCode.OutcomeUnknown"/>.
+    /// </summary>
+    TooOld = 5,
 }
 
 /// <summary>The answer to a write, given once the write is durable.</summary>
 /// <param name="Status">What came of it.</param>
 /// <param name="Revision">The bucket's revision after it.</param>
-/// <param name="Previous">The key before the write, null where it did not exist.</param>
+/// <param name="Previous">
+/// The key before the write, null where it did not exist; of a refused condition, the key as it was. See <see cref="PreviousCompacted"/>.
+/// </param>
 [GenerateSerializer, Immutable, Alias("watch.WriteResult")]
 public sealed record WriteResult(
     [property: Id(0)] WriteStatus Status,
@@ -95,6 +110,13 @@ public sealed record WriteResult(
     /// </summary>
     [Id(3)]
     public LogIndex Index { get; init; }
+
+    /// <summary>
+    /// The key before the write may have existed, but nobody knows any more, so <see cref="Previous"/> is null: the answer was lost at
+    /// first, and when the write was sent again, history had been compacted past it. Everything else in the answer stands.
+    /// </summary>
+    [Id(4)]
+    public bool PreviousCompacted { get; init; }
 
     /// <summary>Whether the write's condition held (or it had none).</summary>
     public bool Succeeded => Status is WriteStatus.Applied or WriteStatus.Unchanged;

@@ -59,6 +59,11 @@ internal abstract class BrokenRules(string name) : SafetyRules
         internal override bool MayVoteAgain => true;
     }
 
+    /// <summary>
+    /// Not among <see cref="All"/>: a random cluster does not notice it. What is taken back was committed and is the same when it comes again, the
+    /// store keeps the newer of two snapshots whatever order they come in (<c>An_older_snapshot_never_replaces_a_newer_one</c>), and a
+    /// loss would need a majority that goes back at once. SnapshotTests shows the rule, and what happens without it.
+    /// </summary>
     internal sealed class InstallOlder() : BrokenRules("a snapshot replaces a log that is ahead of it")
     {
         internal override bool BringsForward(LogIndex snapshot, LogIndex committed) => true;

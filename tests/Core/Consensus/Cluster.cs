@@ -49,7 +49,7 @@ internal sealed class Machine(int number, RaftOptions options, Func<double> jitt
     /// <summary>Gives the disk the first entry of the group.</summary>
     internal void Found(IReadOnlyList<NodeId> voters)
     {
-        Disk.Open();
+        Disk.Open(options);
         var batch = new LogBatch();
         batch.Add(Group, new HardState(new Term(1), NodeId.None));
         batch.Add(Group, Membership.FirstEntry(voters));
@@ -60,7 +60,7 @@ internal sealed class Machine(int number, RaftOptions options, Func<double> jitt
     /// <summary>Starts it; what it knows from its snapshot is told.</summary>
     internal void Start(in Moment now, Action<Entry>? known = null)
     {
-        var recovered = Disk.Open();
+        var recovered = Disk.Open(options);
         Applied.Clear();
         Value = 0;
         Batch.Clear();
@@ -112,7 +112,7 @@ internal sealed class Machine(int number, RaftOptions options, Func<double> jitt
         if (Writer is null)
         {
             if (!takeOne && !Node!.TryTakeDue(out _))
-                return false;
+                return Disk.StepLeaving();
             if (Node!.BeginSnapshot(Group, new LogIndex(Applied.Count)) is not { } info)
                 return false;
             Writer = Disk.Snapshots.Begin(info, received: false);
@@ -132,7 +132,7 @@ internal sealed class Machine(int number, RaftOptions options, Func<double> jitt
         if (kept && BrokenRules.SyncsBeforeTruncation(rules))
             Node!.SnapshotTaken(done.Info);
         else if (!kept)
-            Node!.SnapshotGivenUp(done.Info);
+            Node!.SnapshotGivenUp(done.Info, hadNoRoom: false);
         Snapshots++;
         return true;
     }

@@ -27,10 +27,10 @@ internal sealed class ClusterDisk(NodeId node)
     /// <summary>The power goes at one of the next operations.</summary>
     internal void FailSoon(int operations) => _fs.PowerFailsAt = _fs.Operations + operations;
 
-    internal RecoveredLog Open()
+    internal RecoveredLog Open(RaftOptions options)
     {
         IsBusy = false;
-        var recovered = new RecoveredLog();
+        var recovered = new RecoveredLog(options);
         _fs.CreateFolder(LogFolder);
         _fs.CreateFolder(SnapshotFolder);
         Snapshots = SnapshotStore.Open(_fs, SnapshotFolder, node);
@@ -58,6 +58,9 @@ internal sealed class ClusterDisk(NodeId node)
         _log!.Sync();
         IsBusy = false;
     }
+
+    /// <summary>One piece of deleting what nothing needs any more.</summary>
+    internal bool StepLeaving() => Snapshots.StepLeaving() || _log!.StepLeaving();
 
     internal void RetireBelow(long segment) => _log!.RetireBelow(segment);
 

@@ -17,6 +17,7 @@ namespace Watch.Core.Tests.Consensus;
 /// propose n1 VALUE           read n1         reads (those that waited)         lease n1
 /// learner n1 n4              promote n1 n4   remove n1 n2                      transfer n1 n2
 /// lose n1 n2 COUNT           the next so many parcels from n1 to n2            limit n1 n2 COUNT   all but the next so many
+/// lose n1 n2 parts           until healed, parts of snapshots from n1 to n2
 /// disk n1 stuck|quick                 entries n1
 /// snapshot n1                one is taken of its state                         log n1            which entries it still has, and of which snapshot
 /// </code>
@@ -34,6 +35,7 @@ internal sealed class RaftTranscript
     private readonly Dictionary<NodeId, int> _sides = [];
     private readonly Dictionary<(NodeId, NodeId), int> _lose = [];
     private readonly Dictionary<(NodeId, NodeId), int> _pass = [];
+    private readonly HashSet<(NodeId, NodeId)> _loseParts = [];
     private readonly List<string> _read = [];
     private int _parcels;
     private int _nowMs;
@@ -57,6 +59,7 @@ internal sealed class RaftTranscript
                 Partition(string.Join(' ', words[1..]));
                 return "ok";
             case "heal":
+                _loseParts.Clear();
                 _sides.Clear();
                 _pass.Clear();
                 return "ok";
@@ -73,8 +76,7 @@ internal sealed class RaftTranscript
                 _pass[(Of(words[1]).Id, Of(words[2]).Id)] = Number(words[3]);
                 return "ok";
             case "lose":
-                _lose[(Of(words[1]).Id, Of(words[2]).Id)] = Number(words[3]);
-                return "ok";
+                return Lose((Of(words[1]).Id, Of(words[2]).Id), words[3]);
             case "state":
                 break;
             case "snapshot":
@@ -86,6 +88,15 @@ internal sealed class RaftTranscript
         }
         Settle();
         return State();
+    }
+
+    private string Lose((NodeId, NodeId) link, string what)
+    {
+        if (what == "parts")
+            _loseParts.Add(link);
+        else
+            _lose[link] = Number(what);
+        return "ok";
     }
 
     private string Snapshot(Machine machine)
@@ -216,6 +227,10 @@ internal sealed class RaftTranscript
         var from = parcel.Messages[0].From;
         _parcels++;
         if (_sides.GetValueOrDefault(from) != _sides.GetValueOrDefault(parcel.To))
+            return;
+        if (_loseParts.Contains((from, parcel.To)))
+            parcel = parcel with { Messages = parcel.Messages.RemoveAll(message => message is InstallSnapshot) };
+        if (parcel.Messages.IsEmpty)
             return;
         if (_lose.TryGetValue((from, parcel.To), out var left) && left > 0)
         {

@@ -72,6 +72,29 @@ public sealed class SnapshotTests
     }
 
     [Fact]
+    public void Of_what_a_snapshot_stands_for_the_last_entries_stay_within_limits_through_a_restart()
+    {
+        (int, int)[] entries = [(1, 1), (2, 1), (3, 2), (4, 2), (5, 2), (6, 2)];
+        Assert.Equal((2, 6), Range(Recovering(2, new RaftOptions(), entries)));                      // the first one is what the others follow
+        Assert.Equal((4, 6), Range(Recovering(2, new RaftOptions { SnapshotTailEntries = 2 }, entries)));
+        Assert.Equal((6, 6), Range(Recovering(2, new RaftOptions { SnapshotTailEntries = 0 }, entries)));
+        Assert.Equal((5, 6), Range(Recovering(2, new RaftOptions { SnapshotTailBytes = LogBatch.BytesOf(Entry(1, 1)) }, entries)));
+        // What was replaced, and what does not agree with the snapshot, is none of it.
+        Assert.Equal((4, 5), Range(Recovering(2, new RaftOptions(), (1, 1), (2, 1), (3, 1), (4, 1), (5, 1), (3, 2), (4, 2), (5, 2))));
+        Assert.Equal((6, 5), Range(Recovering(3, new RaftOptions(), entries)));
+        // Nor what stands before the word that it is void.
+        var log = Recovering(2, new RaftOptions(), entries[..5]);
+        log.OnBase(_id, new LogBase(new LogIndex(5), new Term(2), Keeps: false));
+        Assert.Equal((6, 5), Range(log));
+
+        var group = RaftGroup.Recovered(_id, _self, Recovering(2, new RaftOptions(), entries).Groups[_id], Context(SafetyRules.Raft));
+        Assert.Equal((new LogIndex(5), new LogIndex(5), new LogIndex(6)), (group.Committed, group.HandedOut, group.Durable));
+        Assert.Equal(new LogIndex(2), group.Log.First);
+    }
+
+    private static (int First, int Last) Range(RecoveredLog log) => ((int)log.Groups[_id].Log.First.Value, (int)log.Groups[_id].Log.Last.Value);
+
+    [Fact]
     public void A_base_tells_new_entries_from_void_ones()
     {
         var log = Recovering(snapshotTerm: 3, (4, 2), (5, 2), (6, 2));
@@ -160,14 +183,16 @@ public sealed class SnapshotTests
     }
 
     /// <summary>A log whose group has a snapshot at 5.</summary>
-    private static RecoveredLog Recovering(int snapshotTerm, params (int Index, int Term)[] entries)
+    private static RecoveredLog Recovering(int snapshotTerm, params (int Index, int Term)[] entries) => Recovering(snapshotTerm, new RaftOptions(), entries);
+
+    private static RecoveredLog Recovering(int snapshotTerm, RaftOptions options, params (int Index, int Term)[] entries)
     {
         var fs = new Storage.MemoryFileSystem();
         fs.CreateFolder("s");
         var store = SnapshotStore.Open(fs, "s", _self);
         using (var writer = store.Begin(Info(5, snapshotTerm), received: true))
             writer.Complete();
-        var log = new RecoveredLog();
+        var log = new RecoveredLog(options);
         using (var reader = store.Read(Info(5, snapshotTerm))!)
             log.OnSnapshot(reader);
         foreach (var (index, term) in entries)

@@ -12,8 +12,8 @@ internal sealed class SnapshotRun(int seed, KeyspaceRules rules)
     private static readonly ResultLimits s_limits = new() { ResultsMax = 12, ResultsPerClientMax = 6, SpanMs = 300 };
     private readonly Random _random = new(seed);
     private readonly BucketState _state = new(s_limits, rules);
-    private readonly List<(Command Command, AppliedAt At)> _since = [];
-    private readonly List<WriteId> _ids = [];
+    private readonly List<(Command Command, AppliedAt At, string Answer)> _since = [];
+    private readonly List<WriteCommand> _numbered = [];
     private readonly List<byte[]> _pieces = [];
     private long _stamp;
 
@@ -80,17 +80,24 @@ internal sealed class SnapshotRun(int seed, KeyspaceRules rules)
 
     private void GoOn(BucketState loaded)
     {
-        foreach (var (command, at) in _since)
-            loaded.Apply(command, at, NothingWatched.Instance);
+        Follow(loaded);
         Assert.Equal(_state.Digest(), loaded.Digest());
-        _since.Clear();
         Step(60);
-        foreach (var (command, at) in _since)
-            loaded.Apply(command, at, NothingWatched.Instance);
+        Follow(loaded);
         Assert.Equal((_state.Digest(), _state.HistoryBytes), (loaded.Digest(), loaded.HistoryBytes));
         foreach (var scope in RandomCommands.KeyPool.SelectMany(Model.ScopesOf).Distinct())
             Assert.Equal(_state.HeadOf(scope), loaded.HeadOf(scope));
     }
+
+    private void Follow(BucketState loaded)
+    {
+        foreach (var (command, at, answer) in _since)
+            Assert.Equal(answer, Text(loaded.Apply(command, at, NothingWatched.Instance)));
+        _since.Clear();
+    }
+
+    private static string Text(Outcome answer) =>
+        $"{answer.Status} {answer.Revision} at {answer.Index} behind {answer.PreviousCompacted} {answer.Previous?.ModRevision} {answer.Previous?.Version} {Convert.ToHexString((answer.Previous?.Value ?? default).Span)}";
 
     private void Step(int count)
     {
@@ -99,8 +106,7 @@ internal sealed class SnapshotRun(int seed, KeyspaceRules rules)
             var command = Next();
             _stamp += _random.Next(20);
             var at = new AppliedAt(_state.Applied + 1 + _random.Next(2), new LogTime(_stamp), _random.Next(1000));
-            _state.Apply(command, at, NothingWatched.Instance);
-            _since.Add((command, at));
+            _since.Add((command, at, Text(_state.Apply(command, at, NothingWatched.Instance))));
         }
     }
 
@@ -112,6 +118,17 @@ internal sealed class SnapshotRun(int seed, KeyspaceRules rules)
             return new CompactCommand(new Revision(through), _random.Next(2) == 0 ? null : new Revision(_random.NextInt64(through + 1)));
         }
 
+        // New ones, and ones that were sent; now and then another one with an id that was given.
+        if (_numbered.Count > 0 && _random.Next(4) == 0)
+            return _numbered[^_random.Next(1, Math.Min(20, _numbered.Count) + 1)];
+        var write = NextWrite(_random.Next(3) == 0 ? null : NextId());
+        if (write.Id is not null)
+            _numbered.Add(write);
+        return write;
+    }
+
+    private WriteCommand NextWrite(WriteId? id)
+    {
         var key = RandomCommands.KeyPool[_random.Next(RandomCommands.KeyPool.Count)];
         var condition = _random.Next(8) switch
         {
@@ -120,20 +137,15 @@ internal sealed class SnapshotRun(int seed, KeyspaceRules rules)
             _ => null,
         };
         return _random.Next(2) == 0
-            ? WriteCommand.Delete(key, condition, NextId())
-            : WriteCommand.Put(key, new byte[_random.Next(30)], condition, NextId());
+            ? WriteCommand.Delete(key, condition, id)
+            : WriteCommand.Put(key, new byte[_random.Next(30)], condition, id);
     }
 
-    // New ones, and ones that were used.
-    private WriteId? NextId()
+    private WriteId NextId()
     {
-        if (_random.Next(3) == 0)
-            return null;
-        if (_ids.Count > 0 && _random.Next(3) == 0)
-            return _ids[^_random.Next(1, Math.Min(20, _ids.Count) + 1)];
-        var client = new ClientId((UInt128)_random.Next(4));
-        var number = _ids.Count + 1;
-        _ids.Add(new WriteId(client, number, new LogIndex(Math.Max(0, _state.Applied.Value - _random.Next(8))), Math.Max(1, number - _random.Next(20))));
-        return _ids[^1];
+        if (_numbered.Count > 0 && _random.Next(10) == 0)
+            return _numbered[^_random.Next(1, Math.Min(20, _numbered.Count) + 1)].Id!.Value;
+        var number = _numbered.Count + 1;
+        return new WriteId(new ClientId((UInt128)_random.Next(4)), number, new LogIndex(Math.Max(0, _state.Applied.Value - _random.Next(8))), Math.Max(1, number - _random.Next(20)));
     }
 }

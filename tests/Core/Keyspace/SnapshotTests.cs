@@ -36,6 +36,50 @@ public class SnapshotTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void A_piece_costs_what_its_bytes_cost_however_much_changed_since_the_beginning()
+    {
+        const int Keys = 5000;
+        var state = new BucketState();
+        PutAll(state, "k", Keys);
+        var snapshot = state.BeginSnapshot(1000);
+        PutAll(state, "k", Keys);                                        // every key was saved
+        PutAll(state, "a", Keys);                                        // and as many are new
+        var (pieces, most, all) = (0, 0, 0L);
+        for (var buffer = new ArrayBufferWriter<byte>(); snapshot.TryWritePiece(buffer); buffer.Clear(), pieces++)
+        {
+            Assert.InRange(buffer.WrittenCount, 1, 1000 + 100);
+            (most, all) = (pieces < 2 ? 0 : Math.Max(most, snapshot.Passed), all + snapshot.Passed);
+            if (snapshot.IsComplete || pieces * 20 > Keys * 4)
+                break;
+        }
+        Assert.True(pieces > 50, $"{pieces} pieces");
+        Assert.InRange(most, 1, 100);                                    // a key takes 20 bytes or more, a piece has 1,000
+        Assert.InRange(all, Keys, 4 * Keys);
+    }
+
+    [Fact]
+    public void A_state_that_arrived_is_completed_in_steps_of_so_many_scopes()
+    {
+        var state = new BucketState();
+        PutAll(state, "/a/b", 1000);
+        var reader = new BucketSnapshotReader();
+        foreach (var piece in Take(state))
+            reader.Add(piece);
+        BucketState? complete;
+        var steps = 1;
+        while ((complete = reader.TryComplete(100)) is null)
+            steps++;
+        Assert.Equal((1000 + 2) / 100 + 1, steps);
+        Assert.Equal(state.Digest(), complete.Digest());
+    }
+
+    private static void PutAll(BucketState state, string prefix, int count)
+    {
+        for (var each = 0; each < count; each++)
+            state.Apply(WriteCommand.Put(Key.Of($"{prefix}{each:d6}"), new byte[4]), new AppliedAt(state.Applied.Next, new LogTime(1), 1), NothingWatched.Instance);
+    }
+
+    [Fact]
     public void An_empty_state_is_one_piece_and_comes_back()
     {
         var pieces = Take(new BucketState());
@@ -55,12 +99,20 @@ public class SnapshotTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void The_bytes_of_format_version_1_are_fixed()
+    public void The_bytes_of_format_version_2_are_fixed()
     {
         var pieces = Take(Small()).Select(Convert.ToHexString).ToList();
         output.WriteLine(string.Join('\n', pieces));
         Assert.Equal(SnapshotGolden.Pieces.Select(piece => piece.Replace(" ", "", StringComparison.Ordinal)), pieces);
         Assert.Equal(Small().Digest(), Load([.. SnapshotGolden.Pieces.Select(piece => Convert.FromHexString(piece.Replace(" ", "", StringComparison.Ordinal)))]).Digest());
+    }
+
+    [Fact]
+    public void A_piece_of_another_version_is_refused_by_its_number()
+    {
+        var pieces = Take(Small());
+        pieces[0][0] = 1;
+        Assert.Contains("version 1", Assert.Throws<MalformedSnapshotException>(() => Load(pieces)).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -42,6 +42,9 @@ public sealed class MemoryFileSystem : IFileSystem
     /// <summary>What the next sync of a file throws instead of syncing.</summary>
     public Exception? NextSyncFails { get; set; }
 
+    /// <summary>Says of which files nothing more can be written, for want of room.</summary>
+    public Predicate<string>? HasNoRoom { get; set; }
+
     /// <summary>What every operation that changes something throws instead of changing it.</summary>
     public Exception? EveryChangeFails { get; set; }
 
@@ -107,7 +110,7 @@ public sealed class MemoryFileSystem : IFileSystem
 
     public IReadOnlyList<string> List(string folder) => [.. Of(folder).Names.Keys];
 
-    public IFile Open(string path) => new OpenFile(this, Find(path));
+    public IFile Open(string path) => new OpenFile(this, path, Find(path));
 
     public IFile Create(string path)
     {
@@ -115,7 +118,7 @@ public sealed class MemoryFileSystem : IFileSystem
         var (folder, name) = Split(path);
         var node = new Node();
         Alter(Of(folder), names => names[name] = node);
-        return new OpenFile(this, node);
+        return new OpenFile(this, path, node);
     }
 
     public void Rename(string from, string to)
@@ -222,7 +225,7 @@ public sealed class MemoryFileSystem : IFileSystem
         public void Dispose() => folder.Locked = false;
     }
 
-    private sealed class OpenFile(MemoryFileSystem fs, Node node) : IFile
+    private sealed class OpenFile(MemoryFileSystem fs, string path, Node node) : IFile
     {
         public long Length => node.Bytes.Length;
 
@@ -236,6 +239,11 @@ public sealed class MemoryFileSystem : IFileSystem
         public void Write(long position, ReadOnlySpan<byte> bytes)
         {
             var copy = bytes.ToArray();
+            if (fs.HasNoRoom?.Invoke(path) == true)
+            {
+                Put(position, copy[..(copy.Length / 2)]);
+                throw new DiskFullException(path);
+            }
             fs.Change(() => Put(position, copy));
             fs.Writes++;
             Put(position, copy);

@@ -30,6 +30,9 @@ public sealed class RetirementTests
     {
         var harness = Written(seed: 1);
         var begin = Retire(harness, below: 4);
+        while (harness.Log.StepLeaving())
+            Assert.DoesNotContain(harness.Fs.List(LogHarness.Folder), name => LogFormat.SegmentNumber(name) < 4);
+        Assert.False(harness.Log.HasLeaving);
         Assert.Equal([4, 5, 6], harness.Log.Use.Segments.Keys.Take(3));
         Assert.Equal(LogHarness.FileOf(4), $"{LogHarness.Folder}/{harness.Fs.List(LogHarness.Folder)[0]}");
 

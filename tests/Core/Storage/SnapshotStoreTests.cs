@@ -98,8 +98,63 @@ public sealed class SnapshotStoreTests
         received.Write([2]);
         Assert.True(received.Complete());
         Assert.False(taken.Complete());
+        Leave(store);
         Assert.Equal(["0000000003-00000000000000000009.snap"], fs.List(Folder));
         Assert.Null(store.Read(_info));
+    }
+
+    [Fact]
+    public void A_snapshot_that_goes_is_cut_shorter_in_steps_and_only_when_its_name_is_gone()
+    {
+        var fs = Disk();
+        var store = Open(fs);
+        Write(store, _info, Enumerable.Repeat(new byte[LeavingFiles.StepBytes], 3));
+        Write(store, _info with { Index = new LogIndex(9) }, [[1]]);
+        var leaving = $"{store.FileOf(_info.Group, _info.Index)}.1.tmp";
+        var lengths = new List<long>();
+        while (store.StepLeaving())
+            lengths.Add(fs.FileExists(leaving) ? fs.ReadAll(leaving).Length : 0);
+        Assert.Equal(3 * LeavingFiles.StepBytes, lengths[0] / LeavingFiles.StepBytes * LeavingFiles.StepBytes);   // the first step syncs the name
+        Assert.Equal(5, lengths.Count);
+        Assert.All(lengths.Zip(lengths.Skip(1)), pair => Assert.InRange(pair.First - pair.Second, 0, LeavingFiles.StepBytes));
+        Assert.Equal(["0000000003-00000000000000000009.snap"], fs.List(Folder));
+    }
+
+    [Fact]
+    public void A_disk_without_room_costs_the_snapshot_and_nothing_else()
+    {
+        var fs = Disk();
+        var store = Open(fs);
+        Write(store, _info, [[1]]);
+        var next = _info with { Index = new LogIndex(9) };
+        foreach (var chunks in new[] { -1, 0, 1 })
+        {
+            if (chunks < 0)
+                fs.HasNoRoom = path => path.EndsWith(".tmp", StringComparison.Ordinal);
+            Assert.Throws<SnapshotHasNoRoomException>(() =>
+            {
+                using var writer = store.Begin(next, received: chunks == 0);
+                for (var chunk = 0; chunk < chunks; chunk++)
+                    writer.Write([2]);
+                fs.HasNoRoom = path => path.EndsWith(".tmp", StringComparison.Ordinal);
+                writer.Complete();
+            });
+            fs.HasNoRoom = null;
+            Leave(store);
+            Assert.Equal(["0000000003-00000000000000000007.snap"], fs.List(Folder));
+            Assert.Equal("01", ReadAll(fs));
+        }
+        Write(store, next, [[2]]);
+        Assert.Equal("02", ReadAll(fs));
+    }
+
+    [Fact]
+    public void A_sync_that_fails_for_want_of_room_stops_the_node_as_any_other()
+    {
+        var fs = Disk();
+        using var writer = Open(fs).Begin(_info, received: false);
+        fs.NextSyncFails = new DiskFullException("a quota");
+        Assert.Throws<DiskFullException>(() => writer.Write([1]));
     }
 
     [Fact]
@@ -112,7 +167,7 @@ public sealed class SnapshotStoreTests
                 var fs = Disk();
                 Write(fs, _info, [1]);
                 fs.PowerFailsAt = fs.Operations + at;
-                var completed = Record.Exception(() => Write(fs, _info with { Index = new LogIndex(20) }, [2], [3])) is null;
+                var completed = Record.Exception(() => Leave(Write(fs, _info with { Index = new LogIndex(20) }, [2], [3]))) is null;
                 if (completed && fs.Operations < fs.PowerFailsAt)
                     return;
                 var after = fs.Crash(new Random(variant));
@@ -135,12 +190,23 @@ public sealed class SnapshotStoreTests
 
     private static SnapshotStore Open(IFileSystem fs) => SnapshotStore.Open(fs, Folder, LogHarness.Node);
 
-    private static void Write(IFileSystem fs, SnapshotInfo info, params byte[][] chunks)
+    private static SnapshotStore Write(IFileSystem fs, SnapshotInfo info, params byte[][] chunks) => Write(Open(fs), info, chunks);
+
+    private static SnapshotStore Write(SnapshotStore store, SnapshotInfo info, IEnumerable<byte[]> chunks)
     {
-        using var writer = Open(fs).Begin(info, received: false);
+        using var writer = store.Begin(info, received: false);
         foreach (var chunk in chunks)
             writer.Write(chunk);
         Assert.True(writer.Complete());
+        return store;
+    }
+
+    private static void Leave(SnapshotStore store)
+    {
+        while (store.StepLeaving())
+        {
+            // The next step.
+        }
     }
 
     private static string ReadAll(IFileSystem fs)

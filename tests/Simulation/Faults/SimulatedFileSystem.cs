@@ -172,7 +172,7 @@ internal sealed class SimulatedFileSystem(Func<DiskOperation, string, DiskVerdic
         switch (verdict)
         {
             case DiskVerdict.NoRoom:
-                throw new IOException($"No space left on device: '{path}'");
+                throw new DiskFullException(path);
             case DiskVerdict.Fails:
                 fail?.Invoke();
                 throw new IOException($"Input/output error: '{path}'");

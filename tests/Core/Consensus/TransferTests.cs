@@ -1,0 +1,129 @@
+using Watch.Core.Consensus;
+using Watch.Core.Consensus.Messages;
+
+namespace Watch.Core.Tests.Consensus;
+
+/// <summary>A learner that is sent a snapshot slowly, while the others write on and on.</summary>
+public sealed class TransferTests
+{
+    private const int EntriesBefore = 300;
+    private const int RoundsMax = 2000;
+
+    private static readonly RaftOptions s_options = new() { SnapshotEntries = 10, SnapshotTailEntries = 2, SnapshotPatience = 4, SnapshotPatienceMax = 64, RewriteBytesMax = 1024 };
+
+    [Fact]
+    public void A_transfer_that_lasts_longer_than_the_interval_between_snapshots_comes_to_an_end()
+    {
+        var (rounds, begunAnew) = Run(s_options);
+        Assert.InRange(begunAnew, 1, 4);                                 // else this test shows nothing
+        Assert.InRange(rounds, 1, 500);
+    }
+
+    [Fact]
+    public void Without_growing_patience_it_would_begin_anew_for_ever()
+    {
+        var (rounds, begunAnew) = Run(s_options with { SnapshotPatienceMax = 4 });
+        Assert.Equal(RoundsMax, rounds);
+        Assert.InRange(begunAnew, 10, RoundsMax);
+    }
+
+    /// <summary>In each round one entry is written and one parcel reaches the learner. Until it has its log, or so long.</summary>
+    private static (int Rounds, int BegunAnew) Run(RaftOptions options)
+    {
+        var world = new World(options);
+        for (var each = 0; each < EntriesBefore; each++)
+            world.Write();
+        Assert.Equal(MembershipOutcome.Appended, world.Leader.Node!.Change(Machine.Group, new MembershipChange(MembershipChangeKind.AddLearner, world.Learner.Id), world.Now));
+        var rounds = 0;
+        while (rounds < RoundsMax && world.Learner.Installs == 0)
+        {
+            rounds++;
+            world.Write();
+            world.Deliver();
+            // A round is time, too, else nothing would be sent again.
+            world.Pass(TimeSpan.FromMilliseconds(100));
+        }
+        return (rounds, world.Sent.Distinct().Count() - 1);
+    }
+
+    private sealed class World
+    {
+        private readonly List<Machine> _machines = [];
+        private readonly Queue<Parcel> _slow = new();
+        private TimeSpan _now = TimeSpan.FromSeconds(1);
+
+        internal World(RaftOptions options)
+        {
+            for (var number = 1; number <= 3; number++)
+                _machines.Add(new Machine(number, options, () => 0, SafetyRules.Raft));
+            _machines[0].Found([Leader.Id]);
+            foreach (var machine in _machines)
+                machine.Start(Now);
+            Settle();
+        }
+
+        internal Machine Leader => _machines[0];
+
+        internal Machine Learner => _machines[2];
+
+        internal Moment Now => new(_now, 0);
+
+        /// <summary>Of which snapshots chunks reached the learner.</summary>
+        internal List<LogIndex> Sent { get; } = [];
+
+        internal void Write()
+        {
+            Assert.True(Leader.Node!.Propose(Machine.Group, [Machine.Command(1)], Now).Accepted);
+            Settle();
+        }
+
+        internal void Deliver()
+        {
+            if (!_slow.TryDequeue(out var parcel))
+                return;
+            Sent.AddRange(parcel.Messages.OfType<InstallSnapshot>().Select(part => part.Snapshot.Index));
+            Learner.Node!.Step(parcel, Now);
+            Settle();
+        }
+
+        internal void Pass(TimeSpan span)
+        {
+            _now += span;
+            foreach (var machine in _machines)
+                machine.Node!.Tick(Now);
+            Settle();
+        }
+
+        private void Settle()
+        {
+            var turns = 0;
+            while (_machines.Count(Work) > 0)
+                Assert.True(++turns < 1000, string.Join('\n', _machines.Select(machine => $"{machine.Name} {machine.Raft?.Role} {machine.Raft?.Committed} {machine.Raft?.Last} {machine.Raft?.Leading} {machine.Snapshots}")));
+        }
+
+        private bool Work(Machine machine)
+        {
+            var worked = false;
+            while (machine.Node!.TryTakeParcel(Now, out var parcel))
+            {
+                worked = true;
+                if (parcel.Messages.Any(message => message is InstallSnapshot))
+                    _slow.Enqueue(parcel);
+                else
+                    _machines[(int)parcel.To.Value - 1].Node!.Step(parcel, Now);
+            }
+            if (machine.WriteBatch())
+            {
+                machine.SyncBatch(Now);
+                worked = true;
+            }
+            while (machine.Node.TryTakeSnapshotWork(out var work))
+            {
+                machine.Do(work, Now);
+                worked = true;
+            }
+            machine.Apply(Now, _ => worked = true);
+            return machine.StepSnapshot(takeOne: false) || worked;
+        }
+    }
+}
