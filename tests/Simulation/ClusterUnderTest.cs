@@ -20,6 +20,8 @@ internal sealed class ClusterUnderTest
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
 
+    private static readonly TimeSpan s_lateWish = TimeSpan.FromSeconds(15);
+
     private readonly List<NodeUnderTest> _nodes = [];
 
     public ClusterUnderTest(FaultPlan plan, ReplicaSeams seams, bool trace)
@@ -59,13 +61,17 @@ internal sealed class ClusterUnderTest
     /// <summary>Fewer than half: so many nodes may lose what they had synced.</summary>
     public int Minority => (_nodes.Count - 1) / 2;
 
-    /// <summary>How many nodes have lost what they had synced.</summary>
-    public int Losses => _nodes.Sum(node => node.Losses);
+    /// <summary>How many nodes have lost what they had synced and were not replaced yet.</summary>
+    public int Losses => _nodes.Count(node => node.IsLost);
 
     /// <summary>The node that leads the default bucket's group; null where none says so.</summary>
     public NodeUnderTest? Leader => _nodes.FirstOrDefault(node => node.Leads);
 
     public Task PassAsync(TimeSpan span) => Passing.On(World.TimeProvider, span);
+
+    /// <summary>What an operator outside the cluster looks at its nodes and changes them with.</summary>
+    public IWatchCluster AddOperator(string name) =>
+        new GrainWatchCluster(World.AddClient(name), Options.Create(new WatchClientOptions { CallTimeout = TimeSpan.FromSeconds(6), BackoffMax = TimeSpan.FromSeconds(4) }), World.TimeProvider, Chance);
 
     /// <summary>A client of a program outside the cluster.</summary>
     public IWatchClient AddRemote(string name) =>
@@ -89,6 +95,16 @@ internal sealed class ClusterUnderTest
         Network.Heal();
         foreach (var node in _nodes)
             await node.HealAsync();
+        await ReachAllAsync();
+        if (!Plan.Has(FaultKind.MembershipChange))
+            return;
+        // A wish whose caller has given up may still be recorded for a while.
+        await PassAsync(s_lateWish);
+        await ReachAllAsync();
+    }
+
+    private async Task ReachAllAsync()
+    {
         if (!await Members.ReachAsync(_nodes, s_patience))
             throw new ViolationException($"Not all {_nodes.Count} nodes vote {s_patience.TotalSeconds} s after everything was healed.{Environment.NewLine}{Describe()}");
     }

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Options;
 using Orleans.Hosting;
 using Watch.Client;
 using Watch.Core;
+using Watch.Core.Keyspace;
 using Watch.Core.Storage;
 using Watch.Embedded.Simulation;
 using Watch.Grains;
@@ -25,7 +26,7 @@ internal sealed class NodeUnderTest
     {
         _cluster = cluster;
         Name = name;
-        Disk = new FaultyDisk(cluster.World, cluster.Counts, cluster.Variant is { SyncsNothing: true });
+        Disk = new FaultyDisk(cluster.World, cluster.Counts, cluster.Variant?.Unsynced);
     }
 
     public string Name { get; }
@@ -38,8 +39,11 @@ internal sealed class NodeUnderTest
     /// <summary>Whether its silo runs and has started. It may be frozen, cut off, or declared gone.</summary>
     public bool IsUp { get; private set; }
 
-    /// <summary>How often it has lost what it had synced.</summary>
-    public int Losses { get; private set; }
+    /// <summary>Whether it has lost what it had synced, and what it came back as does not vote in its place yet.</summary>
+    public bool IsLost { get; private set; }
+
+    /// <summary>The last critical line of its log; null where its silo never wrote one.</summary>
+    public string? LastWord { get; private set; }
 
     /// <summary>Whether it refused to start on what its disk held, and what it said.</summary>
     public string? Refusal { get; private set; }
@@ -59,6 +63,9 @@ internal sealed class NodeUnderTest
     /// <summary>Its number, drawn with its folder; null where it does not run.</summary>
     public NodeId? Id => IsUp ? Silo!.Services.GetRequiredService<Replica>().Node.Self.Id : null;
 
+    /// <summary>The state of its default bucket; null where it has none.</summary>
+    public BucketState? State => IsUp ? Silo!.Services.GetRequiredService<Replica>().MemberOf(BucketId.Default)?.State : null;
+
     /// <summary>Done when the node has next come up.</summary>
     public Task Came => IsUp ? Task.CompletedTask : _came.Task;
 
@@ -71,6 +78,7 @@ internal sealed class NodeUnderTest
         if (Silo is { IsDead: false } old)
             old.DeclareDead();
         Disk.Files.Unlock();
+        LastWord = null;
         var silo = Silo = Add();
         var starting = silo.StartAsync();
         await Task.WhenAny(starting, silo.Ended);
@@ -111,11 +119,23 @@ internal sealed class NodeUnderTest
             Silo.Crash();
     }
 
+    /// <summary>It votes in its old one's place.</summary>
+    public void WasReplaced() => IsLost = false;
+
+    /// <summary>Comes back with an empty folder after it was removed: nobody counts on what it had.</summary>
+    public async Task RenewAsync()
+    {
+        Crash(powerFails: false);
+        Wipe();
+        IsLost = false;
+        await StartAsync();
+    }
+
     /// <summary>Loses everything; a silo that starts again is a new node of the same name.</summary>
     public void Wipe()
     {
         _cluster.World.Note("wipe", Name);
-        Losses++;
+        IsLost = true;
         Disk.Files.Wipe(keepsIdentity: _cluster.Variant is { WipedNodeKeepsItsNumber: true });
         Refusal = null;
     }
@@ -123,7 +143,7 @@ internal sealed class NodeUnderTest
     /// <summary>A node that stops because its disk failed does as it should; one that finds a rule broken does not.</summary>
     public void NoteBrokenRule()
     {
-        if (IsUp && Failure is { } failure and not StorageException)
+        if (IsUp && Failure is { } failure and not (StorageException or IOException))
             BrokenRule ??= $"Node {Name} stopped itself: {failure}";
     }
 
@@ -146,7 +166,7 @@ internal sealed class NodeUnderTest
             return $"{Name} is down{(Refusal is null ? "" : $": {Refusal}")}";
         var replica = Silo!.Services.GetRequiredService<Replica>();
         var groups = replica.Node.Groups.Values.Select(group =>
-            $"group {group.Id}: {group.Role} of term {group.Term}, leader {group.Leader}, log {group.Last}, committed {group.Committed}, members {group.Members}{(group.MembersCommitted ? "" : " (not committed)")}");
+            $"group {group.Id}: {group.Role} of term {group.Term}, leader {group.Leader}, log {group.Last}, committed {group.Committed}, members {group.Members}{(group.MembersCommitted ? "" : " (not committed)")}{(group.Leading is { } leading ? $" [{leading}]" : "")}");
         return $"{Name} ({Id}){(Failure is null ? "" : $" failed: {Failure.Message}")}{(Silo.IsDead ? " is declared gone" : "")}, buckets {string.Join(' ', replica.Node.Catalogue.Buckets.Keys)}; {string.Join("; ", groups)}";
     }
 
@@ -164,6 +184,7 @@ internal sealed class NodeUnderTest
         {
             if (_cluster.World.IsTracing)
                 logs.AddProvider(new TraceLogs(_cluster.World, Name));
+            logs.AddProvider(new LastWords(word => LastWord = word));
         });
         silo.Services.AddSingleton(_cluster.Chance);
         silo.Services.AddSingleton(_cluster.Seams);
@@ -175,6 +196,9 @@ internal sealed class NodeUnderTest
             watch.DataDirectory = "data";
             watch.Bootstrap = "n0";
             watch.LeaderTimeout = TimeSpan.FromSeconds(4);
+            watch.Join = _cluster.Plan.Joins;
+            if (_cluster.Plan.SnapshotEntries > 0)
+                (watch.SnapshotEntries, watch.SnapshotBytes) = (_cluster.Plan.SnapshotEntries, 64 << 10);
         });
     }
 

@@ -177,9 +177,13 @@ internal sealed partial class LeaderRole(RaftGroup group) : RoleState(group)
         };
     }
 
-    /// <summary>Whether a learner could vote, or a voter lead, without holding anything up.</summary>
+    /// <summary>
+    /// Whether a learner could vote, or a voter lead, without holding anything up. One that has everything and is probed is not probed again
+    /// in a group in which nothing happens, because it lacks nothing: it must not wait for that.
+    /// </summary>
     private bool IsCaughtUp(NodeId node) =>
-        _others.TryGetValue(node, out var progress) && !progress.IsProbing && !progress.IsSilent && Log.Last - progress.Match <= Options.PromotionLagEntriesMax;
+        _others.TryGetValue(node, out var progress) && !progress.IsSilent
+        && (progress.IsProbing ? progress.Match == Log.Last : Log.Last - progress.Match <= Options.PromotionLagEntriesMax);
 
     /// <summary>One progress for each other member; of those that left, until they know that that is committed, or answer no more.</summary>
     private void FollowMembers()

@@ -143,8 +143,9 @@ internal sealed class Progress(LogIndex next)
     /// <summary>The follower's log did not agree at an index.</summary>
     internal void Refused(LogIndex previous, LogIndex next)
     {
-        // An answer to a message that a later one has overtaken says nothing new.
-        if (previous <= Match || (IsProbing && previous != Next.Previous))
+        // An answer to a message that a later one has overtaken says nothing new; but a follower whose own snapshot stands for what it is
+        // sent says that it has more than this leader has heard.
+        if ((previous <= Match && next <= Match.Next) || (IsProbing && previous != Next.Previous))
             return;
         Probe();
         Next = LogIndex.Max(Match.Next, next);

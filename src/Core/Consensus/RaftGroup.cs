@@ -212,12 +212,14 @@ public sealed partial class RaftGroup
 
     /// <summary>
     /// Whether state built from what was handed out may answer a lease read now: this replica leads, an entry of its own term was handed
-    /// out, and its lease has not run out.
+    /// out and everything else that is committed, too (followers may have shown it already while the leader's own disk is slow), and its
+    /// lease has not run out.
     /// </summary>
     public bool MayReadByLease(in Moment now) => now.Monotonic < LeaseUntil(now);
 
     /// <summary>Until when, unless the lease is given up before; in the past where it may not.</summary>
-    public TimeSpan LeaseUntil(in Moment now) => Leading is { } leader && _handedOut >= leader.OwnTermFrom ? leader.LeaseUntil(now) : TimeSpan.MinValue;
+    public TimeSpan LeaseUntil(in Moment now) =>
+        Leading is { } leader && _handedOut >= leader.OwnTermFrom && _handedOut >= Committed ? leader.LeaseUntil(now) : TimeSpan.MinValue;
 
     /// <summary>Hands leadership over to another voter, as soon as it has the whole log. Until then, or until it is given up, proposals are refused.</summary>
     public bool Transfer(NodeId to, in Moment now) => Leading?.Transfer(to, now) ?? false;

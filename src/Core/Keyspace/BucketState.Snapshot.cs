@@ -41,10 +41,12 @@ public sealed partial class BucketState
     /// <summary>The state that a snapshot's pieces hold.</summary>
     /// <param name="pieces">All of them, in order.</param>
     /// <exception cref="MalformedSnapshotException">The pieces break the format, or are not all there, or not of one state.</exception>
-    public static BucketState Load(IEnumerable<ReadOnlyMemory<byte>> pieces)
+    public static BucketState Load(IEnumerable<ReadOnlyMemory<byte>> pieces) => Load(pieces, KeyspaceRules.Standard);
+
+    internal static BucketState Load(IEnumerable<ReadOnlyMemory<byte>> pieces, KeyspaceRules rules)
     {
         ArgumentNullException.ThrowIfNull(pieces);
-        var reader = new BucketSnapshotReader();
+        var reader = new BucketSnapshotReader(ResultLimits.Standard, rules);
         foreach (var piece in pieces)
             reader.Add(piece.Span);
         return reader.Complete();

@@ -95,8 +95,16 @@ internal sealed class GrainDirectory(EmbeddedCluster cluster)
 {
     private readonly ConcurrentDictionary<GrainId, SiloNode> _entries = new();
 
+    /// <summary>
+    /// In a simulated world: whether the entry of a grain is lost now. The grain is then activated a second time, on some other silo, while
+    /// the first activation goes on; null where nothing is ever lost.
+    /// </summary>
+    public Func<GrainId, bool>? Loses { get; set; }
+
     public SiloNode FindOrPlace(GrainId id, GrainClass grainClass, SiloNode caller)
     {
+        if (Loses is { } loses && _entries.TryGetValue(id, out var known) && !known.IsDead && Another(known) is { } other && loses(id))
+            _entries[id] = other;
         while (true)
         {
             if (!_entries.TryGetValue(id, out var owner))
@@ -105,6 +113,12 @@ internal sealed class GrainDirectory(EmbeddedCluster cluster)
                 return owner;
             Remove(id, owner);    // entered while its silo died
         }
+    }
+
+    private SiloNode? Another(SiloNode owner)
+    {
+        var others = cluster.Membership.ActiveSilos.Where(silo => !ReferenceEquals(silo, owner)).ToArray();
+        return others.Length == 0 ? null : others[cluster.Environment.Random.Next(others.Length)];
     }
 
     public void Remove(GrainId id, SiloNode owner) => _entries.TryRemove(KeyValuePair.Create(id, owner));

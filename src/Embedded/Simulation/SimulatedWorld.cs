@@ -59,6 +59,15 @@ public sealed class SimulatedWorld
     /// <summary>The way between the silos and clients.</summary>
     public SimulatedNetwork Network { get; }
 
+    /// <summary>
+    /// Decides whether the directory's entry of a grain is lost now, asked at each call of a grain that has one: it is activated a second
+    /// time on another silo while the first activation goes on. Null while nothing is lost.
+    /// </summary>
+    public Func<string, bool>? DirectoryLoses
+    {
+        set => _cluster.Directory.Loses = value is null ? null : id => value(id.ToString());
+    }
+
     /// <summary>Whether the trace is kept: on by default; making it costs more than all the rest.</summary>
     public bool IsTracing
     {

@@ -20,8 +20,10 @@ internal sealed partial class NodeStorage(
     IWatchRandom random,
     ILocalSiloDetails silo,
     IOptions<WatchSiloOptions> options,
-    ILogger<NodeStorage> logger) : ILifecycleParticipant<ISiloLifecycle>
+    ILogger<NodeStorage> logger,
+    ReplicaSeams? seams = null) : ILifecycleParticipant<ISiloLifecycle>
 {
+    private readonly ReplicaSeams _seams = seams ?? ReplicaSeams.None;
     private readonly Dictionary<GroupId, (BucketState State, LogIndex UpTo)> _states = [];
     private DataFolder? _folder;
     private Func<Task>? _stopWriting;
@@ -44,7 +46,7 @@ internal sealed partial class NodeStorage(
     /// <summary>A group's bucket as its snapshot has it, once; an empty one where there is none. The log goes on from there.</summary>
     public BucketReplica BucketOf(GroupId group, WatchSiloOptions limits, ReplicaRules rules) => _states.Remove(group, out var loaded)
         ? new BucketReplica(group, limits, loaded.State, loaded.UpTo, rules)
-        : new BucketReplica(group, limits, rules: rules);
+        : new BucketReplica(group, limits, new BucketState(ResultLimits.Standard, _seams.Keyspace), rules: rules);
 
     /// <summary>Names what has to have ended before the folder is closed.</summary>
     public void CloseAfter(Func<Task> stopWriting) => _stopWriting = stopWriting;
@@ -72,11 +74,11 @@ internal sealed partial class NodeStorage(
 
     private void Open()
     {
-        _folder = DataFolder.Open(files, options.Value.DataDirectory, NodeName, new RandomBits(random), new LogOptions(), Recovered);
+        _folder = DataFolder.Open(files, options.Value.DataDirectory, NodeName, new RandomBits(random), _seams.Log, Recovered);
         foreach (var info in _folder.Snapshots.Newest.Values.Where(info => info.Group != GroupId.System))
         {
             using var reader = _folder.Snapshots.Read(info)!;
-            _states.Add(info.Group, (BucketState.Load(Pieces(reader)), info.Index));
+            _states.Add(info.Group, (BucketState.Load(Pieces(reader), _seams.Keyspace), info.Index));
         }
     }
 

@@ -19,12 +19,12 @@ internal sealed partial class Replica
     /// <summary>The bucket's state if this node may answer for it alone, by its lease; null otherwise.</summary>
     public BucketReplica? LeadingByLease(BucketId bucket)
     {
-        if (LeadingOf(bucket) is not { } leading || !Node.MayReadByLease(leading.Group, Now))
+        if (LeadingOf(bucket) is not { } leading)
             return null;
-        // What was handed out counts as read by the lease, so it has to be applied first.
+        // The lease reads what was handed out, so that has to be applied first, and it has to be all that is committed.
         if (_rules.AppliesBeforeLease)
             TalkNow();
-        if (_broken is not null)
+        if (_broken is not null || Unavailable is not null || !Node.MayReadByLease(leading.Group, Now))
             return null;
         ShareLease(leading);
         return leading;

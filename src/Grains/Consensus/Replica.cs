@@ -172,7 +172,7 @@ internal sealed partial class Replica
         try
         {
             _commits = new GroupCommit(Node, _storage.Folder.Log, _storage.Disk, () => Now, Ship);
-            _snapshots = new SnapshotKeeper(Node, _storage.Folder, _storage.Disk, () => Now, Of, _logger);
+            _snapshots = new SnapshotKeeper(Node, _storage.Folder, _storage.Disk, () => Now, Of, _seams.Keyspace, _logger);
             // Owned by this loop: it ends when its channel is completed below.
             _ = TalkAsync();
             while (!(_stopping || _removed) || Node.HasToPersist)

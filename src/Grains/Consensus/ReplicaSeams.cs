@@ -1,4 +1,5 @@
 using Watch.Core.Consensus;
+using Watch.Core.Keyspace;
 using Watch.Core.Storage;
 
 namespace Watch.Grains.Consensus;
@@ -16,6 +17,12 @@ internal class ReplicaSeams
 
     /// <summary>The rules of the shell.</summary>
     internal virtual ReplicaRules Shell => ReplicaRules.Kept;
+
+    /// <summary>The rules that "exactly once" and snapshots rest on.</summary>
+    internal virtual KeyspaceRules Keyspace => KeyspaceRules.Standard;
+
+    /// <summary>The limits of a node's log.</summary>
+    internal virtual LogOptions Log { get; } = new();
 
     /// <summary>What a node goes on from, given what its log holds.</summary>
     internal virtual RecoveredLog Recovered(RecoveredLog found) => found;

@@ -22,9 +22,10 @@ namespace Watch.Grains.Consensus;
 /// <param name="disk">Where files are written.</param>
 /// <param name="clock">The clocks at the moment it is called.</param>
 /// <param name="bucketOf">A group's bucket.</param>
+/// <param name="rules">The rules that a state keeps to.</param>
 /// <param name="logger">Where it is told.</param>
 internal sealed partial class SnapshotKeeper(
-    Node node, DataFolder folder, IDiskWorker disk, Func<Moment> clock, Func<GroupId, BucketReplica> bucketOf, ILogger logger)
+    Node node, DataFolder folder, IDiskWorker disk, Func<Moment> clock, Func<GroupId, BucketReplica> bucketOf, KeyspaceRules rules, ILogger logger)
 {
     /// <summary>So many keys and segments of a state that arrived are looked at in one piece of work: some milliseconds.</summary>
     private const int ScopesPerStep = 8192;
@@ -109,7 +110,7 @@ internal sealed partial class SnapshotKeeper(
         if (group == GroupId.System)
             return;
         if (write.Chunk == 0)
-            _arriving[group] = new BucketSnapshotReader();
+            _arriving[group] = new BucketSnapshotReader(ResultLimits.Standard, rules);
         _arriving[group].Add(write.Content.Span);
     }
 

@@ -18,6 +18,7 @@ internal sealed class CommittedHistory
 {
     private readonly Dictionary<string, string> _state = new(StringComparer.Ordinal);
     private readonly Dictionary<string, long> _modified = new(StringComparer.Ordinal);
+    private readonly Dictionary<ClientId, long> _open = [];
     private readonly HashSet<(ClientId Client, long Number)> _done = [];
     private readonly List<CommittedChange> _changes = [];
     private readonly Dictionary<string, List<CommittedChange>> _byKey = new(StringComparer.Ordinal);
@@ -26,10 +27,19 @@ internal sealed class CommittedHistory
     {
         foreach (var entry in entries.Where(each => each.Kind == EntryKind.Command))
         {
-            // A write that was sent again stands in the log again, under its number, and takes effect once.
-            if (CommandCodec.Decode(entry.Payload.Span) is WriteCommand write && (write.Id is not { } id || _done.Add((id.Client, id.Number))))
+            if (CommandCodec.Decode(entry.Payload.Span) is WriteCommand write && (write.Id is not { } id || IsNew(id)))
                 Apply(write);
         }
+    }
+
+    /// <summary>
+    /// A write that was sent again stands in the log again, under its number, and takes effect once; one that comes first after its client
+    /// has said that it waits for it no more takes none.
+    /// </summary>
+    private bool IsNew(WriteId id)
+    {
+        _open[id.Client] = Math.Max(_open.GetValueOrDefault(id.Client), id.OldestOpen);
+        return id.Number >= _open[id.Client] && _done.Add((id.Client, id.Number));
     }
 
     /// <summary>The bucket's revision at the end.</summary>

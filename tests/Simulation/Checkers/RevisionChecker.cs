@@ -4,14 +4,14 @@ namespace Watch.Simulation.Tests.Checkers;
 
 /// <summary>
 /// Time seen through revisions, over all keys: an operation that began after another one had ended names no smaller revision, and a
-/// write that took effect a greater one. A stale read shows here, whatever it read. Eventual reads, and reads of a revision or later, take
-/// no part: a follower may show what is committed before its leader, whose own disk is slow, has answered the writer.
+/// write that took effect a greater one. A stale read shows here, whatever it read. Eventual reads, and reads of a revision or later, may
+/// be behind, but what they have shown no later fresh read may be behind of.
 /// </summary>
 internal static class RevisionChecker
 {
     public static string? Check(IReadOnlyList<Operation> operations)
     {
-        var ended = operations.Where(IsKnown).OrderBy(each => each.Returned).ToList();
+        var ended = operations.Where(HasEnded).OrderBy(each => each.Returned).ToList();
         Operation? newest = null;
         var at = 0;
         foreach (var operation in operations.Where(IsKnown).OrderBy(each => each.Invoked))
@@ -27,5 +27,7 @@ internal static class RevisionChecker
         return null;
     }
 
-    private static bool IsKnown(Operation operation) => operation.IsFresh && operation.Effect is (Effect.Done or Effect.ConditionFailed);
+    private static bool HasEnded(Operation operation) => operation.Effect is Effect.Done or Effect.ConditionFailed;
+
+    private static bool IsKnown(Operation operation) => operation.IsFresh && HasEnded(operation);
 }

@@ -65,6 +65,30 @@ internal enum FaultKind
 
     /// <summary>A voter was removed or added while writes went on.</summary>
     MembershipChange,
+
+    /// <summary>The leader and one follower could not reach each other, and soon after it heard nobody any more while the others still heard it.</summary>
+    UnevenCut,
+
+    /// <summary>The directory lost the entry of a grain that was active: it was activated a second time.</summary>
+    DuplicateActivation,
+
+    /// <summary>The node that drove a change of members ended in the midst of it.</summary>
+    DriverCrash,
+
+    /// <summary>No fault, but what faults are to meet: a snapshot got its name.</summary>
+    SnapshotWritten,
+
+    /// <summary>No fault, either: a replica went on from a snapshot that it was sent.</summary>
+    SnapshotInstalled,
+
+    /// <summary>Nor this: a segment of a log was given up behind snapshots.</summary>
+    SegmentRetired,
+
+    /// <summary>A machine lost its power at an operation on a file of a snapshot.</summary>
+    CrashInSnapshot,
+
+    /// <summary>A disk refused an operation on a file of a snapshot.</summary>
+    SnapshotRefused,
 }
 
 /// <summary>How often each kind of fault really happened.</summary>

@@ -16,6 +16,7 @@ internal sealed record FaultPlan
     private static readonly FaultKind[] s_amongSeveral =
     [
         FaultKind.MessageDuplicated, FaultKind.Partition, FaultKind.OneWayPartition, FaultKind.LeaderIsolated, FaultKind.BitFlip, FaultKind.Wipe, FaultKind.MembershipChange,
+        FaultKind.UnevenCut, FaultKind.DuplicateActivation,
     ];
 
     /// <summary>The seed that it was drawn from, and from which everything else of the run is drawn.</summary>
@@ -33,8 +34,17 @@ internal sealed record FaultPlan
     /// <summary>The share of messages that are lost, doubled and delayed, where the plan names that.</summary>
     public double MessageFaults { get; init; } = 0.03;
 
+    /// <summary>How many times longer than usual everybody who writes pauses: in a quiet group a follower that hears nothing lacks nothing, either.</summary>
+    public int Leisure { get; init; } = 1;
+
     /// <summary>Whether clients ask for lease reads, too.</summary>
     public bool LeaseReads { get; init; } = true;
+
+    /// <summary>After how many entries a snapshot is taken; 0 for never in a run. Then the log has small segments, too.</summary>
+    public int SnapshotEntries { get; init; }
+
+    /// <summary>Whether nodes with a new folder ask to be added by themselves, rather than an operator for them.</summary>
+    public bool Joins { get; init; }
 
     /// <summary>Which deliberate defect the product has; null for none.</summary>
     public string? Variant { get; init; }
@@ -53,16 +63,17 @@ internal sealed record FaultPlan
             Named = Fitting(kinds.Take(1 + random.Next(5))),
             MessageFaults = 0.005 + (random.NextDouble() * 0.06),
             Storm = TimeSpan.FromSeconds(4 + random.Next(16)),
+            SnapshotEntries = random.Next(5) < 3 ? 100 + (random.Next(4) * random.Next(60)) : 0,
+            Joins = random.Next(4) == 0,
+            Leisure = random.Next(6) == 0 ? 15 : 1,
         };
     }
 
-    /// <summary>Without what cannot go together: while the voters change on purpose, no node loses its folder.</summary>
+    /// <summary>Without what cannot go together in three nodes: two ways to lose one.</summary>
     private static HashSet<FaultKind> Fitting(IEnumerable<FaultKind> kinds)
     {
         var set = kinds.ToHashSet();
-        if (set.Contains(FaultKind.MembershipChange))
-            set.ExceptWith([FaultKind.Wipe, FaultKind.BitFlip]);
-        else if (set.Contains(FaultKind.BitFlip))
+        if (set.Contains(FaultKind.BitFlip))
             set.Remove(FaultKind.Wipe);
         return set;
     }
@@ -70,5 +81,5 @@ internal sealed record FaultPlan
     /// <summary>Whether the run names a kind of fault.</summary>
     public bool Has(FaultKind kind) => Named.Contains(kind);
 
-    public override string ToString() => $"seed {Seed}: {Nodes} nodes, {Storm.TotalSeconds:F0} s of {(Named.Count == 0 ? "peace" : string.Join(", ", Named.Order()))}";
+    public override string ToString() => $"seed {Seed}: {Nodes} nodes, {Storm.TotalSeconds:F0} s of {(Named.Count == 0 ? "peace" : string.Join(", ", Named.Order()))}{(SnapshotEntries == 0 ? "" : $", a snapshot every {SnapshotEntries} entries")}{(Joins ? ", nodes join by themselves" : "")}";
 }

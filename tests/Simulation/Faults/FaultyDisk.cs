@@ -9,16 +9,20 @@ namespace Watch.Simulation.Tests.Faults;
 /// </summary>
 internal sealed class FaultyDisk
 {
+    /// <summary>What the path of every file of a snapshot contains.</summary>
+    public const string Snapshots = "/snapshots/";
+
     private readonly SimulatedWorld _world;
     private readonly FaultCounts _counts;
     private long _powerFailsIn;
+    private string _powerFailsWhere = "";
     private DiskVerdict _powerFailure;
 
-    public FaultyDisk(SimulatedWorld world, FaultCounts counts, bool syncsNothing)
+    public FaultyDisk(SimulatedWorld world, FaultCounts counts, string? unsynced)
     {
         _world = world;
         _counts = counts;
-        Files = new SimulatedFileSystem(Judge, syncsNothing);
+        Files = new SimulatedFileSystem(Judge, unsynced);
     }
 
     public SimulatedFileSystem Files { get; }
@@ -32,8 +36,14 @@ internal sealed class FaultyDisk
     /// <summary>How much longer than usual a job may take; zero while the disk is well.</summary>
     public TimeSpan Slowness { get; set; }
 
+    /// <summary>How many operations it has refused, for want of room or by a failed sync.</summary>
+    public long Refusals { get; private set; }
+
     /// <summary>Lets the power fail at the n-th changing operation from now.</summary>
-    public void FailPowerAt(long operation, DiskVerdict when) => (_powerFailsIn, _powerFailure) = (operation, when);
+    /// <param name="operation">Which one.</param>
+    /// <param name="when">When in the midst of it.</param>
+    /// <param name="where">Only operations on paths that contain this count.</param>
+    public void FailPowerAt(long operation, DiskVerdict when, string where = "") => (_powerFailsIn, _powerFailure, _powerFailsWhere) = (operation, when, where);
 
     /// <summary>Takes back what was still to go wrong.</summary>
     public void Heal()
@@ -55,8 +65,11 @@ internal sealed class FaultyDisk
 
     private DiskVerdict Judge(DiskOperation operation, string path)
     {
-        if (_powerFailsIn > 0 && --_powerFailsIn == 0)
+        var isOfSnapshot = path.Contains(Snapshots, StringComparison.Ordinal);
+        if (_powerFailsIn > 0 && path.Contains(_powerFailsWhere, StringComparison.Ordinal) && --_powerFailsIn == 0)
         {
+            if (isOfSnapshot)
+                _counts.Add(FaultKind.CrashInSnapshot);
             _world.Note("disk", $"power fails at {operation} of {path}: {_powerFailure}");
             return _powerFailure;
         }
@@ -64,6 +77,7 @@ internal sealed class FaultyDisk
         if (IsFull && operation is DiskOperation.Write or DiskOperation.Create or DiskOperation.Preallocate && IsFull)
         {
             _counts.Add(FaultKind.DiskFull);
+            Refuse(isOfSnapshot);
             return DiskVerdict.NoRoom;
         }
 
@@ -72,10 +86,22 @@ internal sealed class FaultyDisk
             NextSyncFails = false;
             _counts.Add(FaultKind.SyncError);
             _world.Note("disk", $"sync of {path} fails");
+            Refuse(isOfSnapshot);
             return DiskVerdict.Fails;
         }
 
+        if (operation == DiskOperation.Rename && isOfSnapshot)
+            _counts.Add(FaultKind.SnapshotWritten);
+        if (operation == DiskOperation.Delete && path.EndsWith(".wal", StringComparison.Ordinal))
+            _counts.Add(FaultKind.SegmentRetired);
         return DiskVerdict.Proceed;
+    }
+
+    private void Refuse(bool isOfSnapshot)
+    {
+        Refusals++;
+        if (isOfSnapshot)
+            _counts.Add(FaultKind.SnapshotRefused);
     }
 
     private TimeSpan Delay()

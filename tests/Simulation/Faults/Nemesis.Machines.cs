@@ -28,7 +28,7 @@ internal sealed partial class Nemesis
         if (AnyUp() is not { Silo: { } silo } node)
             return;
         var verdict = (DiskVerdict)((int)DiskVerdict.PowerFailsBefore + Random.Next(3));
-        node.Disk.FailPowerAt(1 + Random.Next(12), verdict);
+        node.Disk.FailPowerAt(1 + Random.Next(12), verdict, _plan.SnapshotEntries > 0 && Random.Next(2) == 0 ? FaultyDisk.Snapshots : "");
         await Task.WhenAny(silo.Ended, cluster.PassAsync(TimeSpan.FromSeconds(5)));
         await ComeBackAsync(node);
         // Now and then again while it recovers.
@@ -40,8 +40,10 @@ internal sealed partial class Nemesis
     {
         if (AnyUp() is not { } node)
             return;
+        var refusals = node.Disk.Refusals;
         node.Disk.IsFull = true;
         await WhileWorkingAsync(node);
+        await MustHaveStoppedAsync(node, refusals);
         await PauseAsync(0, 3);
         node.Disk.IsFull = false;
         await RestartFailedAsync(node);
@@ -51,8 +53,10 @@ internal sealed partial class Nemesis
     {
         if (AnyUp() is not { } node)
             return;
+        var refusals = node.Disk.Refusals;
         node.Disk.NextSyncFails = true;
         await WhileWorkingAsync(node);
+        await MustHaveStoppedAsync(node, refusals);
         node.Disk.NextSyncFails = false;
         await PauseAsync(0, 2);
         await RestartFailedAsync(node);
@@ -83,7 +87,13 @@ internal sealed partial class Nemesis
         }
 
         cluster.World.Note("flip", $"{node.Name}: {flipped.Path} at {flipped.Offset}");
-        await node.StartAsync();
+        // Without room a node refuses before it reads anything.
+        node.Disk.Heal();
+        do
+        {
+            await node.StartAsync();
+        }
+        while (node is { IsUp: false, Refusal: null });
         if (node.Refusal is not { } refusal)
             throw new ViolationException($"Node {node.Name} started though a bit at offset {flipped.Offset} of '{flipped.Path}' had turned over.");
         if (!refusal.Contains(flipped.Path, StringComparison.Ordinal) || !refusal.Contains("offset", StringComparison.OrdinalIgnoreCase))
@@ -106,8 +116,11 @@ internal sealed partial class Nemesis
         await cluster.Members.ReachAsync(cluster.Nodes, s_patience);
     }
 
-    /// <summary>Whether a node may lose what it has synced: only a minority ever does, and none while somebody else leaves or joins.</summary>
-    private bool MayLose => cluster.Losses < cluster.Minority && !cluster.Members.IsBusy && !_plan.Has(FaultKind.MembershipChange);
+    /// <summary>
+    /// Whether a node may lose what it has synced: only a minority at a time, and none while somebody else leaves or joins. Whoever was
+    /// replaced by what it came back as is no loss any more.
+    /// </summary>
+    private bool MayLose => cluster.Losses < cluster.Minority && !cluster.Members.IsBusy && cluster.Members.IsSettled;
 
     /// <summary>After a crash: membership hears of it sooner or later, and the node is started again before or after that.</summary>
     private async Task ComeBackAsync(NodeUnderTest node)
@@ -125,6 +138,21 @@ internal sealed partial class Nemesis
     {
         for (var at = 0; at < 40 && node.IsUp && node.Failure is null; at++)
             await cluster.PassAsync(TimeSpan.FromMilliseconds(100));
+    }
+
+    /// <summary>A node whose disk has refused something accepts nothing more, and says why: in its health and in its log.</summary>
+    private async Task MustHaveStoppedAsync(NodeUnderTest node, long refusals)
+    {
+        if (node.Disk.Refusals == refusals || node.Silo is not { } silo)
+            return;
+        for (var at = 0; at < 200 && node.IsUp && ReferenceEquals(node.Silo, silo) && (node.Failure is null || silo.IsFrozen); at++)
+            await cluster.PassAsync(TimeSpan.FromMilliseconds(100));
+        if (!node.IsUp || !ReferenceEquals(node.Silo, silo) || silo.IsFrozen)
+            return;
+        if (node.Failure is null)
+            throw new ViolationException($"Node {node.Name} goes on though its disk has refused something.");
+        if (node.LastWord is not { } word || !word.Contains("The node stopped", StringComparison.Ordinal))
+            throw new ViolationException($"Node {node.Name} stopped because its disk failed, and its log does not say so: {node.LastWord ?? "nothing critical"}.");
     }
 
     /// <summary>A node that its disk has stopped is ended and started by whoever runs it.</summary>

@@ -34,6 +34,17 @@ internal sealed partial class Nemesis(ClusterUnderTest cluster)
             cluster.Network.Duplicated = _plan.MessageFaults * 4;
         if (_plan.Has(FaultKind.MessageDelayed))
             cluster.Network.Delayed = _plan.MessageFaults;
+        if (_plan.Has(FaultKind.DuplicateActivation))
+            cluster.World.DirectoryLoses = LosesEntry;
+    }
+
+    private bool LosesEntry(string grain)
+    {
+        if (_over || Random.Next(4) != 0)
+            return false;
+        cluster.World.Note("directory", $"loses {grain}");
+        cluster.Counts.Add(FaultKind.DuplicateActivation);
+        return true;
     }
 
     private Func<Task>? ActOf(FaultKind kind) => kind switch
@@ -52,6 +63,7 @@ internal sealed partial class Nemesis(ClusterUnderTest cluster)
         FaultKind.BitFlip => FlipAsync,
         FaultKind.Wipe => WipeAsync,
         FaultKind.MembershipChange => ChangeMembersAsync,
+        FaultKind.UnevenCut => CutUnevenlyAsync,
         _ => null,
     };
 
@@ -90,6 +102,23 @@ internal sealed partial class Nemesis(ClusterUnderTest cluster)
         }
 
         await PauseAsync(0.2, 12);
+        cluster.Network.Join();
+    }
+
+    /// <summary>
+    /// First one follower stops hearing the leader; just before it stands for election, the leader stops hearing the others, and goes on
+    /// speaking to them. By what it heard last it takes itself for the leader while they are asked to elect another one.
+    /// </summary>
+    private async Task CutUnevenlyAsync()
+    {
+        if (cluster.Leader is not { } leader)
+            return;
+        string[] others = [.. cluster.Nodes.Where(node => node != leader).Select(node => node.Name)];
+        Random.Shuffle(others);
+        cluster.Network.Cut(FaultKind.UnevenCut, [leader.Name], [others[0]], bothWays: true);
+        await PauseAsync(1.2, 2.4);
+        cluster.Network.Cut(FaultKind.UnevenCut, others, [leader.Name], bothWays: false);
+        await PauseAsync(1, 5);
         cluster.Network.Join();
     }
 
@@ -138,15 +167,42 @@ internal sealed partial class Nemesis(ClusterUnderTest cluster)
         await node.StartAsync();
     }
 
+    /// <summary>A voter goes, and comes back as another node; now and then whoever drives that crashes on the way.</summary>
     private async Task ChangeMembersAsync()
     {
         var leaves = Any();
-        if (cluster.Losses > 0 || !await cluster.Members.ReachAsync([.. cluster.Nodes.Where(node => node != leaves)], s_patience))
+        if (cluster.Losses > 0 || cluster.Members.IsBusy)
             return;
-        cluster.Counts.Add(FaultKind.MembershipChange);
+        var crash = CrashDriverAsync();
+        if (await cluster.Members.ReachAsync([.. cluster.Nodes.Where(node => node != leaves)], s_patience))
+            cluster.Counts.Add(FaultKind.MembershipChange);
+        await crash;
         await PauseAsync(0, 4);
+        crash = CrashDriverAsync();
         if (await cluster.Members.ReachAsync(cluster.Nodes, s_patience))
             cluster.Counts.Add(FaultKind.MembershipChange);
+        await crash;
+    }
+
+    private async Task CrashDriverAsync()
+    {
+        if (Random.Next(3) != 0)
+            return;
+        await PauseAsync(0, 1);
+        if (cluster.Members.Driver is not { Silo: { } silo } driver)
+            return;
+        var crashed = new TaskCompletionSource();
+        silo.AfterSteps(1 + Random.Next(300), () =>
+        {
+            if (silo.HasEnded || !ReferenceEquals(driver.Silo, silo))
+                return;
+            if (cluster.Members.IsBusy)
+                cluster.Counts.Add(FaultKind.DriverCrash);
+            driver.Crash(powerFails: Random.Next(2) == 0);
+            crashed.TrySetResult();
+        });
+        await Task.WhenAny(crashed.Task, silo.Ended, cluster.PassAsync(TimeSpan.FromSeconds(5)));
+        await ComeBackAsync(driver);
     }
 
     private NodeUnderTest Any() => cluster.Nodes[Random.Next(cluster.Nodes.Count)];

@@ -96,5 +96,5 @@ internal sealed class NetworkTrouble
     /// a bucket. What the nodes say to each other is promised to bear it.
     /// </summary>
     private static bool MayComeTwice(SimulatedMessage message) =>
-        message is { IsCall: true, Contract: "watch.IReplicaService" or "watch.IWatchDispatcherService", Method: not ("Propose" or "Begin") };
+        message is { IsCall: true, Contract: "watch.IReplicaService" or "watch.IWatchDispatcherService", Method: not "Begin" };
 }

@@ -37,8 +37,8 @@ internal sealed class PowerFailureException() : Exception("The simulated machine
 /// says nothing about them.
 /// </summary>
 /// <param name="judge">Decides about every operation that changes something.</param>
-/// <param name="syncsNothing">A deliberate defect: a file's sync writes nothing.</param>
-internal sealed class SimulatedFileSystem(Func<DiskOperation, string, DiskVerdict> judge, bool syncsNothing) : IFileSystem
+/// <param name="unsynced">A deliberate defect: the sync of a file whose path contains this writes nothing.</param>
+internal sealed class SimulatedFileSystem(Func<DiskOperation, string, DiskVerdict> judge, string? unsynced) : IFileSystem
 {
     private readonly SortedDictionary<string, SimulatedFolder> _folders = new(StringComparer.Ordinal);
 
@@ -82,22 +82,35 @@ internal sealed class SimulatedFileSystem(Func<DiskOperation, string, DiskVerdic
         WriteAheadLog.Create(this, "data/log", NodeIdentity.Decode("identity", bytes).Id, new LogOptions()).Dispose();
     }
 
-    private Action SyncOf(SimulatedFile file) => syncsNothing ? () => { } : file.Sync;
+    private Action SyncOf(string path, SimulatedFile file) => unsynced is not null && path.Contains(unsynced, StringComparison.Ordinal) ? () => { } : file.Sync;
 
     /// <summary>
     /// Turns one bit over among those of which the product's own format records that they were durable: below the place up to which a
-    /// file had been synced when its last synced write was made. Null where there is none yet.
+    /// file had been synced when its last synced write was made, or all of a snapshot that has its name. Null where there is none yet.
     /// </summary>
     public (string Path, long Offset)? FlipSealedBit(Random random)
     {
         var files = _folders.SelectMany(folder => folder.Value.Names.Select(name => (Path: $"{folder.Key}/{name.Key}", File: name.Value)))
-            .Where(each => each.File.Sealed > 0).ToList();
+            .Select(each => (each.Path, each.File, Sealed: SealedOf(each.Path, each.File)))
+            .Where(each => each.Sealed > 0).ToList();
         if (files.Count == 0)
             return null;
-        var (path, file) = files[random.Next(files.Count)];
-        var offset = random.NextInt64(file.Sealed);
+        var (path, file, upTo) = files[random.Next(files.Count)];
+        var offset = random.NextInt64(upTo);
         file.Flip(offset, random.Next(8));
         return (path, offset);
+    }
+
+    /// <summary>A snapshot that has its name is durable whole; of a group's only the newest is read, and what has no name yet is never read.</summary>
+    private long SealedOf(string path, SimulatedFile file)
+    {
+        if (!path.Contains(FaultyDisk.Snapshots, StringComparison.Ordinal))
+            return file.Sealed;
+        // After a crash the one before may still be there. Names sort by group and index.
+        var (folder, name) = Split(path);
+        var group = name[..(name.IndexOf('-', StringComparison.Ordinal) + 1)];
+        var newest = Of(folder).Names.Keys.LastOrDefault(other => group.Length > 0 && other.StartsWith(group, StringComparison.Ordinal) && other.EndsWith(".snap", StringComparison.Ordinal));
+        return name == newest ? file.Length : 0;
     }
 
     public void CreateFolder(string path)
@@ -210,7 +223,7 @@ internal sealed class SimulatedFileSystem(Func<DiskOperation, string, DiskVerdic
                 disk.Change(DiskOperation.Preallocate, path, () => file.Resize(length));
         }
 
-        public void Sync() => disk.Change(DiskOperation.Sync, path, disk.SyncOf(file), () => { }, file.FailSync);
+        public void Sync() => disk.Change(DiskOperation.Sync, path, disk.SyncOf(path, file), () => { }, file.FailSync);
 
         public void Dispose()
         {

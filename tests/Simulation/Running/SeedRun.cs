@@ -1,3 +1,4 @@
+using Watch.Core.Storage;
 using Watch.Embedded.Simulation;
 using Watch.Simulation.Tests.Checkers;
 using Watch.Simulation.Tests.Faults;
@@ -28,7 +29,7 @@ internal sealed class SeedRun
 
     private readonly ClusterUnderTest _cluster;
     private readonly Recorder _recorder;
-    private readonly History _history = new();
+    private readonly History _history;
     private readonly Population _population;
     private bool _isUndecided;
 
@@ -36,6 +37,9 @@ internal sealed class SeedRun
     {
         _recorder = plan.Variant is { } name ? Variants.Defects.Of(name).Seams() : new Recorder();
         _cluster = new ClusterUnderTest(plan, _recorder, trace);
+        _recorder.Limits = new LogOptions { SegmentBytesMax = plan.SnapshotEntries > 0 ? 128 << 10 : 64 << 20, AllocateBytes = 4 << 10 << (plan.Seed & 3) };
+        _recorder.Installed = () => _cluster.Counts.Add(FaultKind.SnapshotInstalled);
+        _history = new History(plan.LeaseReads);
         _population = new Population(_cluster, _history);
     }
 
@@ -75,6 +79,22 @@ internal sealed class SeedRun
         await ReadToTheEndAsync();
         var committed = new CommittedHistory(_recorder.Entries);
         await _population.CatchUpAsync(committed.LastChangeOf, s_recovery);
+        await AgreeAsync();
+    }
+
+    /// <summary>All states are equal when all have applied the same, whether entry by entry or from a snapshot: results of writes included.</summary>
+    private async Task AgreeAsync()
+    {
+        var started = _cluster.World.TimeProvider.GetTimestamp();
+        while (_cluster.Nodes.Select(node => node.State?.Applied).Distinct().Count() > 1)
+        {
+            if (_cluster.World.TimeProvider.GetElapsedTime(started) > s_recovery)
+                throw new ViolationException($"Not all nodes have applied the same {s_recovery.TotalSeconds} s after everything was healed.{Environment.NewLine}{_cluster.Describe()}");
+            await _cluster.PassAsync(TimeSpan.FromMilliseconds(200));
+        }
+
+        if (_cluster.Nodes.Select(node => node.State?.Digest()).Distinct().Count() > 1)
+            throw new ViolationException($"States: the nodes have applied the same and are not in the same state: {string.Join(", ", _cluster.Nodes.Select(node => $"{node.Name} {node.State?.Digest():x16}"))}.");
     }
 
     /// <summary>Reads every key until that succeeds: what was acknowledged has to be there.</summary>

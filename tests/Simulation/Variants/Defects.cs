@@ -1,5 +1,6 @@
 using Watch.Core;
 using Watch.Core.Consensus;
+using Watch.Core.Keyspace;
 using Watch.Core.Tests.Consensus;
 using Watch.Simulation.Tests.Checkers;
 using Watch.Simulation.Tests.Faults;
@@ -20,11 +21,23 @@ internal sealed record Variant(string Name, Func<Recorder> Seams, int Nodes, Fau
     /// <summary>Whether a node whose folder was emptied goes on as the node that it was.</summary>
     public bool WipedNodeKeepsItsNumber { get; init; }
 
-    /// <summary>Whether a sync of a file writes nothing.</summary>
-    public bool SyncsNothing { get; init; }
+    /// <summary>A sync of files whose paths contain this writes nothing; null for all being well.</summary>
+    public string? Unsynced { get; init; }
+
+    /// <summary>Whether clients ask for lease reads.</summary>
+    public bool LeaseReads { get; init; } = true;
+
+    /// <summary>After how many entries a snapshot is taken; 0 for never.</summary>
+    public int SnapshotEntries { get; init; }
+
+    /// <summary>How many times longer than usual writers pause.</summary>
+    public int Leisure { get; init; } = 1;
+
+    /// <summary>For how long faults happen.</summary>
+    public int StormSeconds { get; init; } = 15;
 
     /// <summary>The plan of one of its seeds.</summary>
-    public FaultPlan Plan(int seed) => FaultPlan.Draw(seed) with { Nodes = Nodes, Named = Faults.ToHashSet(), Variant = Name, MessageFaults = MessageFaults, Storm = TimeSpan.FromSeconds(15) };
+    public FaultPlan Plan(int seed) => FaultPlan.Draw(seed) with { Nodes = Nodes, Named = Faults.ToHashSet(), Variant = Name, MessageFaults = MessageFaults, Storm = TimeSpan.FromSeconds(StormSeconds), LeaseReads = LeaseReads, SnapshotEntries = SnapshotEntries, Joins = false, Leisure = Leisure };
 }
 
 /// <summary>The deliberate defects.</summary>
@@ -37,7 +50,7 @@ internal static class Defects
     /// <summary>All of them.</summary>
     public static IReadOnlyList<Variant> All { get; } =
     [
-        Rule("acknowledge before fsync", 3, s_lostMachines, 200),
+        Rule("acknowledge before fsync", 1, [FaultKind.CrashAtDisk, FaultKind.SlowDisk], 100),
         Rule("skip the term check", 3, s_elections, 200),
         Rule("wrong quorum", 3, s_splits, 100),
         Rule("vote without comparing logs", 3, s_splits, 200),
@@ -46,7 +59,13 @@ internal static class Defects
         new("apply what the leader has not committed", () => new Broken(new AppliesTooMuch()), 5, s_splits, 200),
         new("forget acknowledged entries on restart", () => new Forgetful(), 3, [FaultKind.Crash, FaultKind.LeaderIsolated], 300),
         new("treat a wiped node as the old one", () => new Recorder(), 3, [FaultKind.Wipe, FaultKind.LeaderIsolated, FaultKind.Partition], 300) { WipedNodeKeepsItsNumber = true },
-        new("a sync that writes nothing", () => new Recorder(), 3, s_lostMachines, 200) { SyncsNothing = true },
+        new("a sync that writes nothing", () => new Recorder(), 3, s_lostMachines, 200) { Unsynced = "" },
+        new("rename a snapshot before it is durable", () => new Recorder(), 1, [FaultKind.CrashAtDisk], 100) { Unsynced = FaultyDisk.Snapshots, SnapshotEntries = 100 },
+        Rule("no lease protection in votes", 3, [FaultKind.UnevenCut], 200) with { Leisure = 15, StormSeconds = 40 },
+        Rule("confirm a read without asking", 3, [FaultKind.UnevenCut], 200) with { LeaseReads = false, Leisure = 15, StormSeconds = 40 },
+        Rule("retire a segment without writing again what is needed of it", 1, [FaultKind.CrashAtDisk], 200) with { SnapshotEntries = 100 },
+        new("a snapshot without the results of writes", () => new Other(new DropsResults()), 3, [FaultKind.Wipe, FaultKind.Crash], 100) { SnapshotEntries = 100 },
+        new("a snapshot that does not keep what changes while it is written", () => new Other(new SavesNothing()), 3, [FaultKind.Wipe, FaultKind.SlowDisk], 100) { SnapshotEntries = 100 },
     ];
 
     /// <summary>The defect of that name.</summary>
@@ -62,6 +81,22 @@ internal static class Defects
     private sealed class Broken(SafetyRules rules) : Recorder
     {
         internal override SafetyRules Rules => rules;
+    }
+
+    /// <summary>A replica with one rule of its state broken.</summary>
+    private sealed class Other(KeyspaceRules rules) : Recorder
+    {
+        internal override KeyspaceRules Keyspace => rules;
+    }
+
+    private sealed class DropsResults : KeyspaceRules
+    {
+        internal override bool KeepsResultsInSnapshots => false;
+    }
+
+    private sealed class SavesNothing : KeyspaceRules
+    {
+        internal override bool SavesForSnapshots => false;
     }
 
     /// <summary>A follower takes everything that its leader has sent it for committed.</summary>

@@ -18,6 +18,9 @@ internal abstract class Actor(string name, History history, Random random)
     /// <summary>How long it waits between two steps.</summary>
     public virtual TimeSpan Pause => TimeSpan.FromMilliseconds(Random.Next(1, 300));
 
+    /// <summary>Whether it never writes.</summary>
+    public virtual bool OnlyReads => false;
+
     /// <summary>One step: a few operations.</summary>
     public abstract Task StepAsync(IWatchClient client);
 }
@@ -65,6 +68,8 @@ internal sealed class ReaderActor(string name, History history, Random random) :
     private readonly ReadPolicy _policy = random.Next(2) == 0 ? ReadPolicy.Lease : ReadPolicy.Linearizable;
 
     public override TimeSpan Pause => TimeSpan.FromMilliseconds(Random.Next(10, 120));
+
+    public override bool OnlyReads => true;
 
     public override Task StepAsync(IWatchClient client) => History.GetAsync(Name, client, $"/registers/{Random.Next(RegisterActor.Keys)}", _policy);
 }

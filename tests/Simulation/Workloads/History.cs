@@ -4,7 +4,8 @@ using Watch.Core;
 namespace Watch.Simulation.Tests.Workloads;
 
 /// <summary>All operations of a run, in the order in which they were begun, and all watches.</summary>
-internal sealed class History
+/// <param name="leaseReads">Whether reads by lease are asked for; otherwise those are linearizable ones.</param>
+internal sealed class History(bool leaseReads)
 {
     private readonly List<Operation> _operations = [];
     private readonly List<WatchRecord> _watches = [];
@@ -22,6 +23,8 @@ internal sealed class History
 
     public async Task<Operation> GetAsync(string client, IWatchClient by, string key, ReadPolicy policy = default)
     {
+        if (policy.Kind == ReadKind.Lease && !leaseReads)
+            policy = ReadPolicy.Linearizable;
         var operation = Begin(client, OperationKind.Get, key, policy: policy);
         await EndAsync(operation, async () =>
         {

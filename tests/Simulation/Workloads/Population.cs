@@ -96,7 +96,8 @@ internal sealed class Population(ClusterUnderTest cluster, History history)
         while (!_stop.Task.IsCompleted)
         {
             await actor.StepAsync(client);
-            await Passing.On(clock, actor.Pause);
+            var pause = Passing.On(clock, actor.OnlyReads ? actor.Pause : actor.Pause * cluster.Plan.Leisure);
+            await Task.WhenAny(pause, _stop.Task);
         }
     }
 
