@@ -1,3 +1,5 @@
+using Watch.Embedded.Simulation;
+
 namespace Watch.Simulation.Tests.Faults;
 
 /// <summary>What happens to machines, their processes and their disks.</summary>
@@ -40,10 +42,10 @@ internal sealed partial class Nemesis
     {
         if (AnyUp() is not { } node)
             return;
-        var refusals = node.Disk.Refusals;
+        var (silo, refusals) = (node.Silo!, node.Disk.Refusals);
         node.Disk.IsFull = true;
         await WhileWorkingAsync(node);
-        await MustHaveStoppedAsync(node, refusals);
+        await MustHaveStoppedAsync(node, silo, refusals);
         await PauseAsync(0, 3);
         node.Disk.IsFull = false;
         await RestartFailedAsync(node);
@@ -53,10 +55,10 @@ internal sealed partial class Nemesis
     {
         if (AnyUp() is not { } node)
             return;
-        var refusals = node.Disk.Refusals;
+        var (silo, refusals) = (node.Silo!, node.Disk.Refusals);
         node.Disk.NextSyncFails = true;
         await WhileWorkingAsync(node);
-        await MustHaveStoppedAsync(node, refusals);
+        await MustHaveStoppedAsync(node, silo, refusals);
         node.Disk.NextSyncFails = false;
         await PauseAsync(0, 2);
         await RestartFailedAsync(node);
@@ -141,9 +143,9 @@ internal sealed partial class Nemesis
     }
 
     /// <summary>A node whose disk has refused something accepts nothing more, and says why: in its health and in its log.</summary>
-    private async Task MustHaveStoppedAsync(NodeUnderTest node, long refusals)
+    private async Task MustHaveStoppedAsync(NodeUnderTest node, SimulatedSilo silo, long refusals)
     {
-        if (node.Disk.Refusals == refusals || node.Silo is not { } silo)
+        if (node.Disk.Refusals == refusals || !ReferenceEquals(node.Silo, silo))
             return;
         for (var at = 0; at < 200 && node.IsUp && ReferenceEquals(node.Silo, silo) && (node.Failure is null || silo.IsFrozen); at++)
             await cluster.PassAsync(TimeSpan.FromMilliseconds(100));
