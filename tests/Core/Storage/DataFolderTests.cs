@@ -1,9 +1,12 @@
+using System.Buffers.Binary;
 using Watch.Core.Storage;
 
 namespace Watch.Core.Tests.Storage;
 
 public sealed class DataFolderTests
 {
+    private const string GoldenIdentity = "57415443484e4f44264b75c40100000046d086824097e4a395cfff46699c73c405000000616c706861";
+
     [Fact]
     public void A_new_folder_is_a_new_node_and_keeps_its_number()
     {
@@ -53,6 +56,32 @@ public sealed class DataFolderTests
         var refused = Assert.Throws<FolderUnwritableException>(() => Open(fs));
         Assert.Contains("'data'", refused.Message, StringComparison.Ordinal);
         Assert.Contains("permission denied", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_identity_has_the_bytes_that_the_disk_format_says()
+    {
+        var fs = new MemoryFileSystem();
+        var number = default(NodeId);
+        using (var folder = Open(fs, name: "alpha", seed: 1))
+            number = folder.Identity.Id;
+        var bytes = fs.ReadAll("data/identity");
+
+        Assert.Equal(41, bytes.Length);
+        Assert.Equal("WATCHNOD"u8, bytes.AsSpan(0, 8));
+        Assert.Equal(1, bytes[12]);
+        Assert.Equal(new byte[3], bytes[13..16]);
+        Assert.Equal(5, BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(32)));
+        Assert.Equal("alpha"u8, bytes.AsSpan(36));
+        Assert.True(GoldenIdentity == Convert.ToHexStringLower(bytes), Convert.ToHexStringLower(bytes));
+        Assert.Equal(number, Open(Holding(Convert.FromHexString(GoldenIdentity)), name: "alpha").Identity.Id);
+
+        MemoryFileSystem Holding(byte[] identity)
+        {
+            var other = fs.Copy();
+            other.Replace("data/identity", identity);
+            return other;
+        }
     }
 
     [Fact]
