@@ -295,6 +295,7 @@ public sealed partial class RaftGroup
         role.Enter(now);
         if (changed && _role == role)
             _roleChanged = new RoleChanged(Id, role.Role, Term);
+        ForgetWhatWasHeld();
     }
 
     /// <summary>Follows a leader, or nobody known, as one who may lead or as a learner.</summary>
@@ -335,8 +336,11 @@ public sealed partial class RaftGroup
 
     internal void AdvanceCommit(LogIndex upTo)
     {
-        if (upTo > Committed)
-            Committed = upTo;
+        if (upTo <= Committed)
+            return;
+        Committed = upTo;
+        if (_receipt is { } receipt && !Rules.BringsForward(receipt.Info.Index, Committed))
+            DropReceipt(receipt);
     }
 
     private void AdoptTerm(Term term, in Moment now)
