@@ -12,7 +12,7 @@ namespace Watch.Core.Keyspace;
 /// copies little: history's list of chunks. What does change is, of a scope, its head, and of a key, the version that
 /// compaction left. Of these the old value is saved by whoever is about to change it for the first time, until the snapshot
 /// has come by; a scope knows by <see cref="ScopeEntry.DoneForSnapshot"/> whether that is still to come. The results are copied in steps
-/// (<see cref="Prepare"/>), by the same idea.
+/// (<see cref="Prepare()"/>), by the same idea.
 /// </para>
 /// <list type="bullet">
 /// <item>S1: the pieces tell the state at the moment of the beginning, whatever is applied meanwhile.</item>
@@ -81,7 +81,7 @@ public sealed class BucketSnapshot : IDisposable
     /// <summary>Whether every piece has been handed out.</summary>
     public bool IsComplete => _section is null;
 
-    /// <summary>Whether <see cref="Prepare"/> has nothing left to do.</summary>
+    /// <summary>Whether <see cref="Prepare()"/> has nothing left to do.</summary>
     public bool IsPrepared => _results.IsCopied;
 
     /// <summary>
@@ -89,10 +89,12 @@ public sealed class BucketSnapshot : IDisposable
     /// then, with other work in between; a piece that needs what is not there yet does all of the rest.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The snapshot was disposed of.</exception>
-    public bool Prepare()
+    public bool Prepare() => Prepare(ResultsPerStep);
+
+    internal bool Prepare(int results)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        _results.Copy(ResultsPerStep);
+        _results.Copy(results);
         return IsPrepared;
     }
 

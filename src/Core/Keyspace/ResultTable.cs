@@ -106,7 +106,12 @@ internal sealed class ResultTable(ResultLimits limits, KeyspaceRules rules)
     }
 
     /// <summary>What is here now, for a snapshot. It is copied bit by bit while the table goes on; <see cref="Unshare"/> ends it.</summary>
-    public SharedResults Share() => _sharing = new SharedResults(++_shared, Horizon, ClientCount, Count, Oldest, Newest);
+    public SharedResults Share()
+    {
+        var shared = new SharedResults(++_shared, Horizon, ClientCount, Count, Oldest, Newest);
+        _sharing = rules.SavesResultsForSnapshots ? shared : null;
+        return shared;
+    }
 
     /// <summary>The snapshot is done.</summary>
     public void Unshare() => _sharing = null;

@@ -40,7 +40,10 @@ public sealed class SnapshotDesk(SnapshotStore store) : IDisposable
             return (null, false);
         if (reader.Read(chunk) is { } content)
             return (content, reader.IsLast(chunk));
-        return chunk == 0 ? (ReadOnlyMemory<byte>.Empty, true) : (null, false);
+        // Not one conditional expression: of the two types it would take the one in which null is empty memory.
+        if (chunk == 0)
+            return (ReadOnlyMemory<byte>.Empty, true);
+        return (null, false);
     }
 
     /// <summary>
