@@ -47,6 +47,9 @@ internal sealed partial class SnapshotKeeper(
     private (long Segment, int Snapshots) _tried;
     private int _snapshots;
 
+    /// <summary>How many states of snapshots are there in part.</summary>
+    public int Arriving => _arriving.Count;
+
     /// <summary>Does the next pieces of work; whether there were any.</summary>
     /// <param name="settle">Called when a snapshot that was received is durable: whoever it is for takes it with <see cref="Take"/>.</param>
     public async ValueTask<bool> StepAsync(Action settle)
