@@ -29,7 +29,7 @@ public sealed class TransferTests
     }
 
     [Fact]
-    public void A_learner_that_iss_slow_with_entries_too_is_promoted_while_the_others_write_on()
+    public void A_learner_that_is_slow_with_entries_too_is_promoted_while_the_others_write_on()
     {
         // What was written while the snapshot travelled takes time as well: it must not need another snapshot by then.
         Assert.InRange(RoundsToPromotion(s_slow), 1, 800);
