@@ -64,7 +64,8 @@ internal sealed partial class NodeStorage(
             SnapshotEntries = options.SnapshotEntries,
             SnapshotBytes = options.SnapshotBytes,
             SnapshotTailEntries = Math.Min(standard.SnapshotTailEntries, options.SnapshotEntries / 10),
-            RewriteBytesMax = (int)Math.Min(standard.RewriteBytesMax, log.RetirementBytesMax),
+            // What is written again of a group to give a segment up has to be much less than a segment.
+            RewriteBytesMax = (int)Math.Min(standard.RewriteBytesMax, log.RetirementBytesMax / 4),
         };
     }
 
