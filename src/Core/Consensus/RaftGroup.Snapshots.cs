@@ -156,6 +156,13 @@ public sealed partial class RaftGroup
             DropReceipt(receipt);
     }
 
+    /// <summary>The log is committed beyond a snapshot of which a part was received.</summary>
+    private void DropReceiptIfPassed()
+    {
+        if (_receipt is { IsAbandoned: false } receipt && !Rules.BringsForward(receipt.Info.Index, Committed))
+            DropReceipt(receipt);
+    }
+
     /// <summary>Gives up what was received of a snapshot; where a chunk is at the disk, when that is done.</summary>
     private void DropReceipt(SnapshotReceipt receipt)
     {

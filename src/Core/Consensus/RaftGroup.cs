@@ -336,11 +336,9 @@ public sealed partial class RaftGroup
 
     internal void AdvanceCommit(LogIndex upTo)
     {
-        if (upTo <= Committed)
-            return;
-        Committed = upTo;
-        if (_receipt is { } receipt && !Rules.BringsForward(receipt.Info.Index, Committed))
-            DropReceipt(receipt);
+        if (upTo > Committed)
+            Committed = upTo;
+        DropReceiptIfPassed();
     }
 
     private void AdoptTerm(Term term, in Moment now)
