@@ -26,6 +26,7 @@ public sealed class ArrivingSnapshotTests : IDisposable
     [InlineData("the last piece is cut")]
     [InlineData("a piece is missing")]
     [InlineData("a newer version wrote it")]
+    [InlineData("it has more entries in it than it says")]
     public async Task What_cannot_be_read_is_refused_and_what_was_there_before_survives_a_restart(string wrong)
     {
         var before = Pieces(keys: 3);
@@ -105,6 +106,8 @@ public sealed class ArrivingSnapshotTests : IDisposable
                 return [.. pieces[..^1], pieces[^1][..^1]];
             case "a piece is missing":
                 return [.. pieces[..1], .. pieces[2..]];
+            case "it has more entries in it than it says":
+                return Pieces(keys: 20);
             default:
                 pieces[0][0]++;
                 return pieces;

@@ -1,6 +1,7 @@
 using Watch.Core;
 using Watch.Core.Consensus;
 using Watch.Core.Keyspace;
+using Watch.Core.Storage;
 
 namespace Watch.Grains.Consensus;
 
@@ -37,8 +38,9 @@ internal sealed class ArrivingStates(KeyspaceRules rules)
 
     /// <summary>Does a part of what is left when the last chunk was read; whether that was all.</summary>
     /// <exception cref="MalformedSnapshotException">The chunks are not one state.</exception>
-    public bool TryComplete(GroupId group, int scopesMax)
+    public bool TryComplete(SnapshotInfo snapshot, int scopesMax)
     {
+        var group = snapshot.Group;
         if (group == GroupId.System)
         {
             if (!CatalogueSnapshot.IsOne(_catalogue!.ToArray()))
@@ -48,6 +50,9 @@ internal sealed class ArrivingStates(KeyspaceRules rules)
         }
         if (_buckets[group].TryComplete(scopesMax) is not { } state)
             return false;
+        // It may be older, by entries that change no bucket; were it newer, entries would be applied twice.
+        if (state.Applied > snapshot.Index)
+            throw new MalformedSnapshotException($"The state has entries up to {state.Applied} in it, the snapshot stands for those up to {snapshot.Index}.");
         _buckets.Remove(group);
         _complete[group] = state;
         return true;

@@ -136,7 +136,7 @@ internal sealed partial class SnapshotKeeper(
     private async ValueTask CompleteAsync(SnapshotWork.Write last, Action settle)
     {
         var isComplete = false;
-        if (!await ReadsAsync(last, () => isComplete = _arriving.TryComplete(last.Snapshot.Group, ScopesPerStep)))
+        if (!await ReadsAsync(last, () => isComplete = _arriving.TryComplete(last.Snapshot, ScopesPerStep)))
             _last = null;
         else if (isComplete)
             await KeepAsync(last, settle);
