@@ -6,6 +6,7 @@ namespace Watch.Core.Consensus;
 public abstract record CatalogueCommand
 {
     private const byte Version = 1;
+    private const int VoterBytes = 16;
 
     private CatalogueCommand()
     {
@@ -112,7 +113,9 @@ public abstract record CatalogueCommand
         var id = new BucketId(reader.ReadInt32());
         var name = reader.ReadString();
         var group = new GroupId(reader.ReadInt32());
-        var voters = new NodeId[reader.ReadInt32()];
+        var count = reader.ReadInt32();
+        Invariant.That(count >= 0 && count <= (reader.BaseStream.Length - reader.BaseStream.Position) / VoterBytes, "C1: a bucket's first voters follow their count");
+        var voters = new NodeId[count];
         for (var i = 0; i < voters.Length; i++)
             voters[i] = new NodeId(ReadUInt128(reader));
         return new BucketCreated(id, name, group, voters);

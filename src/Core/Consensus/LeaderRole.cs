@@ -86,6 +86,7 @@ internal sealed partial class LeaderRole(RaftGroup group) : RoleState(group)
             progress.Retry(now, Options);
             EndTransfer(node, progress);
         }
+        Group.ForgetWhatWasHeld();
         FollowMembers();
     }
 
@@ -104,6 +105,7 @@ internal sealed partial class LeaderRole(RaftGroup group) : RoleState(group)
             Invariant.That(answer.Index <= Log.Last, $"R5: a follower has no more of a leader's log than the leader (group {Group.Id})");
             progress.Accepted(answer.Index, answer.Commit, Log.Last, Told, now, Options);
             EndTransfer(answer.From, progress);
+            Group.ForgetWhatWasHeld();
             AdvanceCommit(now);
             HandOverIfReady(now);
             if (_others.Count >= Members.Voters.Length + Members.Learners.Length)

@@ -56,7 +56,7 @@ public sealed partial class Node
 
     /// <summary>A node as its disk remembers it.</summary>
     /// <param name="self">Who it is.</param>
-    /// <param name="recovered">What its log holds.</param>
+    /// <param name="recovered">What its log holds; afterwards it holds nothing any more.</param>
     /// <param name="options">Times and limits; the lease and the margin are those of the catalogue.</param>
     /// <param name="jitter">A random number from 0 to below 1, so that not all stand for election at once.</param>
     public Node(NodeIdentity self, RecoveredLog recovered, RaftOptions options, Func<double> jitter)
@@ -79,6 +79,7 @@ public sealed partial class Node
             Learn(born);
         foreach (var (id, group) in recovered.Groups)
             _groups.Add(id, RaftGroup.Recovered(id, self.Id, group, _context));
+        recovered.HandOver();
     }
 
     /// <summary>Who it is.</summary>

@@ -295,6 +295,7 @@ public sealed partial class RaftGroup
         role.Enter(now);
         if (changed && _role == role)
             _roleChanged = new RoleChanged(Id, role.Role, Term);
+        ForgetWhatWasHeld();
     }
 
     /// <summary>Follows a leader, or nobody known, as one who may lead or as a learner.</summary>
@@ -337,6 +338,7 @@ public sealed partial class RaftGroup
     {
         if (upTo > Committed)
             Committed = upTo;
+        DropReceiptIfPassed();
     }
 
     private void AdoptTerm(Term term, in Moment now)

@@ -173,6 +173,7 @@ internal sealed partial class Replica
         {
             _commits = new GroupCommit(Node, _storage.Folder.Log, _storage.Disk, () => Now, Ship);
             _snapshots = new SnapshotKeeper(Node, _storage.Folder, _storage.Disk, () => Now, Of, _seams.Keyspace, _logger);
+            _storage.CloseFirst(_snapshots.Close);
             // Owned by this loop: it ends when its channel is completed below.
             _ = TalkAsync();
             while (!(_stopping || _removed) || Node.HasToPersist)
@@ -187,7 +188,6 @@ internal sealed partial class Replica
             }
 
             await _commits.SealAsync();
-            await _storage.Disk.Run(_snapshots.Close);
         }
         catch (Exception error)
         {

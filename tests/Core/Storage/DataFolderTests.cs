@@ -126,6 +126,58 @@ public sealed class DataFolderTests
     }
 
     [Fact]
+    public void A_snapshot_without_an_identity_is_damage_and_nothing_is_made()
+    {
+        var fs = new MemoryFileSystem();
+        using (var folder = Open(fs))
+            Snapshot(folder);
+        fs.Delete("data/identity");
+        fs.Delete($"data/{LogHarness.FileOf(1)}");
+        var before = fs.Dump();
+        Assert.Contains(".snap", Assert.Throws<LogDamagedException>(() => Open(fs)).Message, StringComparison.Ordinal);
+        Assert.Equal(before, fs.Dump());
+    }
+
+    [Fact]
+    public void A_damaged_chunk_of_a_snapshot_is_found_before_anything_is_changed()
+    {
+        var fs = new MemoryFileSystem();
+        string file;
+        using (var folder = Open(fs))
+        {
+            Snapshot(folder);
+            file = folder.Snapshots.FileOf(GroupId.Default, new LogIndex(7));
+            var batch = new LogBatch();
+            batch.Add(GroupId.Default, new HardState(new Term(1), folder.Identity.Id));
+            folder.Log.Append(batch);
+            folder.Log.Sync();
+        }
+        // The log ends in a torn tail, which opening it would cut.
+        var log = $"data/{LogHarness.FileOf(1)}";
+        var torn = fs.ReadAll(log);
+        torn[^1] = 1;
+        fs.Replace(log, torn);
+        var whole = fs.ReadAll(file);
+        var damaged = (byte[])whole.Clone();
+        damaged[^30] ^= 1;
+        fs.Replace(file, damaged);
+        var before = fs.Dump();
+        Assert.Equal(file, Assert.Throws<SnapshotDamagedException>(() => Open(fs)).File);
+        Assert.Equal(before, fs.Dump());
+
+        fs.Replace(file, whole);
+        using var opened = Open(fs);
+        Assert.NotNull(opened.Recovery!.Torn);
+    }
+
+    private static void Snapshot(DataFolder folder)
+    {
+        using var writer = folder.Snapshots.Begin(new SnapshotInfo(GroupId.Default, new LogIndex(7), new Term(1), LogTime.Zero, new byte[] { 1 }), received: false);
+        writer.Write(new byte[100]);
+        Assert.True(writer.Complete());
+    }
+
+    [Fact]
     public void The_power_may_fail_at_any_step_of_making_a_folder()
     {
         for (var at = 1; ; at++)
