@@ -247,7 +247,8 @@ public sealed partial class RaftGroup
             Answer(vote, now);
             return;
         }
-        if (Rules.IsOver(message.Term, Term))
+        // Who would vote says so from the term that it has reached, which may be an older one: it need not hear of the newer to be asked.
+        if (Rules.IsOver(message.Term, Term) && message is not PreVoteAnswer { Granted: true })
         {
             // Whoever leads in a term that is over learns of the newer one by this answer.
             if (message is AppendEntries or InstallSnapshot)
