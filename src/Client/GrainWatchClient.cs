@@ -105,6 +105,7 @@ public abstract class GrainWatchClient : IWatchClient
     /// <summary>One attempt at a watch: registered when the task is done.</summary>
     internal async Task<IWatchFeed> OpenAsync(WatchRequest request, CancellationToken cancellationToken)
     {
+        cancellationToken.ThrowIfCancellationRequested();
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using var timer = Time.CreateTimer(static state => ((CancellationTokenSource)state!).Cancel(), limit, Options.CallTimeout, Timeout.InfiniteTimeSpan);
         try
@@ -217,6 +218,7 @@ public abstract class GrainWatchClient : IWatchClient
 
     private async Task<T> CallAsync<T>(Func<Door?, CancellationToken, Task<T>> call, bool isWrite, TimeSpan limit, CancellationToken cancellationToken)
     {
+        cancellationToken.ThrowIfCancellationRequested();
         try
         {
             // The wait is bounded here, on this side: whatever happens to the call, its caller goes on.
