@@ -31,6 +31,10 @@ public abstract record CatalogueCommand
     /// <param name="Id">Its number.</param>
     public sealed record NodeRemoved(NodeId Id) : CatalogueCommand;
 
+    /// <summary>A node that was leaving, and was not removed yet, stays after all: it is to vote in every group again.</summary>
+    /// <param name="Id">Its number.</param>
+    public sealed record NodeStays(NodeId Id) : CatalogueCommand;
+
     /// <summary>A node that is leaving or was removed. In snapshots only, which tell what became of a node and not how.</summary>
     /// <param name="Id">Its number.</param>
     /// <param name="Name">Its last name, which another node may have by now.</param>
@@ -85,6 +89,10 @@ public abstract record CatalogueCommand
                 writer.Write(departed.Name);
                 writer.Write(departed.IsRemoved);
                 break;
+            case NodeStays stays:
+                WriteTag(writer, 7);
+                WriteUInt128(writer, stays.Id.Value);
+                break;
         }
         writer.Flush();
         return bytes.ToArray();
@@ -104,6 +112,7 @@ public abstract record CatalogueCommand
             4 => new NodeLeaving(new NodeId(ReadUInt128(reader))),
             5 => new NodeRemoved(new NodeId(ReadUInt128(reader))),
             6 => new NodeDeparted(new NodeId(ReadUInt128(reader)), reader.ReadString(), reader.ReadBoolean()),
+            7 => new NodeStays(new NodeId(ReadUInt128(reader))),
             _ => throw new InvariantViolationException($"C1: this program knows every command in the log (found command {tag})"),
         };
     }
