@@ -59,9 +59,14 @@ internal sealed class GrainWatchCluster(IGrainFactory grains, IOptions<WatchClie
             },
             TransportErrors.OfWrite,
             cancellationToken);
+        var left = false;
         await foreach (var nodes in WatchNodesAsync(cancellationToken).WithCancellation(cancellationToken))
         {
             progress?.Report(nodes);
+            var leaves = nodes.Nodes.Any(node => known.Contains(node.Id) && node.Standing == NodeStanding.Leaving);
+            if (left && !leaves && nodes.Nodes.Any(node => known.Contains(node.Id)))
+                throw new WatchException(WatchErrorCode.ChangeUnderWay, $"The removal of node '{name}' was taken back: it was added again before it was gone.");
+            left |= leaves;
             if (HasLeader(nodes) && !nodes.Nodes.Any(node => known.Contains(node.Id)))
                 return;
         }

@@ -20,7 +20,8 @@ namespace Watch
         /// <summary>
         /// Adds a silo that runs as a node: its data folder is new, it learns each group's log, and when it has caught up it votes. Done when
         /// it votes in every group; adding a node that is there already is done at once. A node whose folder is new replaces an old one of its
-        /// name: the old one is removed before the new one votes.
+        /// name: the old one is removed before the new one votes. Adding a node that is being removed, while its silo answers, takes the
+        /// removal back.
         /// </summary>
         /// <param name="name">The silo's node name (setting <c>NodeName</c>).</param>
         /// <param name="progress">Is told what changes on the way.</param>
@@ -44,7 +45,7 @@ namespace Watch
         /// <param name="cancellationToken">Stops the waiting. The cluster goes on: the wish is recorded in it.</param>
         /// <exception cref="WatchException">
         /// <see cref="WatchErrorCode.UnknownNode"/>, <see cref="WatchErrorCode.LastVoter"/>, <see cref="WatchErrorCode.WouldLoseQuorum"/>,
-        /// <see cref="WatchErrorCode.ChangeUnderWay"/>, no quorum, outcome unknown.
+        /// <see cref="WatchErrorCode.ChangeUnderWay"/> (also where the node was added again before it was gone), no quorum, outcome unknown.
         /// </exception>
         Task RemoveNodeAsync(string name, bool force = false, IProgress<ClusterNodes>? progress = null, CancellationToken cancellationToken = default);
 

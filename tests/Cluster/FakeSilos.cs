@@ -107,13 +107,26 @@ internal sealed class FakeReplicaService(NodeId node) : IReplicaService
 
     public Task BeginNodes() => throw new NotSupportedException();
 
-    public Task<NodeReport> DescribeNode() => throw new NotSupportedException();
+    /// <summary>What it says of its node; at first it belongs to no cluster.</summary>
+    public Func<NodeReport> OnDescribeNode { get; set; } = () => new NodeReport { Node = node, Name = "fake" };
+
+    public Task<NodeReport> DescribeNode() => Task.FromResult(OnDescribeNode());
 
     public Task<NodeWishReply> WishNode(NodeWishRequest request) => throw new NotSupportedException();
 
     public Task<LeaderReply> HandOver(GroupId group, NodeId to) => throw new NotSupportedException();
 
-    public Task HearRemoved(NodeId node) => throw new NotSupportedException();
+    /// <summary>The nodes of which it was told that they were removed.</summary>
+    public List<NodeId> ToldRemoved { get; } = [];
+
+    /// <summary>What becomes of the call that tells it.</summary>
+    public Func<Task> OnHearRemoved { get; set; } = () => Task.CompletedTask;
+
+    public Task HearRemoved(NodeId removed)
+    {
+        ToldRemoved.Add(removed);
+        return OnHearRemoved();
+    }
 
     public Task<BucketStatusReply> DescribeBucket(BucketId bucket) => throw new NotSupportedException();
 }

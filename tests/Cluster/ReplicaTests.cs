@@ -148,6 +148,61 @@ public sealed class ReplicaTests
     });
 
     [Fact]
+    public Task A_parcel_that_was_changed_on_the_way_is_counted_and_not_heard() => TwoNodes.RunAsync(ReplicaRules.Kept, async nodes =>
+    {
+        var write = await nodes.ProposeAsync("/k", "v");
+        var answers = nodes.OthersAnswers();
+        var changed = answers.Select(bytes =>
+        {
+            var copy = bytes.ToArray();
+            copy[^1] ^= 1;
+            return (ReadOnlyMemory<byte>)copy;
+        }).ToImmutableArray();
+
+        nodes.Replica.Hear(nodes.OtherSilo, changed);
+        await TwoNodes.PassAsync();
+
+        Assert.Equal(changed.Length, nodes.Replica.Malformed);
+        Assert.False(write.IsCompleted);
+        Assert.Null(nodes.Replica.Unavailable);
+        nodes.Replica.Hear(nodes.OtherSilo, answers);
+        await TwoNodes.PassAsync();
+        Assert.Single((await write).Outcomes);
+    });
+
+    /// <summary>What is at the disk when the node finds itself broken is not acknowledged, though a majority has it.</summary>
+    [Fact]
+    public Task A_node_that_broke_a_rule_while_its_disk_works_acknowledges_and_says_nothing_more() => TwoNodes.RunAsync(ReplicaRules.Kept, async nodes =>
+    {
+        await nodes.TalkAsync();
+        nodes.Disk.Hold();
+        var write = await nodes.ProposeAsync("/k", "v");
+        nodes.Replica.Hear(nodes.OtherSilo, nodes.OthersAnswers());
+        await TwoNodes.PassAsync();
+        nodes.OthersAnswers();
+
+        nodes.Replica.Break(new InvariantViolationException("R0: broken"));
+
+        Assert.Equal(RefusalKind.Failed, nodes.Replica.Unavailable!.Kind);
+        Assert.Null(nodes.Replica.LeadingOf(BucketId.Default));
+        Assert.False(nodes.Own.TryGet(BucketId.Default, s_key, ReadPolicy.Eventual, out _));
+        nodes.Disk.Go();
+        await TwoNodes.PassAsync();
+        Assert.Equal(WatchErrorCode.OutcomeUnknown, (await Assert.ThrowsAsync<WatchException>(() => write)).Code);
+        Assert.Empty(nodes.Unheard);
+    });
+
+    /// <summary>A proposal that meets a broken rule stops the node, and is refused: it left no trace.</summary>
+    [Fact]
+    public Task A_proposal_that_breaks_a_rule_stops_the_node() => TwoNodes.RunAsync(ReplicaRules.Kept, async nodes =>
+    {
+        await nodes.TalkAsync();
+        Assert.False(nodes.Replica.Propose(GroupId.Default, new BreaksWhenRead()).Accepted);
+        await TwoNodes.PassAsync();
+        Assert.Equal(RefusalKind.Failed, nodes.Replica.Unavailable!.Kind);
+    });
+
+    [Fact]
     public Task A_write_under_way_when_the_leader_resigns_is_unknown() => TwoNodes.RunAsync(ReplicaRules.Kept, async nodes =>
     {
         var write = await nodes.ProposeAsync("/k", "v");
@@ -218,6 +273,18 @@ public sealed class ReplicaTests
             Assert.Contains(nodes.Unheard, message => message is ReleaseLease);
         });
         return readable;
+    }
+
+    /// <summary>Commands that stand for a state machine that finds itself broken.</summary>
+    private sealed class BreaksWhenRead : IReadOnlyList<ReadOnlyMemory<byte>>
+    {
+        public int Count => 1;
+
+        public ReadOnlyMemory<byte> this[int index] => throw new InvariantViolationException("R0: broken");
+
+        public IEnumerator<ReadOnlyMemory<byte>> GetEnumerator() => throw new InvariantViolationException("R0: broken");
+
+        System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
     }
 
     private sealed class ForgetsTimeAtTheDisk : ReplicaRules

@@ -10,6 +10,7 @@ using Watch.Core.Keyspace;
 using Watch.Core.Storage;
 using Watch.Grains;
 using Watch.Grains.Consensus;
+using Watch.Grains.Nodes;
 using Watch.Grains.Storage;
 
 namespace Watch.Cluster.Tests;
@@ -51,6 +52,34 @@ internal sealed class TwoNodes : IAsyncDisposable
     public Replica Replica { get; private set; } = null!;
 
     public SiloAddress OtherSilo { get; } = FakeSilos.Address(2);
+
+    /// <summary>All silos, the own one and the other one's among them.</summary>
+    public FakeSilos Silos => _silos;
+
+    /// <summary>A driver of the cluster's nodes over this replica, which all silos hear of.</summary>
+    public async Task<NodesDriver> DriveAsync()
+    {
+        var desk = new ClusterDesk(_silos, _silos, _silos, _options, Time);
+        var driver = new NodesDriver(Replica, _silos, desk, _options, Time, new LogOf<NodesDriver>(Log));
+        _silos.Add(1).OnDescribeNode = driver.Report;
+        await driver.BeginAsync();
+        await PassAsync();
+        return driver;
+    }
+
+    /// <summary>Makes the other node a voter of a group, as it is of the default bucket's.</summary>
+    public async Task MakeVoterAsync(GroupId group)
+    {
+        foreach (var kind in new[] { MembershipChangeKind.AddLearner, MembershipChangeKind.Promote })
+        {
+            Assert.Equal(MembershipOutcome.Appended, Replica.Node.Change(group, new MembershipChange(kind, _other.Self.Id), Replica.Now));
+            Replica.Wake();
+            await TalkAsync();
+        }
+    }
+
+    /// <summary>Stops the replica, as a silo that stops does.</summary>
+    public Task StopAsync() => _lifecycle.StopAsync();
 
     /// <summary>Runs a test with two nodes in turns.</summary>
     public static Task RunAsync(ReplicaRules rules, Func<TwoNodes, Task> test) => InTurnsAsync(async () =>
@@ -163,13 +192,7 @@ internal sealed class TwoNodes : IAsyncDisposable
         Replica.Start();
         _other.Start(Replica.Now);
         await PassAsync();
-        foreach (var kind in new[] { MembershipChangeKind.AddLearner, MembershipChangeKind.Promote })
-        {
-            Assert.Equal(MembershipOutcome.Appended, Replica.Node.Change(GroupId.Default, new MembershipChange(kind, _other.Self.Id), Replica.Now));
-            Replica.Wake();
-            await TalkAsync();
-        }
-
+        await MakeVoterAsync(GroupId.Default);
         Assert.NotNull(Replica.LeadingOf(BucketId.Default));
     }
 

@@ -47,6 +47,23 @@ public sealed class CommandLineTests(RunningServer running) : IClassFixture<Runn
     }
 
     [Fact]
+    public async Task A_read_is_as_fresh_as_asked_for()
+    {
+        var put = Assert.Single(await _server.JsonAsync("put", "/fresh/a", "one"));
+        var revision = put.GetProperty("revision").GetInt64();
+        foreach (var policy in (string[])["linearizable", "lease", "eventual", $"{revision}"])
+        {
+            Assert.Equal("one", Assert.Single(await _server.JsonAsync("get", "/fresh/a", "--read", policy)).GetProperty("value").GetString());
+            Assert.True(Assert.Single(await _server.JsonAsync("scan", "/fresh/", "--read", policy)).GetProperty("revision").GetInt64() >= revision);
+        }
+
+        await using var wrong = _server.Begin("get", "/fresh/a", "--read", "soon");
+        var end = await wrong.EndAsync();
+        Assert.Equal(2, end.ExitCode);
+        Assert.Contains("linearizable, lease or eventual", end.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_watch_prints_its_registration_then_events_and_ends_with_Ctrl_C()
     {
         await using var watch = _server.Begin("watch", "--prefix", "/watched/", "--prev", "--output", "json");

@@ -11,13 +11,13 @@ internal static class GetCommand
     private static readonly Argument<string[]> s_keys = new("KEY") { Description = "The keys.", Arity = ArgumentArity.OneOrMore };
 
     public static Command Create() =>
-        new Command("get", "Reads keys, all at one revision. Of one key, text output is its value and nothing else.") { s_keys }.Does(RunAsync);
+        new Command("get", "Reads keys, all at one revision. Of one key, text output is its value and nothing else.") { s_keys, Freshness.Option }.Does(RunAsync);
 
     private static async Task<int> RunAsync(CommandContext context, CancellationToken cancellationToken)
     {
         var keys = context.Parsed.GetValue(s_keys)!.Select(Key.Of).ToList();
         await using var connection = await context.ConnectAsync(cancellationToken);
-        var entries = await ReadAsync(connection.Client, keys, cancellationToken);
+        var entries = await ReadAsync(connection.Client, keys, context.Parsed.GetValue(Freshness.Option), cancellationToken);
 
         var exit = ExitCode.Ok;
         foreach (var (key, entry) in keys.Zip(entries))
@@ -40,8 +40,8 @@ internal static class GetCommand
         return exit;
     }
 
-    private static async Task<IReadOnlyList<KeyValue?>> ReadAsync(IWatchClient client, List<Key> keys, CancellationToken cancellationToken) =>
+    private static async Task<IReadOnlyList<KeyValue?>> ReadAsync(IWatchClient client, List<Key> keys, ReadPolicy policy, CancellationToken cancellationToken) =>
         keys is [var only]
-            ? [(await client.GetAsync(only, cancellationToken: cancellationToken)).Key]
-            : (await client.GetManyAsync(keys, cancellationToken: cancellationToken)).Keys;
+            ? [(await client.GetAsync(only, policy, cancellationToken)).Key]
+            : (await client.GetManyAsync(keys, policy, cancellationToken)).Keys;
 }

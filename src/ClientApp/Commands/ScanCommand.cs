@@ -11,12 +11,12 @@ internal static class ScanCommand
     private static readonly Argument<string> s_prefix = new("PREFIX") { Description = "What the keys begin with; empty for all." };
 
     public static Command Create() =>
-        new Command("scan", "Lists the keys that begin with a prefix, in byte order, all at one revision.") { s_prefix }.Does(RunAsync);
+        new Command("scan", "Lists the keys that begin with a prefix, in byte order, all at one revision.") { s_prefix, Freshness.Option }.Does(RunAsync);
 
     private static async Task<int> RunAsync(CommandContext context, CancellationToken cancellationToken)
     {
         await using var connection = await context.ConnectAsync(cancellationToken);
-        var request = new ScanRequest(Key.Of(context.Parsed.GetValue(s_prefix)!));
+        var request = new ScanRequest(Key.Of(context.Parsed.GetValue(s_prefix)!), Policy: context.Parsed.GetValue(Freshness.Option));
         long count = 0;
         ScanResult page;
         do

@@ -10,6 +10,8 @@ namespace Watch.Core.Consensus;
 ///   E1  It leads when a majority of the voters of its own log voted for it in its term; its own vote counts when the disk has it (R2).
 ///   E2  Where it is the only voter, there is nobody to ask.
 ///   E3  A candidate that a leader asked to take over skips the first round and shows the voters the leader's release.
+///   E4  It waits for answers from when it could ask: what it asks leaves when its term and vote are on the disk (R2). However slow that
+///       is, it does not begin anew meanwhile: it would only have to wait for the disk again.
 /// </summary>
 internal sealed class CandidateRole(RaftGroup group, bool preVote, Release? released) : RoleState(group)
 {
@@ -24,15 +26,16 @@ internal sealed class CandidateRole(RaftGroup group, bool preVote, Release? rele
 
     internal override void Enter(in Moment now)
     {
-        _until = now.Monotonic + Options.HeartbeatInterval + Group.Jitter();
         if (preVote)
         {
+            BeginToWait(now);
             _granted.Add(Group.Self);
             if (!Decide(now))                                            // E2
                 Ask(new RequestPreVote(Group.Id, Group.Term.Next, Group.Self, Group.Log.Last, Group.Log.LastTerm));
             return;
         }
         Group.Vote(Group.Term.Next, Group.Self);
+        BeginToWait(now);
         Ask(new RequestVote(Group.Id, Group.Term, Group.Self, Group.Log.Last, Group.Log.LastTerm, released));   // E3
     }
 
@@ -53,9 +56,15 @@ internal sealed class CandidateRole(RaftGroup group, bool preVote, Release? rele
 
     internal override void Persisted(in Moment now)
     {
+        if (_until == TimeSpan.MaxValue)
+            BeginToWait(now);
         if (!preVote && Group.StateIsDurable && _granted.Add(Group.Self))                  // E1
             Decide(now);
     }
+
+    /// <summary>E4.</summary>
+    private void BeginToWait(in Moment now) =>
+        _until = Group.StateIsDurable ? now.Monotonic + Options.HeartbeatInterval + Group.Jitter() : TimeSpan.MaxValue;
 
     private bool Decide(in Moment now)
     {

@@ -19,7 +19,7 @@ public enum CatalogueOutcome
     /// <summary>It is done, or had been done already.</summary>
     Done,
 
-    /// <summary>C4: the node was removed once; its number never comes back.</summary>
+    /// <summary>C4: the node was removed once, and its number never comes back; or it is leaving, and has to be told to stay.</summary>
     WasRemoved,
 
     /// <summary>C4: another node has the name and is not leaving.</summary>
@@ -51,7 +51,8 @@ public enum CatalogueOutcome
 ///   C3  Numbers of nodes, buckets and groups are unique, and so are the names of buckets and of those nodes that are not leaving.
 ///   C4  Two that wish at once are ordered by the log only, so a wish that no longer fits when its turn comes changes nothing. All
 ///       replicas see that alike.
-///   C5  The number of a removed node never comes back: its votes and its log belong to the past.
+///   C5  The number of a removed node never comes back: its votes and its log belong to the past. A node that is leaving may stay after all
+///       until it was removed, with what it has: it was told of nothing, and its folder is what it was.
 ///   C6  One node stays, always.
 /// </summary>
 public sealed class Catalogue
@@ -127,6 +128,8 @@ public sealed class Catalogue
                 return Leave(leaving.Id);
             case CatalogueCommand.NodeRemoved removed:
                 return Remove(removed.Id);
+            case CatalogueCommand.NodeStays stays:
+                return Stay(stays.Id);
             case CatalogueCommand.NodeDeparted departed:
                 return Recall(departed);
             case CatalogueCommand.BucketCreated created:
@@ -144,6 +147,7 @@ public sealed class Catalogue
         CatalogueCommand.NodeAdded added => MayAdd(added.Id, added.Name),
         CatalogueCommand.NodeLeaving leaving => MayLeave(leaving.Id),
         CatalogueCommand.NodeRemoved removed => MayRemove(removed.Id),
+        CatalogueCommand.NodeStays stays => MayStay(stays.Id),
         _ => CatalogueOutcome.Done,
     };
 
@@ -174,6 +178,14 @@ public sealed class Catalogue
         return outcome;
     }
 
+    private CatalogueOutcome Stay(NodeId node)
+    {
+        var outcome = MayStay(node);
+        if (outcome == CatalogueOutcome.Done)
+            _leaving.Remove(node);
+        return outcome;
+    }
+
     private CatalogueOutcome Recall(CatalogueCommand.NodeDeparted departed)
     {
         Invariant.That(!_nodes.ContainsKey(departed.Id) && !_removed.ContainsKey(departed.Id), "C3: nodes are unique");
@@ -190,7 +202,7 @@ public sealed class Catalogue
     private CatalogueOutcome MayAdd(NodeId node, string name)
     {
         if (_removed.ContainsKey(node) || IsLeaving(node))
-            return CatalogueOutcome.WasRemoved;                          // C5: who leaves has left
+            return CatalogueOutcome.WasRemoved;                          // C5: who leaves has left, or is told to stay
         if (_nodes.ContainsKey(node))
             return CatalogueOutcome.Done;
         if (FindNode(name) is not null)
@@ -214,6 +226,19 @@ public sealed class Catalogue
         if (!_nodes.ContainsKey(node))
             return CatalogueOutcome.UnknownNode;
         return IsLeaving(node) ? CatalogueOutcome.Done : CatalogueOutcome.NotLeaving;
+    }
+
+    private CatalogueOutcome MayStay(NodeId node)
+    {
+        if (_removed.ContainsKey(node))
+            return CatalogueOutcome.WasRemoved;                          // C5
+        if (!_nodes.TryGetValue(node, out var name))
+            return CatalogueOutcome.UnknownNode;
+        if (!IsLeaving(node))
+            return CatalogueOutcome.Done;
+        if (FindNode(name) is not null)
+            return CatalogueOutcome.NameTaken;                           // C3: its name was free, and was given anew
+        return Staying >= NodesMax ? CatalogueOutcome.TooManyNodes : CatalogueOutcome.Done;
     }
 
     private int Staying => _nodes.Count - _leaving.Count;

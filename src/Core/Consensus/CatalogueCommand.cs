@@ -6,6 +6,7 @@ namespace Watch.Core.Consensus;
 public abstract record CatalogueCommand
 {
     private const byte Version = 1;
+    private const int VoterBytes = 16;
 
     private CatalogueCommand()
     {
@@ -29,6 +30,10 @@ public abstract record CatalogueCommand
     /// <summary>A node that was leaving belongs to no group any more. Its number never comes back.</summary>
     /// <param name="Id">Its number.</param>
     public sealed record NodeRemoved(NodeId Id) : CatalogueCommand;
+
+    /// <summary>A node that was leaving, and was not removed yet, stays after all: it is to vote in every group again.</summary>
+    /// <param name="Id">Its number.</param>
+    public sealed record NodeStays(NodeId Id) : CatalogueCommand;
 
     /// <summary>A node that is leaving or was removed. In snapshots only, which tell what became of a node and not how.</summary>
     /// <param name="Id">Its number.</param>
@@ -84,6 +89,10 @@ public abstract record CatalogueCommand
                 writer.Write(departed.Name);
                 writer.Write(departed.IsRemoved);
                 break;
+            case NodeStays stays:
+                WriteTag(writer, 7);
+                WriteUInt128(writer, stays.Id.Value);
+                break;
         }
         writer.Flush();
         return bytes.ToArray();
@@ -103,6 +112,7 @@ public abstract record CatalogueCommand
             4 => new NodeLeaving(new NodeId(ReadUInt128(reader))),
             5 => new NodeRemoved(new NodeId(ReadUInt128(reader))),
             6 => new NodeDeparted(new NodeId(ReadUInt128(reader)), reader.ReadString(), reader.ReadBoolean()),
+            7 => new NodeStays(new NodeId(ReadUInt128(reader))),
             _ => throw new InvariantViolationException($"C1: this program knows every command in the log (found command {tag})"),
         };
     }
@@ -112,7 +122,9 @@ public abstract record CatalogueCommand
         var id = new BucketId(reader.ReadInt32());
         var name = reader.ReadString();
         var group = new GroupId(reader.ReadInt32());
-        var voters = new NodeId[reader.ReadInt32()];
+        var count = reader.ReadInt32();
+        Invariant.That(count >= 0 && count <= (reader.BaseStream.Length - reader.BaseStream.Position) / VoterBytes, "C1: a bucket's first voters follow their count");
+        var voters = new NodeId[count];
         for (var i = 0; i < voters.Length; i++)
             voters[i] = new NodeId(ReadUInt128(reader));
         return new BucketCreated(id, name, group, voters);

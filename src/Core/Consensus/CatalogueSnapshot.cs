@@ -26,6 +26,20 @@ public static class CatalogueSnapshot
         return bytes.ToArray();
     }
 
+    /// <summary>Whether these bytes are a catalogue that this program can read; what stands for it elsewhere must not be given up before.</summary>
+    public static bool IsOne(ReadOnlyMemory<byte> bytes)
+    {
+        try
+        {
+            Decode(bytes);
+            return true;
+        }
+        catch (Exception malformed) when (malformed is InvariantViolationException or IOException or FormatException or ArgumentException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Reads what <see cref="Encode"/> wrote.</summary>
     public static Catalogue Decode(ReadOnlyMemory<byte> bytes)
     {

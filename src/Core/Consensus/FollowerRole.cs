@@ -82,6 +82,7 @@ internal class FollowerRole(RaftGroup group, NodeId leader, TimeSpan electionAt)
                 Group.Put(entry);                                        // F2
         }
         Group.WasVerified = true;
+        Group.DropReceiptFromOther(_leader);
         Group.AdvanceCommit(Context.Rules.Commit(message.Commit, message.Verified));       // R10
         Group.Send(_leader, new AppendAnswer(Group.Id, Group.Term, Group.Self, message.Round, true, message.Verified, LogIndex.None, Term.None, Group.Committed), message.Verified);   // F3
         if (Group.MayStand == Role is Role.Learner)

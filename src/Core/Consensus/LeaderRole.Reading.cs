@@ -9,7 +9,9 @@ namespace Watch.Core.Consensus;
 ///       was committed when it arrived. An entry of the leader's own term is among that: before it has committed, a new leader does not
 ///       know what is.
 ///   L8  The lease lasts from the beginning of the last round that a majority has answered. This replica itself answers at once. Answers
-///       to a round that was given up count for nothing.
+///       to a round that was given up count for nothing, and so do answers to a round that began before this replica led (they may come
+///       in its term, from one that was asked in an earlier one, and say nothing of whom it stands by in this), and to one that has not begun
+///       (another life of this node asked).
 /// </summary>
 internal sealed partial class LeaderRole
 {
@@ -17,6 +19,7 @@ internal sealed partial class LeaderRole
     private Read _newest;
     private long _asked;
     private long _givenUp;
+    private long _before;
 
     /// <summary>Whether reads wait for a round that has not been asked about.</summary>
     internal bool WantsConfirmation => _reads.Count > 0 && _newest.Round > _asked && !_handedOver;
@@ -79,8 +82,13 @@ internal sealed partial class LeaderRole
         }
     }
 
-    private void Hear(Progress progress, in Round round, in Moment now) =>
-        progress.Heard(round.Number, Context.Rules.StoodByAt(round, now), countsForLease: round.Number > _givenUp);
+    private void Hear(Progress progress, in Round round, in Moment now)
+    {
+        if (round.Number > _before && round.Number <= Context.Rounds.Current.Number)
+            progress.Heard(round.Number, Context.Rules.StoodByAt(round, now), countsForLease: round.Number > _givenUp);
+        else
+            progress.Wake();
+    }
 
     /// <summary>R9: from here on no lease read is answered on the strength of a round up to the one returned.</summary>
     private long GiveUpLease()

@@ -11,22 +11,44 @@ namespace Watch.Core.Consensus;
 ///       needs. When the leader takes a newer snapshot meanwhile, the transfer begins anew with that one.
 ///   L11 A transfer holds nothing else up: what the others are sent, heartbeats and reads go on, and a node has at most
 ///       <see cref="RaftOptions.SnapshotTransfersMax"/> under way.
-///   L12 A transfer comes to an end, however slow the follower is and however much is written meanwhile: while one is under way the next
-///       snapshot is due later, and each time that one had to begin anew, twice as late again, up to a limit (the log stays in memory
-///       meanwhile). Beyond that limit a follower is too slow for what is written, whatever it is sent.
+///   L13 A transfer comes to an end, however slow the follower is and however much is written meanwhile: until the follower has what it
+///       lacks, what was written during the transfer included, the next snapshot is due later, and each time that a transfer had to begin
+///       anew, twice as late again, up to a limit (the log stays in memory meanwhile). Beyond that limit a follower is too slow for what is
+///       written, whatever it is sent.
+///   L14 Entries that a follower who listens lacks stay when a snapshot stands for them, up to so many bytes: what lags a little longer than
+///       the last entries reach back is not sent a snapshot for it, and what was sent one goes on behind that one.
 /// </summary>
 internal sealed partial class LeaderRole
 {
-    /// <summary>Whether a transfer is under way: taking another snapshot now would begin it anew.</summary>
-    internal bool IsTransferring => _others.Values.Any(progress => progress.Transfer is not null && !progress.IsSilent);
+    /// <summary>Whether a follower is sent a snapshot or what was written since then: taking another snapshot now might begin that anew.</summary>
+    internal bool IsTransferring => _others.Values.Any(progress => progress.IsCatchingUp && !progress.IsSilent);
 
-    /// <summary>So many times later than otherwise the next snapshot is due (L12).</summary>
+    /// <summary>
+    /// Up to here no follower who listens lacks anything of this log (L14). One that lacks more than the log has is sent the newest snapshot,
+    /// whatever is kept.
+    /// </summary>
+    internal LogIndex NeededBehind
+    {
+        get
+        {
+            var behind = Log.Last;
+            foreach (var progress in _others.Values.Where(progress => !progress.IsSilent))
+            {
+                var has = LogIndex.Max(progress.Match, progress.Transfer?.Info.Index ?? LogIndex.None);
+                if (has >= Log.First.Previous)
+                    behind = LogIndex.Min(behind, has);
+            }
+            return behind;
+        }
+    }
+
+    /// <summary>So many times later than otherwise the next snapshot is due (L13).</summary>
     internal int SnapshotPatience
     {
         get
         {
             var patience = 1;
-            foreach (var progress in _others.Values.Where(progress => progress.Transfer is not null && !progress.IsSilent))
+            foreach (var progress in _others.Values.Where(progress => progress.IsCatchingUp && !progress.IsSilent))
                 patience = Math.Max(patience, progress.PatienceWithTransfer(Options));
             return patience;
         }
@@ -38,9 +60,12 @@ internal sealed partial class LeaderRole
         if (!_others.TryGetValue(work.To, out var progress) || progress.Transfer is not { } transfer || !transfer.Info.StandsFor(work.Snapshot))
             return;
         if (content is { } bytes)
+        {
             transfer.Read(work.Chunk, bytes, isLast);
-        else
-            progress.GiveUpTransfer(now, Options);
+            return;
+        }
+        progress.GiveUpTransfer(now, Options);
+        Context.Transfers.Give(Group.Id, work.To);
     }
 
     private void SendSnapshot(NodeId node, Progress progress, in Moment now)
@@ -49,7 +74,7 @@ internal sealed partial class LeaderRole
             return;
         var newest = Group.Snapshot;
         Invariant.That(newest is not null && newest.Index >= Log.First.Previous, $"L9: a snapshot stands for what the log no longer has (group {Group.Id})");
-        if (!Context.Transfers.TryTake(Group.Id, node, Options.SnapshotTransfersMax))
+        if (!Context.Transfers.TryTake(Group.Id, node, Options.SnapshotTransfersMax, now.Monotonic, Options.HeartbeatInterval * Options.ChunkRetryHeartbeats * 3))
         {
             progress.AwaitTransfer(now, Options);
             return;
@@ -81,7 +106,7 @@ internal sealed partial class LeaderRole
         if (progress.Transfer is not { } transfer || (progress.Match < transfer.Info.Index && !progress.IsSilent))
             return;
         if (progress.Match >= transfer.Info.Index)
-            progress.CompleteTransfer();
+            progress.CompleteTransfer(Log.Last, Options);
         else
             progress.DropTransfer();
         Context.Transfers.Give(Group.Id, node);

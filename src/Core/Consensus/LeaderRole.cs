@@ -56,6 +56,7 @@ internal sealed partial class LeaderRole(RaftGroup group) : RoleState(group)
     internal override void Enter(in Moment now)
     {
         Group.StandByNobody();
+        _givenUp = _before = Context.Rounds.Current.Number;              // L8
         _clock = (Log.LastStamp, now.Monotonic);
         _since = now.Monotonic;
         OwnTermFrom = Log.Last.Next;
@@ -86,6 +87,7 @@ internal sealed partial class LeaderRole(RaftGroup group) : RoleState(group)
             progress.Retry(now, Options);
             EndTransfer(node, progress);
         }
+        Group.ForgetWhatWasHeld();
         FollowMembers();
     }
 
@@ -104,6 +106,7 @@ internal sealed partial class LeaderRole(RaftGroup group) : RoleState(group)
             Invariant.That(answer.Index <= Log.Last, $"R5: a follower has no more of a leader's log than the leader (group {Group.Id})");
             progress.Accepted(answer.Index, answer.Commit, Log.Last, Told, now, Options);
             EndTransfer(answer.From, progress);
+            Group.ForgetWhatWasHeld();
             AdvanceCommit(now);
             HandOverIfReady(now);
             if (_others.Count >= Members.Voters.Length + Members.Learners.Length)
@@ -179,11 +182,12 @@ internal sealed partial class LeaderRole(RaftGroup group) : RoleState(group)
 
     /// <summary>
     /// Whether a learner could vote, or a voter lead, without holding anything up. One that has everything and is probed is not probed again
-    /// in a group in which nothing happens, because it lacks nothing: it must not wait for that.
+    /// in a group in which nothing happens, because it lacks nothing: it must not wait for that. It has what this leader found when it was
+    /// elected: in the system group the cluster's birth is among that, and with it how long a voter's promise lasts (R8).
     /// </summary>
     private bool IsCaughtUp(NodeId node) =>
         _others.TryGetValue(node, out var progress) && !progress.IsSilent
-        && (progress.IsProbing ? progress.Match == Log.Last : Log.Last - progress.Match <= Options.PromotionLagEntriesMax);
+        && (progress.IsProbing ? progress.Match == Log.Last : progress.Match >= OwnTermFrom && Log.Last - progress.Match <= Options.PromotionLagEntriesMax);
 
     /// <summary>One progress for each other member; of those that left, until they know that that is committed, or answer no more.</summary>
     private void FollowMembers()

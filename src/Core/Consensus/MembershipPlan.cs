@@ -58,7 +58,8 @@ public sealed record PlanAnswer(ImmutableArray<PlanStep> Steps, ImmutableArray<s
 /// and from who answers, all of which outlive whoever drives the steps; a driver that dies between two of them is followed by another that
 /// asks again and gets the same answer. A step that was done twice, or by two drivers at once, is refused by the group's leader as no change.
 ///
-/// In each group the order is: learners come (that costs nobody anything), then those that leave go, then learners are promoted.
+/// In each group the order is: learners come (that costs nobody anything), then those go that leave and do not answer, then learners are
+/// promoted, then the others go that leave (M8).
 ///
 ///   M1  A group gets one step at a time, and none while its last membership has not committed.
 ///   M2  A leader is never removed: it hands over first, to a voter that stays, answers, and lacks little of the log: the group takes no
@@ -70,6 +71,10 @@ public sealed record PlanAnswer(ImmutableArray<PlanStep> Steps, ImmutableArray<s
 ///       other up until a third node is added.
 ///   M6  A node leaves the catalogue only when every group's leader has said, of a committed membership, that it does not belong to it.
 ///   M7  Nobody is added or removed whom the catalogue does not name.
+///   M8  A voter that leaves and answers goes when those vote that come and answer, where M3 and M4 let them: meanwhile there are no fewer
+///       copies of what is written than there have to be. A learner that does not answer is not promoted, and holds nobody up.
+///   M9  A node votes in the system group first. Whoever votes there has the entry that says how long promises last (R8), which holds for
+///       all groups.
 /// </summary>
 public static class MembershipPlan
 {
@@ -86,12 +91,13 @@ public static class MembershipPlan
         var waits = ImmutableArray.CreateBuilder<string>();
         if (catalogue.Incarnation is null)
             return new PlanAnswer([], []);
+        var system = groups.FirstOrDefault(each => each.Group == GroupId.System && !each.IsChanging);
         foreach (var id in GroupsOf(catalogue))
         {
             if (groups.FirstOrDefault(each => each.Group == id) is not { } sight)
                 waits.Add($"Nobody is known to lead group {id}.");
             else if (!IsFulfilled(catalogue, sight))
-                new GroupPlan(catalogue, sight, answers).Next(steps, waits);
+                new GroupPlan(catalogue, sight, answers, node => id == GroupId.System || system?.Members.IsVoter(node) == true).Next(steps, waits);
         }
         foreach (var node in catalogue.NodeInfos.Where(node => node.IsLeaving))
         {
@@ -126,15 +132,17 @@ public static class MembershipPlan
         && !sight.Members.All.Any(catalogue.Removed.ContainsKey);
 
     /// <summary>The plan of one group.</summary>
-    private sealed class GroupPlan(Catalogue catalogue, GroupSight sight, Func<NodeId, bool> answers)
+    private sealed class GroupPlan(Catalogue catalogue, GroupSight sight, Func<NodeId, bool> answers, Func<NodeId, bool> mayVote)
     {
+        private bool _isOneExpected;
+
         private Membership Members => sight.Members;
 
         internal void Next(ICollection<PlanStep> steps, ICollection<string> waits)
         {
             if (sight.IsChanging)
                 waits.Add($"Group {sight.Group} has a change that is not committed yet.");   // M1
-            else if ((Coming() ?? Going(waits) ?? Promoted(waits)) is { } step)
+            else if ((Coming() ?? Going(waits, node => !sight.Answers(node, answers)) ?? Promoted(waits) ?? (_isOneExpected ? null : Going(waits, node => sight.Answers(node, answers)))) is { } step)
                 steps.Add(step);
         }
 
@@ -144,9 +152,9 @@ public static class MembershipPlan
             return missing is null ? null : Change(MembershipChangeKind.AddLearner, missing.Id);
         }
 
-        private PlanStep? Going(ICollection<string> waits)
+        private PlanStep? Going(ICollection<string> waits, Func<NodeId, bool> who)
         {
-            var leaving = Members.All.Where(IsToLeave).ToList();
+            var leaving = Members.All.Where(node => IsToLeave(node) && who(node)).ToList();
             if (leaving.Find(Members.IsLearner) is { } learner && learner != NodeId.None)
                 return Change(MembershipChangeKind.Remove, learner);
             // The leader last: it is the one that has to see the others off.
@@ -172,6 +180,13 @@ public static class MembershipPlan
             {
                 if (Members.All.Any(other => other != learner && IsToLeave(other) && NameOf(other) == NameOf(learner)))
                     waits.Add($"{Name(learner)} votes in group {sight.Group} only when the node that had its name is removed.");   // M3
+                else if (!sight.Answers(learner, answers))
+                    waits.Add($"{Name(learner)} does not answer, so it does not vote in group {sight.Group} yet.");   // M8
+                else if (!mayVote(learner))
+                {
+                    waits.Add($"{Name(learner)} votes in group {sight.Group} when it votes in the system group.");   // M9
+                    _isOneExpected = true;
+                }
                 else if (Members.Voters.Append(learner).Count(node => sight.Answers(node, answers)) < Quorum.Of(Members.Voters.Length + 1))
                     waits.Add($"With {Name(learner)} too few voters of group {sight.Group} would answer.");   // M4
                 else

@@ -22,7 +22,6 @@ public sealed partial class Node
     private readonly SortedSet<GroupId> _due = [];
     private LogIndex _catalogueApplied;
     private bool _isRetiring;
-    private long _bytesAgain;
 
     /// <summary>The last entry of the system group that the catalogue has in it.</summary>
     public LogIndex CatalogueApplied => _catalogueApplied;
@@ -103,43 +102,42 @@ public sealed partial class Node
     /// </summary>
     /// <param name="use">What the segments hold; nothing may be at the disk.</param>
     /// <param name="batch">An empty batch.</param>
+    /// <param name="bytesMax">How long the batch may become (<see cref="LogOptions.RetirementBytesMax"/>).</param>
     /// <param name="firstKept">The first segment that stays.</param>
-    public bool TryCollectRetirement(LogUse use, LogBatch batch, out long firstKept)
+    public bool TryCollectRetirement(LogUse use, LogBatch batch, long bytesMax, out long firstKept)
     {
         ArgumentNullException.ThrowIfNull(use);
         ArgumentNullException.ThrowIfNull(batch);
         Invariant.That(!IsPersisting && batch.IsEmpty, "N1: one batch is at the disk at a time");
         var (oldest, current) = (use.Segments.Keys.First(), use.Segments.Keys.Last());
-        (firstKept, _bytesAgain) = (oldest, 0);
-        var going = new SortedSet<GroupId>();
-        while (firstKept < current && MayGo(use.Segments[firstKept], going, isLong: use.Segments.Count > _context.Options.LogSegmentsMax))
+        firstKept = oldest;
+        var again = new RewriteBudget(Math.Min(bytesMax, BatchBytes), Math.Min(bytesMax, _context.Options.RewriteBytesMax));
+        while (firstKept < current && MayGo(use.Segments[firstKept], again, isLong: use.Segments.Count > _context.Options.LogSegmentsMax))
             firstKept++;
         if (firstKept == oldest)
             return false;
-        foreach (var group in going.Where(_ => _context.Rules.WritesAgainWhatGoes))
+        foreach (var group in again.Groups.Where(_ => _context.Rules.WritesAgainWhatGoes))
             WriteAgain(_groups[group], use, firstKept, batch);
         batch.AddFirst(firstKept);                                       // N6
+        Invariant.That(batch.Length <= again.Bytes && again.Bytes <= bytesMax, $"N6: what is written again is bounded ({batch.Length} bytes, {again.Bytes} of {bytesMax} counted)");
         _isRetiring = true;
         return true;
     }
 
-    private bool MayGo(LogUse.Segment segment, SortedSet<GroupId> going, bool isLong)
+    private bool MayGo(LogUse.Segment segment, RewriteBudget budget, bool isLong)
     {
-        var groups = segment.Groups.Where(_groups.ContainsKey).ToList();
-        var holding = groups.Where(id => BytesAgain(_groups[id], segment) > _context.Options.RewriteBytesMax).ToList();
+        var groups = segment.Groups.Where(_groups.ContainsKey).ToDictionary(id => id, id => EntryBytesAgain(_groups[id], segment, budget.GroupBytesMax));
+        var holding = groups.Where(each => each.Value > budget.GroupBytesMax).Select(each => each.Key).ToList();
+        if (holding.Count == 0 && budget.TryAdd(groups))
+            return true;
+        // Where each of them has little and all of them have too much, those with most of it.
         if (isLong)
-            _due.UnionWith(holding.Where(id => _groups[id].EntriesBehindSnapshot > 0 && _groups[id].MayTakeSnapshot));
-        if (holding.Count > 0)
-            return false;
-        _bytesAgain += groups.Where(id => !going.Contains(id)).Sum(id => BytesAgain(_groups[id], segment));
-        if (_bytesAgain > BatchBytes)
-            return false;
-        going.UnionWith(groups);
-        return true;
+            _due.UnionWith((holding.Count > 0 ? holding : budget.Excess(groups)).Where(id => _groups[id].EntriesBehindSnapshot > 0 && _groups[id].MayTakeSnapshot));
+        return false;
     }
 
-    /// <summary>How much of a group has to be written again before a segment goes, or more than is ever written again.</summary>
-    private long BytesAgain(RaftGroup group, LogUse.Segment segment)
+    /// <summary>How many bytes of a group's entries have to be written again before a segment goes, or more than a limit.</summary>
+    private static long EntryBytesAgain(RaftGroup group, LogUse.Segment segment, long limit)
     {
         if (!group.IsCollectedBehindSnapshot)
             return long.MaxValue;
@@ -149,7 +147,7 @@ public sealed partial class Node
         foreach (var entry in group.CollectedBehindSnapshot.Span)
         {
             bytes += LogBatch.BytesOf(entry);
-            if (bytes > _context.Options.RewriteBytesMax)
+            if (bytes > limit)
                 break;
         }
         return bytes;

@@ -51,6 +51,8 @@ public sealed partial class Node
                 break;
             case GroupMessage of when GroupFor(of, now) is { } group:
                 group.Step(of, now);
+                if (Incarnation is null && group.Id == GroupId.System && BirthIn(group.Log) is { } born)
+                    Learn(born);                                         // N8
                 Note(group);
                 break;
         }
@@ -218,7 +220,7 @@ public sealed partial class Node
     {
         if (_groups.TryGetValue(message.Group, out var group))
             return group;
-        if (message is not (AppendEntries or InstallSnapshot))
+        if (message is not (AppendEntries or InstallSnapshot) || (Catalogue.Incarnation is not null && !MembershipPlan.GroupsOf(Catalogue).Contains(message.Group)))
             return null;
         group = RaftGroup.Empty(message.Group, Self.Id, _context);
         _groups.Add(message.Group, group);

@@ -33,12 +33,14 @@ public readonly record struct CommittedEntries(GroupId Group, ReadOnlyMemory<Ent
 ///       what was collected.
 ///   N2  A birth is one batch: the system group's first entries and the default bucket's group, all of it or nothing.
 ///   N3  A group begins on its first voters when the catalogue's entry that creates it is committed; on any other node when a leader
-///       first sends it entries.
+///       first sends it entries, and the catalogue, if it is known, names the group: until then the leader asks again.
 ///   N4  Messages that are taken together belong to one round, which began when the first of them was asked for.
 ///   N5  A heartbeat is answered for a group only when the replica's term is on the disk (R2).
 ///   N7  A replica that no leader has told since it began to live what is committed says so beside that: it stands by the leader all the
 ///       same, so its answer counts for lease, reads and check-quorum, also while it is sent a snapshot. A node without the group says only
 ///       this; it stands by nobody.
+///   N8  A node takes lease and margin over as soon as its log of the system group has the birth: it is the first command there, the same on
+///       every node, so it need not be committed here. Promises that were made before by its own options last as long as those of the others.
 /// </summary>
 public sealed partial class Node
 {
@@ -56,7 +58,7 @@ public sealed partial class Node
 
     /// <summary>A node as its disk remembers it.</summary>
     /// <param name="self">Who it is.</param>
-    /// <param name="recovered">What its log holds.</param>
+    /// <param name="recovered">What its log holds; afterwards it holds nothing any more.</param>
     /// <param name="options">Times and limits; the lease and the margin are those of the catalogue.</param>
     /// <param name="jitter">A random number from 0 to below 1, so that not all stand for election at once.</param>
     public Node(NodeIdentity self, RecoveredLog recovered, RaftOptions options, Func<double> jitter)
@@ -79,6 +81,7 @@ public sealed partial class Node
             Learn(born);
         foreach (var (id, group) in recovered.Groups)
             _groups.Add(id, RaftGroup.Recovered(id, self.Id, group, _context));
+        recovered.HandOver();
     }
 
     /// <summary>Who it is.</summary>
@@ -280,8 +283,11 @@ public sealed partial class Node
     private void Learn(CatalogueCommand.ClusterBorn born)
     {
         Incarnation ??= born.Incarnation;
+        var promise = _context.Options.Promise;
         _context.Options = _context.Options with { Lease = TimeSpan.FromMilliseconds(born.LeaseMs), Margin = TimeSpan.FromMilliseconds(born.MarginMs) };
         _context.Options.Validate();
+        foreach (var group in _groups.Values)
+            group.StandByLonger(_context.Options.Promise - promise);     // N8
     }
 
     private void Begin(GroupId id, IReadOnlyList<NodeId> voters, IReadOnlyList<byte[]> commands, in Moment now)

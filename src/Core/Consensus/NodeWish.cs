@@ -46,7 +46,8 @@ public sealed record NodeWishAnswer(ImmutableArray<CatalogueCommand> Commands, N
 /// Decides whether a wish for a node to come or to go is recorded in the catalogue. The plan keeps every step safe; this keeps people
 /// from wishing what could not be fulfilled, and tells them so at once.
 ///
-///   W1  One node comes or goes at a time; whoever comes may be called off.
+///   W1  One node comes or goes at a time; whoever comes may be called off, and whoever goes may stay after all until it is gone. Who cannot
+///       go now (M4) holds nobody up: what it waits for may be just the one that is to come, or another one that goes.
 ///   W2  A new node of a known name replaces the old one, unless that one answers.
 ///   W3  Who goes leaves a majority behind that answers in every group. An operator may overrule this: the wish then waits in the plan
 ///       until it is safe (M4).
@@ -57,12 +58,14 @@ public static class NodeWish
     /// <param name="catalogue">The wishes so far.</param>
     /// <param name="groups">The groups whose leaders answered.</param>
     /// <param name="silos">Who answered.</param>
+    /// <param name="answers">Whether a node answers: its silo does, and its replicas work.</param>
     /// <param name="name">The node's name.</param>
-    public static NodeWishAnswer Add(Catalogue catalogue, IReadOnlyCollection<GroupSight> groups, IReadOnlyCollection<SiloSight> silos, string name)
+    public static NodeWishAnswer Add(Catalogue catalogue, IReadOnlyCollection<GroupSight> groups, IReadOnlyCollection<SiloSight> silos, Func<NodeId, bool> answers, string name)
     {
         ArgumentNullException.ThrowIfNull(catalogue);
         ArgumentNullException.ThrowIfNull(groups);
         ArgumentNullException.ThrowIfNull(silos);
+        ArgumentNullException.ThrowIfNull(answers);
         var known = catalogue.FindNode(name);
         var named = silos.Where(silo => silo.Name == name).ToList();
         if (known is not null && (named.Count == 0 || named.Exists(silo => silo.Node == known.Id)))
@@ -74,11 +77,13 @@ public static class NodeWish
         if (named.Count > 1)
             return NodeWishAnswer.No(NodeRefusal.NameTaken, $"{named.Count} silos answer to the name '{name}'; a name is one node's.");
         var silo = named[0];
+        if (known is null && catalogue.NodeInfos.Any(node => node.IsLeaving && node.Id == silo.Node && node.Name == name))
+            return new NodeWishAnswer([new CatalogueCommand.NodeStays(silo.Node)]);      // W1
         if (catalogue.Removed.ContainsKey(silo.Node) || catalogue.IsLeaving(silo.Node))
             return NodeWishAnswer.No(NodeRefusal.FolderRefused, $"The data folder of '{name}' is that of a node that was removed from this cluster ({silo.Node}). Stop the silo, empty its folder, and start it again: it is a new node then.");
         if (silo.Incarnation is { } other && other != catalogue.Incarnation)
             return NodeWishAnswer.No(NodeRefusal.FolderRefused, $"The data folder of '{name}' belongs to another cluster ({other:x32}).");
-        if (Unfinished(catalogue, groups, known?.Id) is { } unfinished)
+        if (Unfinished(catalogue, groups, answers, known?.Id) is { } unfinished)
             return NodeWishAnswer.No(NodeRefusal.ChangeUnderWay, unfinished);
         CatalogueCommand[] commands = known is null                      // W2
             ? [new CatalogueCommand.NodeAdded(silo.Node, name)]
@@ -106,7 +111,7 @@ public static class NodeWish
         }
         if (catalogue.NodeInfos.Count(each => !each.IsLeaving) == 1 || groups.Any(group => group.Members.Voters is [var only] && only == node.Id))
             return NodeWishAnswer.No(NodeRefusal.LastVoter, $"'{name}' is the last node that votes; without it there would be no cluster. Add another one first.");
-        if (Unfinished(catalogue, groups, node.Id) is { } unfinished)
+        if (Unfinished(catalogue, groups, answers, node.Id) is { } unfinished)
             return NodeWishAnswer.No(NodeRefusal.ChangeUnderWay, unfinished);
         var unsafeIn = MembershipPlan.GroupsOf(catalogue).Where(id => groups.FirstOrDefault(each => each.Group == id) is not { } sight || !MembershipPlan.KeepsQuorum(sight, node.Id, answers)).ToList();
         return unsafeIn.Count > 0 && !force
@@ -114,14 +119,18 @@ public static class NodeWish
             : new NodeWishAnswer([new CatalogueCommand.NodeLeaving(node.Id)]);
     }
 
-    /// <summary>W1: who is coming or going, other than the node that this is about.</summary>
-    private static string? Unfinished(Catalogue catalogue, IReadOnlyCollection<GroupSight> groups, NodeId? about)
+    /// <summary>W1: who is coming or going, other than the node that this is about and those who cannot go now.</summary>
+    private static string? Unfinished(Catalogue catalogue, IReadOnlyCollection<GroupSight> groups, Func<NodeId, bool> answers, NodeId? about)
     {
-        if (catalogue.NodeInfos.FirstOrDefault(node => node.IsLeaving && node.Id != about) is { } going)
+        if (catalogue.NodeInfos.FirstOrDefault(node => node.IsLeaving && node.Id != about && !IsHeldUp(catalogue, groups, answers, node.Id)) is { } going)
             return $"Node '{going.Name}' ({going.Id}) is just being removed. Try again when it is gone.";
         var coming = catalogue.NodeInfos.FirstOrDefault(node => !node.IsLeaving && node.Id != about && groups.Any(group => !group.Members.IsVoter(node.Id)));
         return coming is null ? null : $"Node '{coming.Name}' ({coming.Id}) is just being added. Try again when it votes everywhere, or remove it.";
     }
+
+    /// <summary>Whether a group that a node is to leave would have too few voters that answer without it.</summary>
+    private static bool IsHeldUp(Catalogue catalogue, IReadOnlyCollection<GroupSight> groups, Func<NodeId, bool> answers, NodeId node) =>
+        groups.Any(group => MembershipPlan.GroupsOf(catalogue).Contains(group.Group) && group.Members.IsVoter(node) && !MembershipPlan.KeepsQuorum(group, node, answers));
 
     private static string Answering(IReadOnlyCollection<SiloSight> silos) =>
         silos.Count == 0 ? "No silo answers at all." : $"Silos that answer: {string.Join(", ", silos.Select(silo => $"'{silo.Name}'").Order(StringComparer.Ordinal))}.";

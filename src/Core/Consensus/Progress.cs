@@ -48,6 +48,12 @@ internal sealed class Progress(LogIndex next)
     /// <summary>The snapshot that is on its way to it; null where none is.</summary>
     internal SnapshotTransfer? Transfer { get; private set; }
 
+    /// <summary>
+    /// Whether it was sent a snapshot and lacks more since then than stays in memory anyway: were entries forgotten now, it would need another
+    /// snapshot (L13).
+    /// </summary>
+    internal bool IsCatchingUp { get; private set; }
+
     /// <summary>Whether an answer must come, or not come, before anything else is sent.</summary>
     internal bool AwaitsProbe => _awaitsProbe;
 
@@ -128,6 +134,7 @@ internal sealed class Progress(LogIndex next)
             IsProbing = false;
         }
         Next = LogIndex.Max(Next, Match.Next);
+        NoteCaughtUp(last, options);
         while (_inFlight.TryPeek(out var oldest) && oldest.Last <= Match)
         {
             _inFlight.Dequeue();
@@ -164,10 +171,11 @@ internal sealed class Progress(LogIndex next)
         if (Transfer is not null && Transfer.Info.StandsFor(snapshot))
             return Transfer;
         _begunAnew += Transfer is null ? 0 : 1;
+        IsCatchingUp = true;
         return Transfer = new SnapshotTransfer(snapshot);
     }
 
-    /// <summary>So many times later than otherwise the next snapshot is due while this follower is sent one (L12).</summary>
+    /// <summary>So many times later than otherwise the next snapshot is due until this follower has what it lacks (L13).</summary>
     internal int PatienceWithTransfer(RaftOptions options) =>
         (int)Math.Min(options.SnapshotPatienceMax, (long)options.SnapshotPatience << Math.Min(_begunAnew, 30));
 
@@ -194,8 +202,18 @@ internal sealed class Progress(LogIndex next)
 
     internal void DropTransfer() => Transfer = null;
 
-    /// <summary>The follower has what was sent.</summary>
-    internal void CompleteTransfer() => (Transfer, _begunAnew) = (null, 0);
+    /// <summary>The follower has the snapshot that was sent. What was written meanwhile it lacks still.</summary>
+    internal void CompleteTransfer(LogIndex last, RaftOptions options)
+    {
+        Transfer = null;
+        NoteCaughtUp(last, options);
+    }
+
+    private void NoteCaughtUp(LogIndex last, RaftOptions options)
+    {
+        if (IsCatchingUp && Transfer is null && last - Match <= options.SnapshotTailEntries)
+            (IsCatchingUp, _begunAnew) = (false, 0);
+    }
 
     private void Probe()
     {

@@ -27,6 +27,7 @@ public sealed partial class RaftGroup
     private long _bytesBegun;
     private LogIndex _retryAt;
     private bool _isTaking;
+    private LogIndex? _heldUpTo;
 
     /// <summary>Its newest durable snapshot; null where there is none.</summary>
     public SnapshotInfo? Snapshot { get; private set; }
@@ -39,7 +40,7 @@ public sealed partial class RaftGroup
 
     internal LogIndex SnapshotIndex => Snapshot?.Index ?? LogIndex.None;
 
-    /// <summary>Whether a long log is a reason to take a snapshot now: not where a transfer would begin anew by it (L12), or there was no room just now.</summary>
+    /// <summary>Whether a long log is a reason to take a snapshot now: not where a transfer would begin anew by it (L13), or there was no room just now.</summary>
     internal bool MayTakeSnapshot => !_isTaking && _handedOut >= _retryAt && Leading is not { IsTransferring: true };
 
     /// <summary>Whether so much has come since the last snapshot that another one pays.</summary>
@@ -49,7 +50,7 @@ public sealed partial class RaftGroup
         {
             if (_isTaking || _handedOut < _retryAt)
                 return false;
-            var patience = Leading?.SnapshotPatience ?? 1;               // L12
+            var patience = Leading?.SnapshotPatience ?? 1;               // L13
             return EntriesBehindSnapshot >= Options.SnapshotEntries * patience || _bytesBehind >= Options.SnapshotBytes * patience;
         }
     }
@@ -113,11 +114,11 @@ public sealed partial class RaftGroup
             Send(message.From, HasSnapshot(message.Snapshot, message.Round), message.Snapshot.Index);      // R13
             return;
         }
-        if (_receipt is { IsBusy: true })
+        if (_receipt is { IsBusy: true } || _receipt?.Overtakes(message) == true)
             return;
         if (_receipt is null || !_receipt.IsOf(message.From, message.Snapshot))
             _receipt = new SnapshotReceipt(message.From, message.Snapshot);
-        _receipt.Round = message.Round;
+        (_receipt.Round, _receipt.Term) = (message.Round, message.Term);
         if (message.Chunk == _receipt.Next)
             Want(_receipt.Take(message));
         else
@@ -136,12 +137,40 @@ public sealed partial class RaftGroup
             if (kept)
                 Install(work.Snapshot, receipt.Content, now);
         }
+        else if (receipt.IsAbandoned || !Rules.BringsForward(work.Snapshot.Index, Committed))
+        {
+            DropReceipt(receipt);
+        }
         if (Leader != work.From)
             return;
-        if (!work.IsLast)
-            Send(work.From, new SnapshotAnswer(Id, Term, Self, receipt.Round, work.Snapshot.Index, receipt.Next));
-        else if (work.Snapshot.Index <= Committed)
+        if (work.Snapshot.Index <= Committed)
             Send(work.From, HasSnapshot(work.Snapshot, receipt.Round), work.Snapshot.Index);
+        else if (!work.IsLast)
+            Send(work.From, new SnapshotAnswer(Id, Term, Self, receipt.Round, work.Snapshot.Index, receipt.Next));
+    }
+
+    /// <summary>The log goes on with entries of a leader: a snapshot that another node had begun to send is of no use any more.</summary>
+    internal void DropReceiptFromOther(NodeId leader)
+    {
+        if (_receipt is { } receipt && !receipt.IsFrom(leader))
+            DropReceipt(receipt);
+    }
+
+    /// <summary>The log is committed beyond a snapshot of which a part was received.</summary>
+    private void DropReceiptIfPassed()
+    {
+        if (_receipt is { IsAbandoned: false } receipt && !Rules.BringsForward(receipt.Info.Index, Committed))
+            DropReceipt(receipt);
+    }
+
+    /// <summary>Gives up what was received of a snapshot; where a chunk is at the disk, when that is done.</summary>
+    private void DropReceipt(SnapshotReceipt receipt)
+    {
+        receipt.IsAbandoned = true;
+        if (receipt.IsBusy)
+            return;
+        _receipt = null;
+        Want(new SnapshotWork.Drop(receipt.Info));
     }
 
     /// <summary>The state that the write-ahead log has of this group, or will have with what was collected.</summary>
@@ -159,7 +188,7 @@ public sealed partial class RaftGroup
     private void Install(SnapshotInfo snapshot, ReadOnlyMemory<byte> content, in Moment now)
     {
         Snapshot = snapshot;
-        _bytesBehind = 0;
+        (_bytesBehind, _heldUpTo) = (0, null);
         if (!Rules.BringsForward(snapshot.Index, Committed) || Rules.Agrees(_log.TermAt(snapshot.Index), snapshot.Term))
         {
             if (Role != Role.Leader)
@@ -179,7 +208,14 @@ public sealed partial class RaftGroup
             Follow(Leader, now);
     }
 
-    /// <summary>R12.</summary>
+    /// <summary>What was kept for followers that lagged goes when they have it, or this replica does not lead any more (L14).</summary>
+    internal void ForgetWhatWasHeld()
+    {
+        if (_heldUpTo is { } upTo && (Leading is not { } leader || leader.NeededBehind >= upTo))
+            Forget();
+    }
+
+    /// <summary>R12, L14.</summary>
     private void Forget()
     {
         var upTo = LogIndex.Min(LogIndex.Min(SnapshotIndex, Committed), LogIndex.Min(_handedOut, _durable));
@@ -189,6 +225,11 @@ public sealed partial class RaftGroup
             entries++;
             upTo = upTo.Previous;
         }
+        var (tail, needed) = (upTo, Leading?.NeededBehind ?? upTo);
+        bytes = 0;
+        while (upTo > _log.First.Previous && upTo > needed && (bytes += LogBatch.BytesOf(_log[upTo])) <= Options.FollowerTailBytes)
+            upTo = upTo.Previous;
+        _heldUpTo = upTo < tail ? tail : null;
         _log.ForgetUpTo(upTo);
         _members.ForgetUpTo(upTo);
     }

@@ -212,14 +212,20 @@ public sealed partial class RaftGroup
 
     /// <summary>
     /// Whether state built from what was handed out may answer a lease read now: this replica leads, an entry of its own term was handed
-    /// out and everything else that is committed, too (followers may have shown it already while the leader's own disk is slow), and its
-    /// lease has not run out.
+    /// out, and its lease has not run out.
     /// </summary>
+    /// <remarks>
+    /// What a majority has and this replica's own disk still writes is committed and not handed out. A lease read need not show it, because
+    /// nobody has seen it: whatever leaders before this one have shown lies before its own term's first entry; writers are answered from
+    /// what was handed out here; followers, and snapshots that they are sent, know no more than that is committed (L12, R12); and nobody
+    /// else leads while the lease lasts. Who has seen it later, from a follower or a next leader, sees it after this lease or after it was
+    /// handed out here.
+    /// </remarks>
     public bool MayReadByLease(in Moment now) => now.Monotonic < LeaseUntil(now);
 
     /// <summary>Until when, unless the lease is given up before; in the past where it may not.</summary>
     public TimeSpan LeaseUntil(in Moment now) =>
-        Leading is { } leader && _handedOut >= leader.OwnTermFrom && _handedOut >= Committed ? leader.LeaseUntil(now) : TimeSpan.MinValue;
+        Leading is { } leader && _handedOut >= leader.OwnTermFrom ? leader.LeaseUntil(now) : TimeSpan.MinValue;
 
     /// <summary>Hands leadership over to another voter, as soon as it has the whole log. Until then, or until it is given up, proposals are refused.</summary>
     public bool Transfer(NodeId to, in Moment now) => Leading?.Transfer(to, now) ?? false;
@@ -241,7 +247,8 @@ public sealed partial class RaftGroup
             Answer(vote, now);
             return;
         }
-        if (Rules.IsOver(message.Term, Term))
+        // Who would vote says so from the term that it has reached, which may be an older one: it need not hear of the newer to be asked.
+        if (Rules.IsOver(message.Term, Term) && message is not PreVoteAnswer { Granted: true })
         {
             // Whoever leads in a term that is over learns of the newer one by this answer.
             if (message is AppendEntries or InstallSnapshot)
@@ -295,6 +302,7 @@ public sealed partial class RaftGroup
         role.Enter(now);
         if (changed && _role == role)
             _roleChanged = new RoleChanged(Id, role.Role, Term);
+        ForgetWhatWasHeld();
     }
 
     /// <summary>Follows a leader, or nobody known, as one who may lead or as a learner.</summary>
@@ -312,6 +320,13 @@ public sealed partial class RaftGroup
     }
 
     internal void StandByNobody() => Promise = Promise.None;
+
+    /// <summary>A promise was made before this replica knew how long promises last: it lasts longer.</summary>
+    internal void StandByLonger(TimeSpan by)
+    {
+        if (Promise.Until > TimeSpan.MinValue && by > TimeSpan.Zero)
+            Promise = Promise with { Until = Promise.Until + by };
+    }
 
     internal TimeSpan Jitter() => Options.ElectionJitter * Context.Jitter();
 
@@ -337,6 +352,7 @@ public sealed partial class RaftGroup
     {
         if (upTo > Committed)
             Committed = upTo;
+        DropReceiptIfPassed();
     }
 
     private void AdoptTerm(Term term, in Moment now)

@@ -48,7 +48,10 @@ public sealed record RaftOptions
     /// <summary>A snapshot of a group is due when its entries since the last take so many bytes of the log. Default 64 MiB.</summary>
     public long SnapshotBytes { get; init; } = 64 << 20;
 
-    /// <summary>While a group's snapshot is sent to a follower, the next one is due so many times later: it would begin the transfer anew. Default 4.</summary>
+    /// <summary>
+    /// While a group's snapshot is sent to a follower, and what was written meanwhile, the next one is due so many times later: it would begin the
+    /// transfer anew. Default 4.
+    /// </summary>
     public int SnapshotPatience { get; init; } = 4;
 
     /// <summary>
@@ -63,13 +66,19 @@ public sealed record RaftOptions
     /// <summary>Bytes of entries that stay in memory though a snapshot stands for them, at most. Default 8 MiB.</summary>
     public long SnapshotTailBytes { get; init; } = 8 << 20;
 
+    /// <summary>
+    /// Bytes of further entries that stay in a leader's memory though a snapshot stands for them, at most, for followers who listen and have not
+    /// got them yet; one that lags by more is sent the snapshot. Default 64 MiB.
+    /// </summary>
+    public long FollowerTailBytes { get; init; } = 64 << 20;
+
     /// <summary>Snapshots that a node sends at a time, at most; each takes a chunk of memory. Default 4.</summary>
     public int SnapshotTransfersMax { get; init; } = 4;
 
     /// <summary>How long a leader waits before it sends a chunk again that was not answered, in heartbeat intervals. Default 3.</summary>
     public int ChunkRetryHeartbeats { get; init; } = 3;
 
-    /// <summary>What one group has in old segments of the log is written again, so that they can go, up to so many bytes; more waits for its snapshot. Default 1 MiB.</summary>
+    /// <summary>What one group has in old segments of the log is written again, so that they can go, up to so many bytes; more waits for its snapshot. At most <see cref="Storage.LogOptions.RetirementBytesMax"/>. Default 1 MiB.</summary>
     public int RewriteBytesMax { get; init; } = 1 << 20;
 
     /// <summary>When the log has more segments, snapshots are taken of groups that hold the oldest one. Default 8.</summary>
@@ -99,10 +108,19 @@ public sealed record RaftOptions
         Require(SnapshotPatienceMax >= SnapshotPatience, nameof(SnapshotPatienceMax), SnapshotPatienceMax, $"at least {nameof(SnapshotPatience)}");
         Require(SnapshotTailEntries >= 0, nameof(SnapshotTailEntries), SnapshotTailEntries, "zero or more");
         Require(SnapshotTailBytes >= 0, nameof(SnapshotTailBytes), SnapshotTailBytes, "zero or more");
+        Require(FollowerTailBytes >= 0, nameof(FollowerTailBytes), FollowerTailBytes, "zero or more");
         Require(SnapshotTransfersMax > 0, nameof(SnapshotTransfersMax), SnapshotTransfersMax, "more than zero");
         Require(ChunkRetryHeartbeats > 0, nameof(ChunkRetryHeartbeats), ChunkRetryHeartbeats, "more than zero");
         Require(RewriteBytesMax >= 0, nameof(RewriteBytesMax), RewriteBytesMax, "zero or more");
         Require(LogSegmentsMax > 1, nameof(LogSegmentsMax), LogSegmentsMax, "more than one");
+    }
+
+    /// <summary>Throws where a value makes no sense, or none with a log of these limits.</summary>
+    public void Validate(Storage.LogOptions log)
+    {
+        ArgumentNullException.ThrowIfNull(log);
+        Validate();
+        Require(RewriteBytesMax <= log.RetirementBytesMax, nameof(RewriteBytesMax), RewriteBytesMax, $"at most {log.RetirementBytesMax}, what a batch may take that retires segments of {log.SegmentBytesMax} bytes");
     }
 
     private static void Require(bool holds, string name, object value, string allowed)

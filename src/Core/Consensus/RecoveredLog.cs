@@ -44,6 +44,8 @@ public sealed class RecoveredLog(RaftOptions? options = null) : ILogReader
         for (var chunk = 0; snapshot.Read(chunk) is { } bytes; chunk++)
             content.Write(bytes);
         Catalogue = content.ToArray();
+        if (!CatalogueSnapshot.IsOne(Catalogue.Value))
+            throw new SnapshotDamagedException(snapshot.File, 0, "it holds no catalogue that this program can read.");
     }
 
     /// <inheritdoc/>
@@ -63,6 +65,12 @@ public sealed class RecoveredLog(RaftOptions? options = null) : ILogReader
 
     /// <inheritdoc/>
     public void OnBase(GroupId group, LogBase start) => Of(group).Begin(start);
+
+    /// <summary>
+    /// A node was built from it: what it holds is the node's now. Kept here as well, logs that snapshots replace later, and the catalogue's
+    /// bytes, would stay in memory for as long as whoever opened the folder keeps this.
+    /// </summary>
+    internal void HandOver() => (_groups, Catalogue) = ([], null);
 
     /// <inheritdoc/>
     public void OnEnd()

@@ -26,6 +26,20 @@ internal sealed class SnapshotReceipt(NodeId from, SnapshotInfo info)
     /// <summary>Of the system group what came, since the node itself builds the catalogue from it.</summary>
     internal ReadOnlyMemory<byte> Content => _content is null ? default : _content.ToArray();
 
+    /// <summary>The term in which the last chunk came.</summary>
+    internal Term Term { get; set; }
+
+    /// <summary>Whether it turned out that nobody needs it while a chunk was at the disk.</summary>
+    internal bool IsAbandoned { get; set; }
+
+    internal bool IsFrom(NodeId sender) => sender == from;
+
+    /// <summary>
+    /// Whether a chunk is of a snapshot that its sender had sent before this one, and came late. A leader's snapshots only grow newer, so it
+    /// would take the place of what the leader sends now, for nothing.
+    /// </summary>
+    internal bool Overtakes(InstallSnapshot chunk) => chunk.From == from && chunk.Term == Term && chunk.Snapshot.Index < Info.Index;
+
     internal bool IsOf(NodeId sender, SnapshotInfo snapshot) => sender == from && Info.StandsFor(snapshot);
 
     internal SnapshotWork.Write Take(InstallSnapshot chunk)

@@ -25,4 +25,8 @@ public abstract record SnapshotWork(SnapshotInfo Snapshot)
     /// <param name="IsLast">Whether it is the last.</param>
     /// <param name="Content">Its bytes.</param>
     public sealed record Write(SnapshotInfo Snapshot, NodeId From, int Chunk, bool IsLast, ReadOnlyMemory<byte> Content) : SnapshotWork(Snapshot);
+
+    /// <summary>The rest of a snapshot that was received in part is not needed any more: what there is of it goes. Nothing is to be reported.</summary>
+    /// <param name="Snapshot">The snapshot.</param>
+    public sealed record Drop(SnapshotInfo Snapshot) : SnapshotWork(Snapshot);
 }

@@ -9,9 +9,10 @@ namespace Watch.Core.Keyspace;
 /// <remarks>
 /// <para>
 /// Most of a state never changes: changes are immutable, and history only grows at one end and shrinks at the other. So beginning
-/// copies little: history's list of chunks, and the results. What does change is, of a scope, its head, and of a key, the version that
+/// copies little: history's list of chunks. What does change is, of a scope, its head, and of a key, the version that
 /// compaction left. Of these the old value is saved by whoever is about to change it for the first time, until the snapshot
-/// has come by; a scope knows by <see cref="ScopeEntry.DoneForSnapshot"/> whether that is still to come.
+/// has come by; a scope knows by <see cref="ScopeEntry.DoneForSnapshot"/> whether that is still to come. The results are copied in steps
+/// (<see cref="Prepare()"/>), by the same idea.
 /// </para>
 /// <list type="bullet">
 /// <item>S1: the pieces tell the state at the moment of the beginning, whatever is applied meanwhile.</item>
@@ -30,6 +31,9 @@ namespace Watch.Core.Keyspace;
 /// </remarks>
 public sealed class BucketSnapshot : IDisposable
 {
+    /// <summary>So many results are copied in one step: about a millisecond.</summary>
+    public const int ResultsPerStep = 8192;
+
     /// <summary>A piece ends with the first item that takes it to this many bytes.</summary>
     public const int PieceBytes = 256 * 1024;
 
@@ -65,7 +69,7 @@ public sealed class BucketSnapshot : IDisposable
         _changes = changes;
         _results = results;
         _ended = ended;
-        _head = head with { ResultHorizon = results.Horizon, Clients = results.Clients.Count, Results = results.Records.Count };
+        _head = head with { ResultHorizon = results.Horizon, Clients = results.ClientCount, Results = results.Count };
     }
 
     /// <summary>The revision of the state that it tells.</summary>
@@ -76,6 +80,23 @@ public sealed class BucketSnapshot : IDisposable
 
     /// <summary>Whether every piece has been handed out.</summary>
     public bool IsComplete => _section is null;
+
+    /// <summary>Whether <see cref="Prepare()"/> has nothing left to do.</summary>
+    public bool IsPrepared => _results.IsCopied;
+
+    /// <summary>
+    /// Does a part of what comes before the pieces: copies <see cref="ResultsPerStep"/> of the results. Whether that was all. Call it until
+    /// then, with other work in between; a piece that needs what is not there yet does all of the rest.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The snapshot was disposed of.</exception>
+    public bool Prepare() => Prepare(ResultsPerStep);
+
+    internal bool Prepare(int results)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        _results.Copy(results);
+        return IsPrepared;
+    }
 
     /// <summary>Writes the next piece; false, with nothing written, when there is none.</summary>
     /// <param name="target">Where to.</param>
@@ -102,12 +123,13 @@ public sealed class BucketSnapshot : IDisposable
                     piece.Change(_changes.Take());
                 break;
             case SnapshotSection.Clients:
-                while (_clients < _results.Clients.Count && piece.Length < _pieceBytes)
+                _results.Copy(int.MaxValue);
+                while (_clients < _results.ClientCount && piece.Length < _pieceBytes)
                     piece.Client(_results.Clients[_clients++]);
                 break;
             case SnapshotSection.Results:
-                while (_records < _results.Records.Count && piece.Length < _pieceBytes)
-                    piece.Result(_results.Records[_records++]);
+                while (_records < _results.Count && piece.Length < _pieceBytes)
+                    WriteResult(ref piece, _results.Records[_records++]);
                 break;
         }
 
@@ -186,6 +208,8 @@ public sealed class BucketSnapshot : IDisposable
         Invariant.That(piece.Length >= _pieceBytes || _keys == _head.Keys, "S1: every key that there was is told of");
     }
 
+    private void WriteResult(ref SnapshotPieceWriter piece, ResultRecord record) => piece.Result(record, _results.PlaceOf(record));
+
     private void Write(ref SnapshotPieceWriter piece, SavedKey key)
     {
         Invariant.That(_keys == 0 || key.Entry.Text > _lastKey, "S2: keys stand in byte order");
@@ -223,8 +247,8 @@ public sealed class BucketSnapshot : IDisposable
         {
             SnapshotSection.Keys => _keys == _head.Keys,
             SnapshotSection.Changes => _changes.IsAtEnd,
-            SnapshotSection.Clients => _clients == _results.Clients.Count,
-            SnapshotSection.Results => _records == _results.Records.Count,
+            SnapshotSection.Clients => _clients == _results.ClientCount,
+            SnapshotSection.Results => _records == _results.Count,
             _ => true,
         };
         if (!isDone)

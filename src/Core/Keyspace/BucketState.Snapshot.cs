@@ -11,8 +11,7 @@ public sealed partial class BucketState
 
     /// <summary>
     /// Begins a snapshot of the state as it is now; its pieces are then read one by one, between applies, which go on meanwhile. It
-    /// takes well under a millisecond, and for each 100,000 results that are remembered some milliseconds. One at a time: dispose of
-    /// it before the next begins.
+    /// takes well under a millisecond. One at a time: dispose of it before the next begins.
     /// </summary>
     /// <exception cref="InvalidOperationException">A snapshot is open.</exception>
     public BucketSnapshot BeginSnapshot() => BeginSnapshot(BucketSnapshot.PieceBytes);
@@ -56,6 +55,7 @@ public sealed partial class BucketState
     {
         (_snapshot, _saving) = (null, null);
         _log.Unshare();
+        _results.Unshare();
     }
 
     /// <summary>Takes over what stands at a snapshot's head.</summary>

@@ -23,6 +23,9 @@ internal class KeyspaceRules
     /// <summary>Whether what a snapshot still has to tell of is saved before it changes (S1).</summary>
     internal virtual bool SavesForSnapshots => true;
 
+    /// <summary>Whether results that leave before a snapshot has copied them are saved for it (S1).</summary>
+    internal virtual bool SavesResultsForSnapshots => true;
+
     /// <summary>Whether a snapshot holds the results and their horizons.</summary>
     internal virtual bool KeepsResultsInSnapshots => true;
 }

@@ -43,6 +43,10 @@ internal sealed class ResultTable(ResultLimits limits, KeyspaceRules rules)
     private readonly Dictionary<ClientId, ResultClient> _clients = [];
     private readonly Dictionary<(ClientId Client, long Number), ResultRecord> _records = [];
 
+    // What is told before a result leaves or a client's marks change: the open snapshot's part.
+    private SharedResults? _sharing;
+    private int _shared;
+
     /// <summary>The index of the last result that was evicted: a write from before it is refused (T4).</summary>
     public LogIndex Horizon { get; private set; }
 
@@ -72,6 +76,7 @@ internal sealed class ResultTable(ResultLimits limits, KeyspaceRules rules)
         RaiseMark(client, id.OldestOpen);
         while (client.Count > limits.ResultsPerClientMax && client.Oldest != Newest)
         {
+            _sharing?.BeforeChange(client);
             client.Horizon = client.Oldest!.Index;
             Remove(client.Oldest);
         }
@@ -100,27 +105,16 @@ internal sealed class ResultTable(ResultLimits limits, KeyspaceRules rules)
         }
     }
 
-    /// <summary>What is here now, for a snapshot: results never change, and of the clients what can change is copied.</summary>
+    /// <summary>What is here now, for a snapshot. It is copied bit by bit while the table goes on; <see cref="Unshare"/> ends it.</summary>
     public SharedResults Share()
     {
-        var clients = new List<SharedClient>(ClientCount);
-        var records = new ResultRecord[Count];
-        var at = 0;
-        foreach (var client in _clients.Values)
-            client.SnapshotPlace = -1;
-        for (var each = Oldest; each is not null; each = each.Newer)
-        {
-            if (each.Client.SnapshotPlace < 0)
-            {
-                each.Client.SnapshotPlace = clients.Count;
-                clients.Add(new SharedClient(each.Client.Id, each.Client.AnsweredBelow, each.Client.Horizon));
-            }
-
-            records[at++] = each;
-        }
-
-        return new SharedResults(Horizon, clients, records);
+        var shared = new SharedResults(++_shared, Horizon, ClientCount, Count, Oldest, Newest);
+        _sharing = rules.SavesResultsForSnapshots ? shared : null;
+        return shared;
     }
+
+    /// <summary>The snapshot is done.</summary>
+    public void Unshare() => _sharing = null;
 
     /// <summary>Takes over what a snapshot holds; the results have to follow in their order.</summary>
     internal void Restore(LogIndex horizon) => Horizon = horizon;
@@ -149,6 +143,7 @@ internal sealed class ResultTable(ResultLimits limits, KeyspaceRules rules)
 
     private void Remove(ResultRecord record)
     {
+        _sharing?.BeforeRemoval(record);
         _records.Remove(record.Key);
         if (record.Older is null)
             Oldest = record.Newer;
@@ -192,18 +187,9 @@ internal sealed class ResultTable(ResultLimits limits, KeyspaceRules rules)
             }
         }
 
+        _sharing?.BeforeChange(client);
         client.AnsweredBelow = oldestOpen;
     }
-}
-
-/// <summary>A client's marks at one moment.</summary>
-internal readonly record struct SharedClient(ClientId Id, long AnsweredBelow, LogIndex Horizon);
-
-/// <summary>The table at one moment: clients in the order of their oldest results, and the results in order.</summary>
-/// <remarks>A result finds its client by <see cref="ResultClient.SnapshotPlace"/>, which stands until the next snapshot begins.</remarks>
-internal sealed record SharedResults(LogIndex Horizon, IReadOnlyList<SharedClient> Clients, IReadOnlyList<ResultRecord> Records)
-{
-    public static readonly SharedResults None = new(LogIndex.None, [], []);
 }
 
 /// <summary>What is remembered of a client; it has at least one result.</summary>
@@ -221,8 +207,11 @@ internal sealed class ResultClient(ClientId id)
 
     public ResultRecord? Oldest { get; private set; }
 
-    /// <summary>Its place in the snapshot being begun.</summary>
-    public int SnapshotPlace { get; set; } = -1;
+    /// <summary>Its place in a snapshot, by the snapshot's number.</summary>
+    public (int Snapshot, int Place) SnapshotPlace { get; set; }
+
+    /// <summary>Its marks at the beginning of a snapshot, by the snapshot's number, where they have changed since.</summary>
+    public (int Snapshot, SharedClient Marks) BeforeSnapshot { get; set; }
 
     private ResultRecord? Newest { get; set; }
 

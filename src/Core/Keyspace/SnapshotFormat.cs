@@ -123,10 +123,10 @@ internal ref struct SnapshotPieceWriter(IBufferWriter<byte> target)
         Long(client.Horizon.Value);
     }
 
-    public void Result(ResultRecord record)
+    public void Result(ResultRecord record, int client)
     {
         Take(SnapshotFormat.ResultBytes);
-        Int(record.Client.SnapshotPlace);
+        Int(client);
         Long(record.Number);
         Long(record.Index.Value);
         Long(record.Stamp.Value);

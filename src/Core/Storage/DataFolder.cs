@@ -5,8 +5,11 @@ namespace Watch.Core.Storage;
 ///
 /// A new folder is made in this order: the log's first segment, bound to the identity's number; then the identity, written to another
 /// name, synced, renamed, folder synced. The identity's rename is the moment the node exists. A crash before it leaves a log without
-/// an identity and without a record, which is thrown away; a log with records and no identity, or an identity without a log, can't
-/// come from a crash and is damage.
+/// an identity and without a record, which is thrown away; a log with records and no identity, snapshots without an identity, or an identity
+/// without a log can't come from a crash and are damage.
+///
+/// All that was durable is read before anything on the disk is changed: the log, and every byte of the snapshots (whoever opens the folder
+/// makes the state of them as they pass, <see cref="ILogReader.OnSnapshot"/>). A folder that is refused is as it was.
 /// </summary>
 public sealed class DataFolder : IDisposable
 {
@@ -62,7 +65,10 @@ public sealed class DataFolder : IDisposable
         {
             var log = $"{path}/{LogFolder}";
             if (!fs.FileExists($"{path}/{IdentityFile}"))
+            {
+                RequireNoSnapshot(fs, path);
                 return new DataFolder(path, folderLock, drawn, Create(fs, path, log, drawn, options), SnapshotStore.Open(fs, $"{path}/{SnapshotFolder}", drawn.Id), null);
+            }
 
             var identity = ReadIdentity(fs, $"{path}/{IdentityFile}");
             if (identity.Name != nodeName)
@@ -72,6 +78,7 @@ public sealed class DataFolder : IDisposable
             {
                 using var snapshot = snapshots.Read(info)!;
                 reader.OnSnapshot(snapshot);
+                snapshot.ReadRest();
             }
             var opened = WriteAheadLog.Open(fs, log, identity.Id, options, reader, out var recovery);
             snapshots.Tidy();
@@ -132,6 +139,13 @@ public sealed class DataFolder : IDisposable
             log.Dispose();
             throw;
         }
+    }
+
+    /// <summary>Before anything is made: a snapshot is of a node that there was, and no crash leaves it alone.</summary>
+    private static void RequireNoSnapshot(IFileSystem fs, string path)
+    {
+        if (fs.List($"{path}/{SnapshotFolder}").FirstOrDefault(name => SnapshotFormat.Parse(name) is not null) is { } name)
+            throw new LogDamagedException($"{path}/{IdentityFile}", 0, $"the identity is missing, but there is the snapshot '{name}' beside it.");
     }
 
     private static void ClearLeftovers(IFileSystem fs, string path, string logFolder)

@@ -3,7 +3,7 @@ namespace Watch.Core.Storage;
 /// <summary>
 /// All that Watch asks of a disk, so that a simulator can stand in for it and lose what was never synced.
 /// Everything is synchronous. Paths use '/' and come from the caller; names are compared byte for byte.
-/// Failures are <see cref="IOException"/> or <see cref="UnauthorizedAccessException"/>; where there is no room, <see cref="DiskFullException"/>.
+/// Failures are <see cref="IOException"/> or <see cref="UnauthorizedAccessException"/>; where there is no room, <see cref="DiskFullException"/>, whichever call finds it out.
 /// </summary>
 /// <remarks>
 /// What survives a crash of the machine: a file's bytes and length as of its last <see cref="IFile.Sync"/> (later writes may be

@@ -30,6 +30,20 @@ internal sealed class LeavingFiles(IFileSystem fs, string folder)
         _isNamed = false;
     }
 
+    /// <summary>Likewise; false, and nothing was changed, where the disk has no room for the new name.</summary>
+    internal bool TryAdd(string path)
+    {
+        try
+        {
+            Add(path);
+            return true;
+        }
+        catch (DiskFullException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>The folder was synced by somebody else.</summary>
     internal void Named() => _isNamed = true;
 

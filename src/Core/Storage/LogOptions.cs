@@ -15,6 +15,12 @@ public sealed record LogOptions
     /// </summary>
     public int AllocateBytes { get; init; } = 1 << 20;
 
+    /// <summary>
+    /// What is written again so that old segments can go takes no more, in one batch: a quarter of a segment. Were it as much as a segment, what
+    /// was written again would fill the next one, that one would be written again, and so on for ever.
+    /// </summary>
+    public long RetirementBytesMax => Math.Min(SegmentBytesMax / 4, BatchBytesMax);
+
     /// <summary>Throws <see cref="ArgumentOutOfRangeException"/> naming the first setting that is not allowed, its value and what is allowed.</summary>
     public void Validate()
     {

@@ -16,27 +16,46 @@ public sealed class SnapshotReader : IDisposable
     /// <summary>What the snapshot stands for.</summary>
     public SnapshotInfo Info { get; }
 
+    /// <summary>The file.</summary>
+    public string File => _path;
+
     /// <summary>
-    /// Reads a chunk; null behind the last one. Chunks that were not read before are read on the way, since each one's checksum builds on
-    /// that of the one before it.
+    /// Reads on towards a chunk, about so many bytes, since each chunk's checksum builds on that of the one before it. Whether the chunk, or
+    /// the end, is reached: then reading it costs no more than its own bytes.
     /// </summary>
+    /// <exception cref="SnapshotDamagedException">What stands there is not what was written.</exception>
+    public bool Reach(int chunk, long bytesMax)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(chunk);
+        for (var read = 0L; _starts.Count <= chunk;)
+        {
+            if (read >= bytesMax)
+                return false;
+            var (offset, before) = _starts[^1];
+            if (ReadAt(_starts.Count - 1, offset, before, out var checksum) is not { } passed)
+                return true;
+            _starts.Add((offset + SnapshotFormat.ChunkHeaderBytes + passed.Length, checksum));
+            read += passed.Length;
+        }
+        return true;
+    }
+
+    /// <summary>Reads a chunk; null behind the last one. Chunks that were not read before are read on the way (<see cref="Reach"/>).</summary>
     /// <exception cref="SnapshotDamagedException">What stands there is not what was written.</exception>
     public byte[]? Read(int chunk)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(chunk);
-        while (_starts.Count <= chunk)
-        {
-            var (offset, before) = _starts[^1];
-            var passed = ReadAt(_starts.Count - 1, offset, before, out var checksum);
-            if (passed is null)
-                return null;
-            _starts.Add((offset + SnapshotFormat.ChunkHeaderBytes + passed.Length, checksum));
-        }
+        Reach(chunk, long.MaxValue);
+        if (_starts.Count <= chunk)
+            return null;
         var content = ReadAt(chunk, _starts[chunk].Offset, _starts[chunk].Checksum, out var last);
         if (content is not null && _starts.Count == chunk + 1)
             _starts.Add((_starts[chunk].Offset + SnapshotFormat.ChunkHeaderBytes + content.Length, last));
         return content;
     }
+
+    /// <summary>Reads what was not read yet, to verify it.</summary>
+    /// <exception cref="SnapshotDamagedException">What stands there is not what was written.</exception>
+    public void ReadRest() => Reach(int.MaxValue, long.MaxValue);
 
     /// <summary>Whether a chunk, read before, is the last one.</summary>
     public bool IsLast(int chunk)

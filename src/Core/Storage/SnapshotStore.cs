@@ -82,10 +82,10 @@ public sealed class SnapshotStore
     {
         ArgumentNullException.ThrowIfNull(info);
         var path = $"{_folder}/{info.Group.Value}{(received ? Received : Taken)}";
-        if (_fs.FileExists(path))
-            _leaving.Add(path);
         try
         {
+            if (_fs.FileExists(path))
+                _leaving.Add(path);
             // The header's part of it is told by the writer itself.
             return new SnapshotWriter(this, _node, info, path, _fs.Create(path));
         }
@@ -109,28 +109,43 @@ public sealed class SnapshotStore
     }
 
     /// <summary>A snapshot is written and synced: it gets its name, and the one before it goes (S1, S2).</summary>
+    /// <exception cref="SnapshotHasNoRoomException">There is no room for the name. The one before is the newest still.</exception>
     internal bool Adopt(SnapshotWriter written)
     {
         var info = written.Info;
         var before = _newest.GetValueOrDefault(info.Group);
         if (before is not null && before.Index >= info.Index)
         {
-            _leaving.Add(written.Path);
+            GiveUp(written.Path);
             return false;
         }
-        _fs.Rename(written.Path, FileOf(info.Group, info.Index));
-        _fs.SyncFolder(_folder);
+        var path = FileOf(info.Group, info.Index);
+        try
+        {
+            _fs.Rename(written.Path, path);
+            _fs.SyncFolder(_folder);
+        }
+        catch (DiskFullException full)
+        {
+            // A name that survives a crash all the same is that of a whole snapshot, and as good as the one before (S2).
+            GiveUp(written.Path);
+            GiveUp(path);
+            throw new SnapshotHasNoRoomException(path, full);
+        }
         _leaving.Named();
         _newest[info.Group] = info;
         if (before is not null)
-            _leaving.Add(FileOf(before.Group, before.Index));
+            GiveUp(FileOf(before.Group, before.Index));
         return true;
     }
 
-    /// <summary>What was begun comes to nothing: its room is given back.</summary>
+    /// <summary>
+    /// A file is needed no more: its room is given back. Where the disk has no room even for its new name, it stays under the old one: one
+    /// that never got its name is overwritten by the next, one that a newer snapshot stands for goes at the next start.
+    /// </summary>
     internal void GiveUp(string path)
     {
         if (_fs.FileExists(path))
-            _leaving.Add(path);
+            _ = _leaving.TryAdd(path);
     }
 }

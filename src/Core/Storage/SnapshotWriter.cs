@@ -44,7 +44,7 @@ public sealed class SnapshotWriter : IDisposable
         Put(bytes);
         Chunks++;
         _content += content.Length;
-        _file.Sync();
+        Sync();
     }
 
     /// <summary>
@@ -56,7 +56,7 @@ public sealed class SnapshotWriter : IDisposable
     {
         Invariant.That(!_closed, "S1: a snapshot is completed once");
         Put(SnapshotFormat.Trailer(Chunks, _content, _checksum));
-        _file.Sync();
+        Sync();
         Close();
         return _store.Adopt(this);
     }
@@ -81,8 +81,9 @@ public sealed class SnapshotWriter : IDisposable
     }
 
     /// <summary>
-    /// Where there is no room, nothing that counts has been touched: so that is no reason for the node to stop. A sync that fails is, for
-    /// whatever reason: nobody knows then what the disk holds, the log's pages included.
+    /// Where there is no room, nothing that counts has been touched: so that is no reason for the node to stop, whichever call meets it. A
+    /// disk that finds room when it syncs says so then (a quota, a file system over the network): what is lost is this file's, and it goes.
+    /// Any other error of a sync stops the node: nobody knows then what the disk holds, the log's pages included.
     /// </summary>
     private void Put(ReadOnlySpan<byte> bytes)
     {
@@ -92,9 +93,26 @@ public sealed class SnapshotWriter : IDisposable
         }
         catch (DiskFullException full)
         {
-            GiveUp();
-            throw new SnapshotHasNoRoomException(Path, full);
+            throw NoRoom(full);
         }
         _length += bytes.Length;
+    }
+
+    private void Sync()
+    {
+        try
+        {
+            _file.Sync();
+        }
+        catch (DiskFullException full)
+        {
+            throw NoRoom(full);
+        }
+    }
+
+    private SnapshotHasNoRoomException NoRoom(DiskFullException full)
+    {
+        GiveUp();
+        return new SnapshotHasNoRoomException(Path, full);
     }
 }

@@ -64,6 +64,9 @@ public sealed class WriteAheadLog : IDisposable
     /// <summary>The number of the segment that is written to.</summary>
     public long CurrentSegment => _number;
 
+    /// <summary>How long a batch may be that retires segments.</summary>
+    public long RetirementBytesMax => _options.RetirementBytesMax;
+
     /// <summary>Where the first segment begins: how much of the log was retired.</summary>
     public LogPosition Begin { get; private set; }
 

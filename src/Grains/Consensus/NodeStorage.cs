@@ -25,17 +25,19 @@ internal sealed partial class NodeStorage(
 {
     private readonly ReplicaSeams _seams = seams ?? ReplicaSeams.None;
     private readonly Dictionary<GroupId, (BucketState State, LogIndex UpTo)> _states = [];
+    private readonly RaftOptions _raft = RaftOf(options.Value, (seams ?? ReplicaSeams.None).Log);
     private DataFolder? _folder;
     private Func<Task>? _stopWriting;
+    private Action? _closeFirst;
 
     /// <summary>The open folder.</summary>
     public DataFolder Folder => _folder ?? throw new InvalidOperationException("The data folder is not open.");
 
-    /// <summary>What its log held when it was opened.</summary>
+    /// <summary>What its log held when it was opened, until a node was built from it.</summary>
     public RecoveredLog Recovered { get; } = new(RaftOf(options.Value, (seams ?? ReplicaSeams.None).Log));
 
     /// <summary>Times and limits of consensus, as this silo's options have them.</summary>
-    public RaftOptions Raft { get; } = RaftOf(options.Value, (seams ?? ReplicaSeams.None).Log);
+    public RaftOptions Raft => _raft;
 
     /// <summary>Where disk work is done.</summary>
     public IDiskWorker Disk => disk;
@@ -51,6 +53,9 @@ internal sealed partial class NodeStorage(
     /// <summary>Names what has to have ended before the folder is closed.</summary>
     public void CloseAfter(Func<Task> stopWriting) => _stopWriting = stopWriting;
 
+    /// <summary>Names what is closed with the folder, before it, however whoever wrote has ended; called where disk work is done.</summary>
+    public void CloseFirst(Action close) => _closeFirst = close;
+
     private static RaftOptions RaftOf(WatchSiloOptions options, LogOptions log)
     {
         var standard = new RaftOptions();
@@ -59,8 +64,8 @@ internal sealed partial class NodeStorage(
             SnapshotEntries = options.SnapshotEntries,
             SnapshotBytes = options.SnapshotBytes,
             SnapshotTailEntries = Math.Min(standard.SnapshotTailEntries, options.SnapshotEntries / 10),
-            // What is written again to give a segment up has to be much less than a segment.
-            RewriteBytesMax = (int)Math.Min(standard.RewriteBytesMax, log.SegmentBytesMax / 16),
+            // What is written again of a group to give a segment up has to be much less than a segment.
+            RewriteBytesMax = (int)Math.Min(standard.RewriteBytesMax, log.RetirementBytesMax / 4),
         };
     }
 
@@ -76,18 +81,8 @@ internal sealed partial class NodeStorage(
 
     private void Open()
     {
-        _folder = DataFolder.Open(files, options.Value.DataDirectory, NodeName, new RandomBits(random), _seams.Log, Recovered);
-        foreach (var info in _folder.Snapshots.Newest.Values.Where(info => info.Group != GroupId.System))
-        {
-            using var reader = _folder.Snapshots.Read(info)!;
-            _states.Add(info.Group, (BucketState.Load(Pieces(reader), _seams.Keyspace), info.Index));
-        }
-    }
-
-    private static IEnumerable<ReadOnlyMemory<byte>> Pieces(SnapshotReader reader)
-    {
-        for (var chunk = 0; reader.Read(chunk) is { } piece; chunk++)
-            yield return piece;
+        _raft.Validate(_seams.Log);
+        _folder = DataFolder.Open(files, options.Value.DataDirectory, NodeName, new RandomBits(random), _seams.Log, new StateLoader(Recovered, _states, _seams.Keyspace));
     }
 
     private async Task CloseAsync(CancellationToken cancellationToken)
@@ -95,8 +90,50 @@ internal sealed partial class NodeStorage(
         if (_stopWriting is not null)
             await _stopWriting();
         if (_folder is { } folder)
-            await disk.Run(folder.Dispose);
+        {
+            await disk.Run(() =>
+            {
+                _closeFirst?.Invoke();
+                folder.Dispose();
+            });
+        }
         _folder = null;
+    }
+
+    /// <summary>
+    /// Builds the buckets' states from their snapshots while the folder is opened: one that cannot be read refuses the folder before anything
+    /// in it was changed.
+    /// </summary>
+    internal sealed class StateLoader(RecoveredLog log, Dictionary<GroupId, (BucketState State, LogIndex UpTo)> states, KeyspaceRules rules) : ILogReader
+    {
+        public void OnSnapshot(SnapshotReader snapshot)
+        {
+            log.OnSnapshot(snapshot);
+            if (snapshot.Info.Group == GroupId.System)
+                return;
+            try
+            {
+                states.Add(snapshot.Info.Group, (BucketState.Load(Pieces(snapshot), rules), snapshot.Info.Index));
+            }
+            catch (MalformedSnapshotException malformed)
+            {
+                throw new SnapshotDamagedException(snapshot.File, 0, malformed.Message);
+            }
+        }
+
+        public void OnEntry(GroupId group, Entry entry) => log.OnEntry(group, entry);
+
+        public void OnHardState(GroupId group, HardState state) => log.OnHardState(group, state);
+
+        public void OnBase(GroupId group, LogBase start) => log.OnBase(group, start);
+
+        public void OnEnd() => log.OnEnd();
+
+        private static IEnumerable<ReadOnlyMemory<byte>> Pieces(SnapshotReader reader)
+        {
+            for (var chunk = 0; reader.Read(chunk) is { } piece; chunk++)
+                yield return piece;
+        }
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The log ended in an unfinished write: {TornTail}")]

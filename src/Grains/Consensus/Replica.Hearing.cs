@@ -13,6 +13,9 @@ internal sealed partial class Replica
     /// <summary>Called when a node speaks that was removed from the cluster and does not know it.</summary>
     public Action<NodeId, SiloAddress>? RemovedSpoke { get; set; }
 
+    /// <summary>How many parcels could not be read since the node started.</summary>
+    public long Malformed { get; private set; }
+
     /// <summary>Hears what the node on a silo says.</summary>
     public void Hear(SiloAddress silo, ImmutableArray<ReadOnlyMemory<byte>> parcels)
     {
@@ -39,7 +42,9 @@ internal sealed partial class Replica
         }
         catch (MalformedParcelException error)
         {
-            LogMalformed(_logger, error, silo);
+            // Nothing of it is heard, as if it had been lost: whoever sent it asks again.
+            Malformed++;
+            LogMalformed(_logger, error, silo, Malformed);
             return;
         }
 
@@ -62,6 +67,6 @@ internal sealed partial class Replica
             WakeAtOnce();
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "A parcel from silo {Silo} cannot be read and is ignored")]
-    private static partial void LogMalformed(ILogger logger, Exception error, SiloAddress silo);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A parcel from silo {Silo} cannot be read and is ignored; it is number {Count} since the node started")]
+    private static partial void LogMalformed(ILogger logger, Exception error, SiloAddress silo, long count);
 }

@@ -24,7 +24,7 @@ internal sealed partial class Replica
         // The lease reads what was handed out, so that has to be applied first, and it has to be all that is committed.
         if (_rules.AppliesBeforeLease)
             TalkNow();
-        if (_broken is not null || Unavailable is not null || !Node.MayReadByLease(leading.Group, Now))
+        if (Unavailable is not null || !Node.MayReadByLease(leading.Group, Now))
             return null;
         ShareLease(leading);
         return leading;
@@ -41,6 +41,28 @@ internal sealed partial class Replica
             return null;
         return Node.Groups.TryGetValue(info.Group, out var group) && (group.Members.IsVoter(Node.Self.Id) || group.Members.IsLearner(Node.Self.Id))
             && Of(info.Group) is { Reading.IsOpen: true } member ? member : null;
+    }
+
+    /// <summary>Appends commands to a group's log if this node leads the group. Where that breaks a rule, the node stops and nothing was appended.</summary>
+    public ProposeOutcome Propose(GroupId group, IReadOnlyList<ReadOnlyMemory<byte>> commands) =>
+        Try(() => Node.Propose(group, commands, Now), new ProposeOutcome(false, LogIndex.None, Term.None, ProposeRefusal.NotLeader));
+
+    /// <summary>Changes the members of a group if this node leads the group; as <see cref="Propose"/>.</summary>
+    public MembershipOutcome Change(GroupId group, MembershipChange change) =>
+        Serves ? Try(() => Node.Change(group, change, Now), MembershipOutcome.NotLeader) : MembershipOutcome.NotLeader;
+
+    /// <summary>An argument that is refused changed nothing; after any other failure the state machine is not what it should be (P3).</summary>
+    private T Try<T>(Func<T> step, T refused)
+    {
+        try
+        {
+            return step();
+        }
+        catch (Exception error) when (error is not ArgumentException)
+        {
+            Break(error);
+            return refused;
+        }
     }
 
     /// <summary>

@@ -25,7 +25,8 @@ namespace Watch.Grains.Consensus;
 ///   P1  Persist, sync, then acknowledge and apply: in <see cref="GroupCommit"/>, and nowhere else.
 ///   P2  Nothing is answered from this replica as the group's word unless it leads with an entry of its own term committed, and a majority
 ///       has confirmed that after the question came (<see cref="ConfirmAsync"/>). A lone voter is that majority.
-///   P3  After an error of the disk nothing is accepted or answered any more: what the disk holds is unknown.
+///   P3  After an error of the disk nothing is accepted or answered any more: what the disk holds is unknown. The same holds from the moment
+///       at which a rule of the node's state machine did not hold, also for what was at the disk then: nobody is told of it.
 /// </remarks>
 internal sealed partial class Replica
 {
@@ -102,6 +103,7 @@ internal sealed partial class Replica
     public Refusal? Unavailable => this switch
     {
         { _health.Failure: { } failure } => new Refusal(RefusalKind.Failed, $"The node stopped: {failure.Message}"),
+        { _broken: { } broken } => new Refusal(RefusalKind.Failed, $"The node stopped: {broken.Message}"),
         { _stopping: true } => new Refusal(RefusalKind.ShuttingDown, "The node is stopping."),
         _ => null,
     };
@@ -171,14 +173,14 @@ internal sealed partial class Replica
     {
         try
         {
-            _commits = new GroupCommit(Node, _storage.Folder.Log, _storage.Disk, () => Now, Ship);
+            _commits = new GroupCommit(Node, _storage.Folder.Log, _storage.Disk, () => Now, Ship, ThrowIfBroken);
             _snapshots = new SnapshotKeeper(Node, _storage.Folder, _storage.Disk, () => Now, Of, _seams.Keyspace, _logger);
+            _storage.CloseFirst(_snapshots.Close);
             // Owned by this loop: it ends when its channel is completed below.
             _ = TalkAsync();
             while (!(_stopping || _removed) || Node.HasToPersist)
             {
-                if (_broken is { } broken)
-                    throw broken;
+                ThrowIfBroken();
                 Node.Tick(Now);
                 var wrote = await _commits.RoundAsync(Apply);
                 if (!await _snapshots.StepAsync(Settle) && !wrote)
@@ -187,7 +189,6 @@ internal sealed partial class Replica
             }
 
             await _commits.SealAsync();
-            await _storage.Disk.Run(_snapshots.Close);
         }
         catch (Exception error)
         {
@@ -219,7 +220,7 @@ internal sealed partial class Replica
 
     private void TalkNow()
     {
-        if (_commits is null || !Serves || _broken is not null)
+        if (_commits is null || !Serves)
             return;
         try
         {
@@ -235,6 +236,8 @@ internal sealed partial class Replica
     /// <summary>Tells whoever waits what has come out.</summary>
     private void Settle()
     {
+        if (_broken is not null)
+            return;                                                      // P3
         TellRoles();
         _commits!.Talk(Apply);
         TellLeases();
@@ -325,11 +328,18 @@ internal sealed partial class Replica
         _host?.StopApplication();
     }
 
-    /// <summary>The node cannot go on, found out outside the loop that ends by it.</summary>
+    /// <summary>The node cannot go on, found out outside the loop that ends by it. From here on nothing is acknowledged (P3).</summary>
     public void Break(Exception error)
     {
         _broken ??= error;
+        _own.Close();
         Wake();
+    }
+
+    private void ThrowIfBroken()
+    {
+        if (_broken is { } broken)
+            throw broken;
     }
 
     private void FailReads()

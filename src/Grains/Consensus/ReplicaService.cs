@@ -61,7 +61,7 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
 
     public Task<MembershipReply> ChangeMembers(GroupId group, MembershipChange change)
     {
-        var outcome = _replica.Serves ? _replica.Node.Change(group, change, _replica.Now) : MembershipOutcome.NotLeader;
+        var outcome = _replica.Change(group, change);
         _replica.Wake();
         return Task.FromResult(outcome == MembershipOutcome.NotLeader
             ? new MembershipReply { Refusal = _replica.NotLeading(group) }
@@ -145,7 +145,7 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
         for (var at = 0; at < commands.Length; at++)
             commands[at] = CommandCodec.Decode(request.Commands[at].Span);
 
-        var outcome = _replica.Node.Propose(bucket.Group, request.Commands, _replica.Now);
+        var outcome = _replica.Propose(bucket.Group, request.Commands);
         if (!outcome.Accepted)
             return Task.FromResult(new ProposeReply { Refusal = WhyNot(request.Bucket, bucket.Group, outcome.Refusal) });
 

@@ -13,9 +13,11 @@ namespace Watch.Grains.Consensus;
 /// one small piece of work per call, between the log's batches, so that writes go on. Called by the replica's one loop.
 ///
 ///   K1  A piece of work is bounded by what it touches: some 256 KiB of a state or one item, <see cref="ScopesPerStep"/> scopes of a state that
-///       arrived, 8 MiB of a file that goes. Only what begins a snapshot takes the results as they are, all at once.
+///       arrived, 4 MiB on the way to a chunk that is sent, 8 MiB of a file that goes.
 ///   K2  Where the disk has no room for a snapshot, that snapshot is given up and tried again later. Nothing that was acknowledged depends on
 ///       it: the log has it. Any other error of the disk stops the node, as those of the log do.
+///   K3  A snapshot that arrives is read before it is kept (<see cref="ArrivingStates"/>). One that cannot be read is refused, loudly, and
+///       what is here stays; whoever sends it may send it again.
 /// </summary>
 /// <param name="node">The node's state machine.</param>
 /// <param name="folder">The node's data folder; only the disk worker touches its files.</param>
@@ -33,8 +35,8 @@ internal sealed partial class SnapshotKeeper(
     private readonly SnapshotDesk _desk = new(folder.Snapshots);
     private readonly LogBatch _batch = new();
     private readonly ArrayBufferWriter<byte> _piece = new();
-    private readonly Dictionary<GroupId, BucketSnapshotReader> _arriving = [];
-    private readonly Dictionary<GroupId, BucketState> _arrived = [];
+    private readonly ArrivingStates _arriving = new(rules);
+    private SnapshotWork.Read? _far;
     private SnapshotWork.Write? _last;
     private SnapshotWriter? _writer;
     private BucketSnapshot? _state;
@@ -44,6 +46,9 @@ internal sealed partial class SnapshotKeeper(
     private string _what = "";
     private (long Segment, int Snapshots) _tried;
     private int _snapshots;
+
+    /// <summary>How many states of snapshots are there in part.</summary>
+    public int Arriving => _arriving.Count;
 
     /// <summary>Does the next pieces of work; whether there were any.</summary>
     /// <param name="settle">Called when a snapshot that was received is durable: whoever it is for takes it with <see cref="Take"/>.</param>
@@ -63,7 +68,7 @@ internal sealed partial class SnapshotKeeper(
 
     /// <summary>The state of a snapshot that was received and has just been installed.</summary>
     public BucketState Take(SnapshotInfo snapshot) =>
-        _arrived.Remove(snapshot.Group, out var state) ? state : throw new InvariantViolationException($"R13: the {snapshot} was read before it was installed");
+        _arriving.Take(snapshot.Group) ?? throw new InvariantViolationException($"R13: the {snapshot} was read before it was installed");
 
     /// <summary>Closes its files. A snapshot that is not complete is given up; the next one begins anew.</summary>
     public void Close()
@@ -78,52 +83,86 @@ internal sealed partial class SnapshotKeeper(
         if (_last is { } last)
         {
             Did("complete a state");
-            if (IsComplete(last.Snapshot.Group))
-                await KeepAsync(last, settle);
+            await CompleteAsync(last, settle);
             return true;
         }
-        if (!node.TryTakeSnapshotWork(out var work))
+        SnapshotWork? work = _far;
+        if (work is null && !node.TryTakeSnapshotWork(out work))
             return false;
-        if (work is SnapshotWork.Read read)
+        switch (work)
         {
-            Did("read a chunk");
-            (ReadOnlyMemory<byte>? Content, bool IsLast) chunk = default;
-            await disk.Run(() => chunk = _desk.Read(read.Snapshot, read.Chunk));
+            case SnapshotWork.Read read:
+                Did("read a chunk");
+                await ReadAsync(read);
+                break;
+            case SnapshotWork.Write write:
+                Did("keep a chunk");
+                if (await ReadsAsync(write, () => _arriving.Add(write)))
+                    await KeepOrCompleteAsync(write, settle);
+                break;
+            case SnapshotWork.Drop drop:
+                Did("drop what arrived");
+                await DropAsync(drop.Snapshot.Group);
+                break;
+        }
+        return true;
+    }
+
+    /// <summary>Reads a chunk that is to be sent, or goes towards it.</summary>
+    private async ValueTask ReadAsync(SnapshotWork.Read read)
+    {
+        (ReadOnlyMemory<byte>? Content, bool IsLast) chunk = default;
+        var reached = false;
+        await disk.Run(() =>
+        {
+            reached = _desk.Reach(read.Snapshot, read.Chunk);
+            if (reached)
+                chunk = _desk.Read(read.Snapshot, read.Chunk);
+        });
+        _far = reached ? null : read;
+        if (reached)
             node.ChunkRead(read, chunk.Content, chunk.IsLast, clock());
-        }
-        else if (work is SnapshotWork.Write write)
+    }
+
+    private ValueTask KeepOrCompleteAsync(SnapshotWork.Write write, Action settle)
+    {
+        if (!write.IsLast)
+            return KeepAsync(write, settle);
+        _last = write;
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Completes a state whose last chunk came, step by step, and keeps that chunk then.</summary>
+    private async ValueTask CompleteAsync(SnapshotWork.Write last, Action settle)
+    {
+        var isComplete = false;
+        if (!await ReadsAsync(last, () => isComplete = _arriving.TryComplete(last.Snapshot, ScopesPerStep)))
+            _last = null;
+        else if (isComplete)
+            await KeepAsync(last, settle);
+    }
+
+    /// <summary>Reads of a snapshot that arrives; whether it can be read (K3).</summary>
+    private async ValueTask<bool> ReadsAsync(SnapshotWork.Write write, Action read)
+    {
+        try
         {
-            Did("keep a chunk");
-            Read(write);
-            if (write.IsLast)
-                _last = write;
-            else
-                await KeepAsync(write, settle);
-        }
-        return true;
-    }
-
-    /// <summary>A bucket's state is built chunk by chunk, so that it is there when the snapshot is.</summary>
-    private void Read(SnapshotWork.Write write)
-    {
-        var group = write.Snapshot.Group;
-        if (group == GroupId.System)
-            return;
-        if (write.Chunk == 0)
-            _arriving[group] = new BucketSnapshotReader(ResultLimits.Standard, rules);
-        _arriving[group].Add(write.Content.Span);
-    }
-
-    /// <summary>Completes a state whose last chunk came, step by step; whether it is.</summary>
-    private bool IsComplete(GroupId group)
-    {
-        if (group == GroupId.System)
+            read();
             return true;
-        if (_arriving[group].TryComplete(ScopesPerStep) is not { } state)
+        }
+        catch (MalformedSnapshotException malformed)
+        {
+            await DropAsync(write.Snapshot.Group);
+            node.ChunkRefused(write);
+            LogMalformed(logger, malformed, write.Snapshot, write.Chunk, write.From);
             return false;
-        _arriving.Remove(group);
-        _arrived[group] = state;
-        return true;
+        }
+    }
+
+    private ValueTask DropAsync(GroupId group)
+    {
+        _arriving.Drop(group);
+        return disk.Run(() => _desk.Drop(group));
     }
 
     private async ValueTask KeepAsync(SnapshotWork.Write write, Action settle)
@@ -137,8 +176,7 @@ internal sealed partial class SnapshotKeeper(
         }
         catch (SnapshotHasNoRoomException full)                          // K2
         {
-            _arriving.Remove(group);
-            _arrived.Remove(group);
+            _arriving.Drop(group);
             node.ChunkRefused(write);
             LogNoRoom(logger, full, write.Snapshot);
             return;
@@ -148,7 +186,7 @@ internal sealed partial class SnapshotKeeper(
             return;
         settle();
         // Where it brought nothing forward, nobody took it.
-        _arrived.Remove(group);
+        _arriving.Drop(group);
         LogReceived(logger, write.Snapshot, kept);
     }
 
@@ -181,6 +219,12 @@ internal sealed partial class SnapshotKeeper(
         var writer = _writer!;
         try
         {
+            if (_state is { IsPrepared: false } state)
+            {
+                Did("copy results");
+                state.Prepare();
+                return true;
+            }
             if (TakePiece() is { Length: > 0 } piece)
             {
                 Did("write a piece");
@@ -244,7 +288,7 @@ internal sealed partial class SnapshotKeeper(
         if (_tried == (log.CurrentSegment, _snapshots) || log.Use.Segments.Count < 2)
             return false;
         _tried = (log.CurrentSegment, _snapshots);
-        if (!node.TryCollectRetirement(log.Use, _batch, out var firstKept))
+        if (!node.TryCollectRetirement(log.Use, _batch, log.RetirementBytesMax, out var firstKept))
             return false;
         Did("retire segments");
         await disk.Run(() =>
@@ -276,6 +320,9 @@ internal sealed partial class SnapshotKeeper(
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "There is no room for {Snapshot}: it is given up and tried again later. The log grows meanwhile, and when there is no room for it either, the node stops")]
     private static partial void LogNoRoom(ILogger logger, Exception error, SnapshotInfo snapshot);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The {Snapshot} that node {From} sends cannot be read, from chunk {Chunk} on: it is refused, and what is here stays. This replica lags until a snapshot comes that it can read; a program older than the sender's may have to be updated")]
+    private static partial void LogMalformed(ILogger logger, Exception error, SnapshotInfo snapshot, int chunk, NodeId from);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Received {Snapshot}; it is the newest here: {Kept}")]
     private static partial void LogReceived(ILogger logger, SnapshotInfo snapshot, bool kept);

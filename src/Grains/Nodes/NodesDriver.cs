@@ -90,7 +90,7 @@ internal sealed partial class NodesDriver(
 
             answer = request.Leaves
                 ? NodeWish.Remove(Node.Catalogue, sight.Groups(), sight.Answered, request.Name, request.Force)
-                : NodeWish.Add(Node.Catalogue, sight.Groups(), sight.Silos(), request.Name);
+                : NodeWish.Add(Node.Catalogue, sight.Groups(), sight.Silos(), sight.Answered, request.Name);
             // A leader that was just elected has not heard everybody yet.
             if (answer.Refusal != NodeRefusal.WouldLoseQuorum || time.GetElapsedTime(started) >= s_hearingPause * 10)
                 break;
@@ -244,7 +244,7 @@ internal sealed partial class NodesDriver(
     {
         if (replica.Unavailable is { } unavailable)
             return new NodeWishReply { Refusal = unavailable };
-        var outcome = Node.Propose(GroupId.System, [.. commands.Select(command => (ReadOnlyMemory<byte>)command.Encode())], replica.Now);
+        var outcome = replica.Propose(GroupId.System, [.. commands.Select(command => (ReadOnlyMemory<byte>)command.Encode())]);
         if (!outcome.Accepted)
             return new NodeWishReply { Refusal = replica.NotLeading(GroupId.System) };
         var committed = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -13,7 +13,8 @@ namespace Watch.Grains.Storage;
 /// <param name="disk">Where the log is written.</param>
 /// <param name="clock">The clocks at the moment it is called.</param>
 /// <param name="send">Ships a parcel to its node, or loses it; must not wait. None where nobody else is to be reached.</param>
-public sealed class GroupCommit(Node node, WriteAheadLog log, IDiskWorker disk, Func<Moment> clock, Action<Parcel>? send = null)
+/// <param name="throwIfBroken">Throws where the node was found broken while the disk worked: then it says nothing more. None where nobody could find that.</param>
+public sealed class GroupCommit(Node node, WriteAheadLog log, IDiskWorker disk, Func<Moment> clock, Action<Parcel>? send = null, Action? throwIfBroken = null)
 {
     private readonly LogBatch _batch = new();
     private Action? _write;
@@ -35,7 +36,7 @@ public sealed class GroupCommit(Node node, WriteAheadLog log, IDiskWorker disk, 
         //                 then takes away.
         //  4 apply        What a majority has is committed; it is applied and its writers are answered. Were it before 3, state would
         //                 show what may never have been.
-        // If 1 or 2 fails, the exception leaves this function and 3 and 4 do not happen.
+        // If 1 or 2 fails, or the node broke a rule meanwhile, the exception leaves this function and 3 and 4 do not happen.
         // What the disk has no part in is sent first, so that the followers write while this node does. Whatever is sent follows 4: a follower
         // that hears what is committed answers reads from it, and this node must not know less by then (L12 of LeaderRole).
         var applied = Drain(apply);
@@ -44,6 +45,7 @@ public sealed class GroupCommit(Node node, WriteAheadLog log, IDiskWorker disk, 
         if (wrote)
         {
             await disk.Run(_write ??= WriteAndSync);                     // 1, 2
+            throwIfBroken?.Invoke();
             _batch.Clear();
             node.Persisted(clock());                                     // 3
             applied |= Drain(apply);                                     // 4

@@ -77,10 +77,17 @@ internal sealed class PhysicalFile : IFile
     /// <remarks>On macOS the runtime asks for F_FULLFSYNC, without which the drive may keep the bytes in its cache.</remarks>
     public void Sync()
     {
-        if (OperatingSystem.IsLinux())
-            Posix.SyncData(_handle, _path);
-        else
-            RandomAccess.FlushToDisk(_handle);
+        try
+        {
+            if (OperatingSystem.IsLinux())
+                Posix.SyncData(_handle, _path);
+            else
+                RandomAccess.FlushToDisk(_handle);
+        }
+        catch (IOException e) when (PhysicalFileSystem.IsFull(e))
+        {
+            throw new DiskFullException(_path, e);
+        }
     }
 
     /// <inheritdoc/>

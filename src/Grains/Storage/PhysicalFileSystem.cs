@@ -25,7 +25,7 @@ public sealed class PhysicalFileSystem : IFileSystem
         var above = Path.GetDirectoryName(Path.GetFullPath(path));
         if (above is not null)
             CreateFolder(above);
-        Directory.CreateDirectory(path);
+        Translated(path, () => Directory.CreateDirectory(path));
         if (above is not null)
             SyncFolder(above);
     }
@@ -47,27 +47,22 @@ public sealed class PhysicalFileSystem : IFileSystem
     /// <inheritdoc/>
     public IFile Create(string path)
     {
-        try
-        {
-            return new PhysicalFile(path, FileMode.Create);
-        }
-        catch (IOException e) when (IsFull(e))
-        {
-            throw new DiskFullException(path, e);
-        }
+        IFile? file = null;
+        Translated(path, () => file = new PhysicalFile(path, FileMode.Create));
+        return file!;
     }
 
     /// <inheritdoc/>
-    public void Rename(string from, string to) => File.Move(from, to, overwrite: true);
+    public void Rename(string from, string to) => Translated(to, () => File.Move(from, to, overwrite: true));
 
     /// <inheritdoc/>
-    public void Delete(string path) => File.Delete(path);
+    public void Delete(string path) => Translated(path, () => File.Delete(path));
 
     /// <inheritdoc/>
     public void SyncFolder(string path)
     {
         if (!OperatingSystem.IsWindows())
-            Posix.SyncFolder(path);
+            Translated(path, () => Posix.SyncFolder(path));
     }
 
     /// <inheritdoc/>
@@ -90,6 +85,19 @@ public sealed class PhysicalFileSystem : IFileSystem
             return handle;
         handle.Dispose();
         return null;
+    }
+
+    /// <summary>Does something to a disk; that there is no room for it is told as what it is, whichever call finds it out.</summary>
+    internal static void Translated(string path, Action work)
+    {
+        try
+        {
+            work();
+        }
+        catch (IOException e) when (IsFull(e))
+        {
+            throw new DiskFullException(path, e);
+        }
     }
 
     /// <summary>Whether an error says that there is no room: on the disk, or in its user's quota.</summary>

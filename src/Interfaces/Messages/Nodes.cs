@@ -121,7 +121,7 @@ public sealed record ClusterNodes
         '\n',
         [
             Incarnation,
-            .. Nodes.Select(node => $"{node.Name} {node.Id} {node.Standing} {node.Silo} {string.Join(' ', node.Groups.Select(each => $"{each.Group}={each.Role}"))}"),
+            .. Nodes.Select(node => $"{node.Name} {node.Id} {node.Standing} {node.Silo} {node.IsReachable} {string.Join(' ', node.Groups.Select(each => $"{each.Group}={each.Role}"))}"),
             .. Leaders.Select(each => $"{each.Group} {each.Node} {each.Term}"),
             .. OtherSilos,
             .. Waits,

@@ -15,6 +15,7 @@ public sealed class CatalogueTests
     [InlineData("0301" + "02000000" + "01" + "62" + "07000000" + "01000000" + "0300000000000000" + "0000000000000000", typeof(CatalogueCommand.BucketCreated))]
     [InlineData("0401" + "0300000000000000" + "0000000000000000", typeof(CatalogueCommand.NodeLeaving))]
     [InlineData("0501" + "0300000000000000" + "0000000000000000", typeof(CatalogueCommand.NodeRemoved))]
+    [InlineData("0701" + "0300000000000000" + "0000000000000000", typeof(CatalogueCommand.NodeStays))]
     [InlineData("0601" + "0300000000000000" + "0000000000000000" + "01" + "62" + "01", typeof(CatalogueCommand.NodeDeparted))]
     public void The_bytes_of_a_command_never_change(string golden, Type type)
     {
@@ -81,6 +82,27 @@ public sealed class CatalogueTests
         Assert.Equal(CatalogueOutcome.Done, catalogue.Apply(new CatalogueCommand.NodeRemoved(_second)));
         Assert.Equal(CatalogueOutcome.WasRemoved, catalogue.Apply(new CatalogueCommand.NodeAdded(_second, "x")));
         Assert.Equal("b", catalogue.Removed[_second]);
+        Assert.DoesNotContain(_second, catalogue.Nodes.Keys);
+    }
+
+    [Fact]
+    public void Whoever_leaves_may_stay_after_all_until_it_is_removed_or_its_name_is_anothers()
+    {
+        var catalogue = Born();
+        var stays = new CatalogueCommand.NodeStays(_second);
+        Assert.Equal(CatalogueOutcome.UnknownNode, catalogue.Apply(stays));
+        catalogue.Apply(new CatalogueCommand.NodeAdded(_second, "b"));
+        catalogue.Apply(new CatalogueCommand.NodeLeaving(_second));
+        Assert.Equal(CatalogueOutcome.Done, catalogue.Foresee(stays));
+        Assert.Equal(CatalogueOutcome.Done, catalogue.Apply(stays));
+        Assert.False(catalogue.IsLeaving(_second));
+        Assert.Equal(CatalogueOutcome.NotLeaving, catalogue.Apply(new CatalogueCommand.NodeRemoved(_second)));
+
+        catalogue.Apply(new CatalogueCommand.NodeLeaving(_second));
+        catalogue.Apply(new CatalogueCommand.NodeAdded(_third, "b"));
+        Assert.Equal(CatalogueOutcome.NameTaken, catalogue.Apply(stays));
+        catalogue.Apply(new CatalogueCommand.NodeRemoved(_second));
+        Assert.Equal(CatalogueOutcome.WasRemoved, catalogue.Apply(stays));
         Assert.DoesNotContain(_second, catalogue.Nodes.Keys);
     }
 

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using Watch.Core.Consensus;
 using Watch.Core.Storage;
+using Watch.Core.Tests.Storage;
 
 namespace Watch.Core.Tests.Consensus;
 
@@ -85,7 +86,7 @@ internal sealed class Machine(int number, RaftOptions options, Func<double> jitt
             return false;
         if (!node.TryCollect(Batch))
         {
-            if (Disk.Use.Segments.Count < 2 || !node.TryCollectRetirement(Disk.Use, Batch, out var firstKept))
+            if (Disk.Use.Segments.Count < 2 || !node.TryCollectRetirement(Disk.Use, Batch, LogHarness.Small.RetirementBytesMax, out var firstKept))
                 return false;
             _firstKept = firstKept;
         }
@@ -148,6 +149,10 @@ internal sealed class Machine(int number, RaftOptions options, Func<double> jitt
         else if (work is SnapshotWork.Write write)
         {
             Node!.ChunkWritten(write, Disk.Desk.Write(write.Snapshot, write.Chunk, write.IsLast, write.Content.Span), now);
+        }
+        else
+        {
+            Disk.Desk.Drop(work.Snapshot.Group);
         }
     }
 

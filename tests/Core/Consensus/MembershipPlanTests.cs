@@ -84,6 +84,27 @@ public sealed class MembershipPlanTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void Who_leaves_and_answers_makes_way_only_when_the_one_that_comes_votes_and_one_that_does_not_answer_is_not_waited_for()
+    {
+        var world = PlanWorld.OfThree();
+        world.Wish(new CatalogueCommand.NodeAdded(new NodeId(4), "d"), new CatalogueCommand.NodeLeaving(new NodeId(3)));
+        Assert.Equal(["+4", "4 votes", "-3"], world.Drive(MembershipPlan.Next).Where(step => GroupOf(step) == GroupId.Default).Select(Text));
+
+        world.Wish(new CatalogueCommand.NodeAdded(new NodeId(5), "e"), new CatalogueCommand.NodeLeaving(new NodeId(4)));
+        world.Dead.Add(new NodeId(5));
+        Assert.Equal(["+5", "-4"], world.Drive(MembershipPlan.Next).Where(step => GroupOf(step) == GroupId.Default).Select(Text));
+    }
+
+    [Fact]
+    public void A_node_votes_in_the_system_group_first()
+    {
+        var world = PlanWorld.OfThree();
+        world.Wish(new CatalogueCommand.NodeAdded(new NodeId(4), "d"));
+        var steps = world.Drive(MembershipPlan.Next).OfType<PlanStep.Change>().Where(step => step.What.Kind == MembershipChangeKind.Promote).ToList();
+        Assert.Equal([GroupId.System, GroupId.Default], steps.Select(step => step.Group));
+    }
+
+    [Fact]
     public void A_group_whose_leader_is_not_known_gets_no_step_and_holds_a_removal_up()
     {
         var world = PlanWorld.OfThree();
@@ -111,6 +132,8 @@ public sealed class MembershipPlanTests(ITestOutputHelper output)
     [InlineData("M4")]
     [InlineData("M6")]
     [InlineData("M7")]
+    [InlineData("M8")]
+    [InlineData("M9")]
     public void A_plan_that_breaks_a_rule_is_noticed(string rule)
     {
         PlanWorld.Planner broken = (catalogue, groups, answers) => rule switch
@@ -119,6 +142,8 @@ public sealed class MembershipPlanTests(ITestOutputHelper output)
             "M2" => MembershipPlan.Next(catalogue, [.. groups.Select(each => each with { Leader = new NodeId(999) })], answers),
             "M3" => PromotesFirst(MembershipPlan.Next(catalogue, groups, answers), groups, catalogue),
             "M4" => MembershipPlan.Next(catalogue, groups, _ => true),
+            "M8" => RemovesFirst(MembershipPlan.Next(catalogue, groups, answers), groups, catalogue, answers),
+            "M9" => PromotesEverywhere(MembershipPlan.Next(catalogue, groups, answers), groups, catalogue, answers),
             "M6" => ForgetsEarly(MembershipPlan.Next(catalogue, groups, answers), catalogue),
             _ => RemovesStrangers(MembershipPlan.Next(catalogue, groups, answers), groups),
         };
@@ -147,6 +172,22 @@ public sealed class MembershipPlanTests(ITestOutputHelper output)
             && groups.First(each => each.Group == change.Group).Members.Learners.FirstOrDefault(node => catalogue.Nodes.ContainsKey(node) && !catalogue.IsLeaving(node)) is var learner && learner != NodeId.None
                 ? change with { What = new MembershipChange(MembershipChangeKind.Promote, learner) } : step)],
     };
+
+    private static PlanAnswer RemovesFirst(PlanAnswer answer, IReadOnlyCollection<GroupSight> groups, Catalogue catalogue, Func<NodeId, bool> answers) => answer with
+    {
+        Steps = [.. answer.Steps.Select(step => step is PlanStep.Change { What.Kind: MembershipChangeKind.Promote } change
+            && groups.First(each => each.Group == change.Group) is var sight
+            && sight.Members.Voters.FirstOrDefault(node => catalogue.IsLeaving(node) && node != sight.Leader && MembershipPlan.KeepsQuorum(sight, node, answers)) is var leaving && leaving != NodeId.None
+                ? change with { What = new MembershipChange(MembershipChangeKind.Remove, leaving) } : step)],
+    };
+
+    private static PlanAnswer PromotesEverywhere(PlanAnswer answer, IReadOnlyCollection<GroupSight> groups, Catalogue catalogue, Func<NodeId, bool> answers)
+    {
+        var busy = answer.Steps.Select(GroupOf).ToHashSet();
+        var idle = groups.Where(each => each.Group != GroupId.System && !each.IsChanging && !busy.Contains(each.Group)
+            && each.Members.Learners.Any(node => answers(node) && catalogue.Nodes.ContainsKey(node) && !catalogue.IsLeaving(node)));
+        return answer with { Steps = [.. answer.Steps, .. idle.Select(each => new PlanStep.Change(each.Group, each.Leader, new MembershipChange(MembershipChangeKind.Promote, each.Members.Learners.First(node => answers(node) && !catalogue.IsLeaving(node)))))] };
+    }
 
     private static PlanAnswer ForgetsEarly(PlanAnswer answer, Catalogue catalogue) => answer with
     {

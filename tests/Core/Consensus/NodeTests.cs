@@ -1,4 +1,5 @@
 using Watch.Core.Consensus;
+using Watch.Core.Consensus.Messages;
 using Watch.Core.Storage;
 using Watch.Core.Tests.Storage;
 using Watch.Grains.Storage;
@@ -97,6 +98,43 @@ public sealed class NodeTests
         await again.StartAsync();
         Assert.True(again.Node.Groups[new GroupId(2)].LeadsWithOwnTermCommitted);
         Assert.Equal(2, again.Node.Catalogue.Buckets.Count);
+    }
+
+    /// <summary>A node that is to vote must not promise less than the others count on, whatever its own options say.</summary>
+    [Fact]
+    public void A_new_node_takes_the_clusters_lease_over_with_the_first_entries_and_stands_by_its_promises_for_as_long()
+    {
+        var (leader, self, heardAt) = (new NodeId(1), new NodeIdentity("new", new NodeId(2)), TimeSpan.FromSeconds(3));
+        var node = new Node(self, new RecoveredLog(), new RaftOptions(), () => 0);
+        node.Start(default);
+        var entries = Birth.FirstCommands(42, 9000, 500, "old", leader).Select((command, at) =>
+            new Entry(new LogIndex(at + 2), new Term(1), LogTime.Zero, 0, EntryKind.Command, command.Encode())).Prepend(Membership.FirstEntry([leader])).ToArray();
+        Hear(GroupId.Default, [Membership.FirstEntry([leader])]);
+        Assert.Equal(heardAt + new RaftOptions().Promise, node.Groups[GroupId.Default].Promise.Until);
+
+        Hear(GroupId.System, entries);
+
+        Assert.Equal((UInt128)42, node.Incarnation);
+        Assert.All(node.Groups.Values, group => Assert.Equal(heardAt + TimeSpan.FromMilliseconds(9500), group.Promise.Until));
+
+        void Hear(GroupId group, Entry[] sent) => node.Step(
+            new AppendEntries(group, new Term(1), leader, new Round(1, default), LogIndex.None, Term.None, LogIndex.None, sent), new Moment(heardAt, 0));
+    }
+
+    [Fact]
+    public async Task A_group_that_the_catalogue_does_not_name_does_not_begin()
+    {
+        var shell = new NodeShell(new MemoryFileSystem());
+        await shell.BirthAsync();
+        var strange = new GroupId(99);
+        shell.Node.Step(new AppendEntries(strange, new Term(1), new NodeId(5), new Round(1, default), LogIndex.None, Term.None, LogIndex.None, new[] { Membership.FirstEntry([new NodeId(5)]) }), default);
+        Assert.DoesNotContain(strange, shell.Node.Groups.Keys);
+
+        shell.Propose(GroupId.System, new CatalogueCommand.BucketCreated(new BucketId(2), "second", strange, [new NodeId(5)]).Encode());
+        await shell.SettleAsync();
+        Assert.DoesNotContain(strange, shell.Node.Groups.Keys);
+        shell.Node.Step(new AppendEntries(strange, new Term(1), new NodeId(5), new Round(1, default), LogIndex.None, Term.None, LogIndex.None, new[] { Membership.FirstEntry([new NodeId(5)]) }), default);
+        Assert.Contains(strange, shell.Node.Groups.Keys);
     }
 
     [Fact]

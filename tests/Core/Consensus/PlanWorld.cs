@@ -42,6 +42,29 @@ internal sealed class PlanWorld
         return world;
     }
 
+    /// <summary>A node is gone for good; another voter leads what it led.</summary>
+    internal void Lose(NodeId node)
+    {
+        Dead.Add(node);
+        foreach (var group in Groups.Keys.Where(id => Groups[id].Leader == node).ToList())
+            Elect(group);
+    }
+
+    /// <summary>A change is made and committed.</summary>
+    internal void Carry(GroupId group, MembershipChange change)
+    {
+        Carry(Groups[group], change);
+        Commit(group);
+    }
+
+    /// <summary>A step is carried out, and what it changes is committed.</summary>
+    internal void CarryAndCommit(PlanStep step)
+    {
+        Carry(step);
+        foreach (var group in Groups.Keys.ToList())
+            Commit(group);
+    }
+
     internal void Wish(params CatalogueCommand[] commands)
     {
         foreach (var command in commands)
@@ -133,6 +156,11 @@ internal sealed class PlanWorld
 
     private void WishAtRandom()
     {
+        if (_random.Next(4) == 0 && Catalogue.NodeInfos.FirstOrDefault(node => node.IsLeaving) is { } regretted)
+        {
+            Catalogue.Apply(new CatalogueCommand.NodeStays(regretted.Id));
+            return;
+        }
         var staying = Catalogue.NodeInfos.Where(node => !node.IsLeaving).ToList();
         var some = staying[_random.Next(staying.Count)];
         if (_random.Next(2) == 0)
@@ -179,10 +207,24 @@ internal sealed class PlanWorld
         Check(members.Voters.Length > 0, $"M5: group {group.Group} loses its last voter");
         if (members.Voters.Length != group.Members.Voters.Length)
             Check(members.Voters.Count(node => !Dead.Contains(node)) >= Quorum.Of(members.Voters.Length), $"M4: group {group.Group} loses its majority: {members}");
+        if (change.Kind == MembershipChangeKind.Promote)
+        {
+            Check(!Dead.Contains(change.Node), $"M8: {change.Node} does not answer and is promoted");
+            Check(group.Group == GroupId.System || _committed[GroupId.System].IsVoter(change.Node), $"M9: {change.Node} votes in group {group.Group} and not in the system group");
+        }
+        var waits = group.Members.Learners.Where(node => MaySoonVote(group, node)).ToList();
+        Check(change.Kind != MembershipChangeKind.Remove || !group.Members.IsVoter(change.Node) || Dead.Contains(change.Node) || waits.Count == 0, $"M8: {change.Node} is removed before {string.Join(' ', waits)} votes");
         var names = members.Voters.Select(node => Catalogue.Nodes[node]).ToList();
         Check(names.Distinct(StringComparer.Ordinal).Count() == names.Count, $"M3: two nodes of one name vote in group {group.Group}");
         Groups[group.Group] = group with { Members = members, IsChanging = true };
     }
+
+    /// <summary>Whether a learner answers, nothing keeps it from voting, and it would do no harm.</summary>
+    private bool MaySoonVote(GroupSight group, NodeId learner) =>
+        !Dead.Contains(learner) && !Catalogue.IsLeaving(learner)
+        && (group.Group == GroupId.System || (!Groups[GroupId.System].IsChanging && Groups[GroupId.System].Leader != NodeId.None && Groups[GroupId.System].Members.IsVoter(learner)))
+        && group.Members.All.All(other => other == learner || !Catalogue.IsLeaving(other) || Catalogue.Nodes[other] != Catalogue.Nodes[learner])
+        && group.Members.Voters.Append(learner).Count(node => !Dead.Contains(node)) >= Quorum.Of(group.Members.Voters.Length + 1);
 
     private void Commit(GroupId id)
     {

@@ -1,4 +1,5 @@
 using Watch.Core.Consensus;
+using Watch.Core.Consensus.Messages;
 using Watch.Core.Storage;
 
 namespace Watch.Core.Tests.Consensus;
@@ -124,6 +125,47 @@ public sealed class RaftGroupTests
         Assert.Equal((Role.PreCandidate, new Term(1)), (group.Role, group.Term));
     }
 
+    /// <summary>A follower that has come to the leader's new term may still answer what the leader asked in an older one: it stood by nobody then.</summary>
+    [Fact]
+    public void An_answer_to_a_round_from_before_it_led_or_from_another_life_counts_for_nothing()
+    {
+        var other = new NodeId(2);
+        var rounds = new Rounds();
+        var earlier = rounds.Begin(At(10));
+        var group = LeaderOfThree(rounds, At(20));
+        Assert.True(group.HearAnswer(other, group.Term, earlier, At(21)));
+        Assert.Equal([_self], group.HeardLately(At(21)));
+
+        Assert.True(group.HearAnswer(other, group.Term, new Round(77, TimeSpan.FromMilliseconds(21)), At(21)));
+        Assert.Equal([_self], group.HeardLately(At(21)));
+
+        var asked = rounds.Begin(At(22));
+        Assert.True(group.HearAnswer(other, group.Term, asked, At(23)));
+        Assert.Equal([_self, other], group.HeardLately(At(23)));
+    }
+
+    [Fact]
+    public void A_learner_is_promoted_when_it_has_what_its_leader_found()
+    {
+        var (other, learner) = (new NodeId(2), new NodeId(4));
+        var rounds = new Rounds();
+        var group = LeaderOfThree(rounds, At(20));
+        Acknowledge(other);
+        Assert.Equal(MembershipOutcome.Appended, group.Change(new MembershipChange(MembershipChangeKind.AddLearner, learner), At(21)));
+        Persist(group, At(21));
+        Acknowledge(other);
+        var promote = new MembershipChange(MembershipChangeKind.Promote, learner);
+        // It lacks less than it may lack, but has nothing yet: not even, in the system group, how long promises last.
+        group.Step(new AppendAnswer(_id, group.Term, learner, rounds.Current, true, LogIndex.None, LogIndex.None, Term.None, LogIndex.None), At(22));
+        Assert.Equal(MembershipOutcome.NotCaughtUp, group.Change(promote, At(22)));
+
+        Acknowledge(learner);
+        Assert.Equal(MembershipOutcome.Appended, group.Change(promote, At(22)));
+
+        void Acknowledge(NodeId node) =>
+            group.Step(new AppendAnswer(_id, group.Term, node, rounds.Begin(At(21)), true, group.Last, LogIndex.None, Term.None, LogIndex.None), At(21));
+    }
+
     [Fact]
     public void An_over_long_command_is_refused_and_nothing_is_appended()
     {
@@ -175,6 +217,21 @@ public sealed class RaftGroupTests
         Persist(group);
         Persist(group);
         group.TakeCommitted();
+        return group;
+    }
+
+    private static RaftGroup LeaderOfThree(Rounds rounds, Moment now)
+    {
+        var other = new NodeId(2);
+        var group = RaftGroup.Born(_id, _self, [_self, other, new NodeId(3)], [], 0, new GroupContext(new RaftOptions(), rounds, () => 0));
+        Persist(group, now);
+        group.Start(now);
+        group.Tick(now);
+        group.Step(new PreVoteAnswer(_id, group.Term, other, group.Term.Next, true), now);
+        Persist(group, now);
+        group.Step(new VoteAnswer(_id, group.Term, other, true), now);
+        Assert.Equal(Role.Leader, group.Role);
+        Persist(group, now);
         return group;
     }
 

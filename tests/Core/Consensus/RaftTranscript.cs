@@ -27,7 +27,7 @@ internal sealed class RaftTranscript(SafetyRules? rules = null)
     private static readonly RaftOptions s_options = new()
     {
         Lease = TimeSpan.FromMilliseconds(100), Margin = TimeSpan.FromMilliseconds(10), HeartbeatInterval = TimeSpan.FromMilliseconds(30),
-        ElectionJitter = TimeSpan.FromMilliseconds(60), AppendEntriesMax = 2, InFlightEntriesMax = 6, SnapshotTailEntries = 1,
+        ElectionJitter = TimeSpan.FromMilliseconds(60), AppendEntriesMax = 2, InFlightEntriesMax = 6, SnapshotTailEntries = 1, FollowerTailBytes = 0,
     };
 
     private readonly List<Machine> _machines = [];

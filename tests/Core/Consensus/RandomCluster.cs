@@ -26,6 +26,7 @@ internal sealed partial class RandomCluster
         UncommittedEntriesMax = 60,
         SnapshotEntries = 100,
         SnapshotTailEntries = 12,
+        FollowerTailBytes = 1000,
         RewriteBytesMax = 600,
         LogSegmentsMax = 3,
     };

@@ -1,5 +1,6 @@
 using Watch.Core.Consensus;
 using Watch.Core.Consensus.Messages;
+using Watch.Core.Storage;
 
 namespace Watch.Core.Tests.Consensus;
 
@@ -27,13 +28,66 @@ public sealed class TransferTests
         Assert.InRange(begunAnew, 10, RoundsMax);
     }
 
+    [Fact]
+    public void A_learner_that_is_slow_with_entries_too_is_promoted_while_the_others_write_on()
+    {
+        // What was written while the snapshot travelled takes time as well: it must not need another snapshot by then.
+        Assert.InRange(RoundsToPromotion(s_slow), 1, 800);
+        // Without either of the two rules it never votes.
+        Assert.Equal(RoundsMax, RoundsToPromotion(s_slow with { FollowerTailBytes = 0, SnapshotPatience = 1, SnapshotPatienceMax = 1 }));
+    }
+
+    [Fact]
+    public void Entries_that_a_follower_lacks_stay_up_to_so_many_bytes_and_go_when_it_has_them()
+    {
+        var bytes = LogBatch.BytesOf(new Entry(new LogIndex(1), new Term(1), LogTime.Zero, 0, EntryKind.Command, Machine.Command(1)));
+        foreach (var (held, expected) in new[] { (0, 2), (10 * bytes, 12), (1 << 20, 30) })
+        {
+            var world = new World(s_slow with { FollowerTailBytes = held, SnapshotEntries = 1000 }) { IsSlowWithEntries = true };
+            world.Change(MembershipChangeKind.AddLearner);
+            world.DeliverAll();
+            var before = world.Leader.Raft!.Last;
+            for (var each = 0; each < 30; each++)
+                world.Write();
+            world.TakeSnapshot();
+            Assert.Equal(expected, world.Leader.Raft.Last - world.Leader.Raft.Log.First + 1);
+            if (held < 1 << 20)
+                continue;
+            Assert.Equal(before.Next, world.Leader.Raft.Log.First);
+            world.DeliverAll();
+            Assert.Equal(world.Leader.Raft.Last, world.Learner.Raft!.Last);
+            Assert.Equal(0, world.Learner.Installs);
+            Assert.Equal(2, world.Leader.Raft.Last - world.Leader.Raft.Log.First + 1);
+        }
+    }
+
+    private static readonly RaftOptions s_slow = s_options with { AppendEntriesMax = 2, InFlightEntriesMax = 2, PromotionLagEntriesMax = 2 };
+
+    /// <summary>In each round one entry is written, and one parcel with entries or a part of a snapshot reaches the learner. Until it votes, or so long.</summary>
+    private static int RoundsToPromotion(RaftOptions options)
+    {
+        var world = new World(options) { IsSlowWithEntries = true };
+        for (var each = 0; each < EntriesBefore; each++)
+            world.Write();
+        world.Change(MembershipChangeKind.AddLearner);
+        for (var round = 1; round < RoundsMax; round++)
+        {
+            world.Write();
+            world.Deliver();
+            world.Pass(TimeSpan.FromMilliseconds(20));
+            if (world.Leader.Node!.Change(Machine.Group, new MembershipChange(MembershipChangeKind.Promote, world.Learner.Id), world.Now) == MembershipOutcome.Appended)
+                return round;
+        }
+        return RoundsMax;
+    }
+
     /// <summary>In each round one entry is written and one parcel reaches the learner. Until it has its log, or so long.</summary>
     private static (int Rounds, int BegunAnew) Run(RaftOptions options)
     {
         var world = new World(options);
         for (var each = 0; each < EntriesBefore; each++)
             world.Write();
-        Assert.Equal(MembershipOutcome.Appended, world.Leader.Node!.Change(Machine.Group, new MembershipChange(MembershipChangeKind.AddLearner, world.Learner.Id), world.Now));
+        world.Change(MembershipChangeKind.AddLearner);
         var rounds = 0;
         while (rounds < RoundsMax && world.Learner.Installs == 0)
         {
@@ -49,7 +103,7 @@ public sealed class TransferTests
     private sealed class World
     {
         private readonly List<Machine> _machines = [];
-        private readonly Queue<Parcel> _slow = new();
+        private readonly Queue<Parcel> _late = new();
         private TimeSpan _now = TimeSpan.FromSeconds(1);
 
         internal World(RaftOptions options)
@@ -68,6 +122,9 @@ public sealed class TransferTests
 
         internal Moment Now => new(_now, 0);
 
+        /// <summary>Whether entries, too, reach the learner parcel by parcel.</summary>
+        internal bool IsSlowWithEntries { get; init; }
+
         /// <summary>Of which snapshots chunks reached the learner.</summary>
         internal List<LogIndex> Sent { get; } = [];
 
@@ -77,9 +134,29 @@ public sealed class TransferTests
             Settle();
         }
 
+        internal void Change(MembershipChangeKind kind)
+        {
+            Assert.Equal(MembershipOutcome.Appended, Leader.Node!.Change(Machine.Group, new MembershipChange(kind, Learner.Id), Now));
+            Settle();
+        }
+
+        internal void TakeSnapshot()
+        {
+            var before = Leader.Snapshots;
+            for (Leader.StepSnapshot(takeOne: true); Leader.Snapshots == before;)
+                Leader.StepSnapshot(takeOne: false);
+            Settle();
+        }
+
+        internal void DeliverAll()
+        {
+            while (_late.Count > 0)
+                Deliver();
+        }
+
         internal void Deliver()
         {
-            if (!_slow.TryDequeue(out var parcel))
+            if (!_late.TryDequeue(out var parcel))
                 return;
             Sent.AddRange(parcel.Messages.OfType<InstallSnapshot>().Select(part => part.Snapshot.Index));
             Learner.Node!.Step(parcel, Now);
@@ -107,8 +184,8 @@ public sealed class TransferTests
             while (machine.Node!.TryTakeParcel(Now, out var parcel))
             {
                 worked = true;
-                if (parcel.Messages.Any(message => message is InstallSnapshot))
-                    _slow.Enqueue(parcel);
+                if (parcel.Messages.Any(message => message is InstallSnapshot || (IsSlowWithEntries && message is AppendEntries { Entries.Length: > 0 } && parcel.To == Learner.Id)))
+                    _late.Enqueue(parcel);
                 else
                     _machines[(int)parcel.To.Value - 1].Node!.Step(parcel, Now);
             }

@@ -55,6 +55,11 @@ internal sealed class SnapshotRun(int seed, KeyspaceRules rules)
         while (!snapshot.IsComplete)
         {
             Step(_random.Next(6));
+            while (!snapshot.IsPrepared && _random.Next(4) > 0)
+            {
+                snapshot.Prepare(_random.Next(4));
+                Step(_random.Next(3));
+            }
             var buffer = new ArrayBufferWriter<byte>();
             Assert.True(snapshot.TryWritePiece(buffer));
             _pieces.Add(buffer.WrittenSpan.ToArray());

@@ -17,6 +17,7 @@ public class SnapshotTests(ITestOutputHelper output)
     [Theory]
     [InlineData(typeof(SavesNothing))]
     [InlineData(typeof(DropsResults))]
+    [InlineData(typeof(SavesNoResults))]
     public void A_broken_rule_is_noticed(Type rule)
     {
         for (var seed = 0; seed < 100; seed++)
@@ -71,6 +72,19 @@ public class SnapshotTests(ITestOutputHelper output)
             steps++;
         Assert.Equal((1000 + 2) / 100 + 1, steps);
         Assert.Equal(state.Digest(), complete.Digest());
+    }
+
+    [Fact]
+    public void Beginning_copies_no_result_and_each_step_so_many()
+    {
+        var state = new BucketState();
+        for (var each = 1; each <= 2 * BucketSnapshot.ResultsPerStep + 1; each++)
+            state.Apply(WriteCommand.Put(Key.Of("k"), new byte[4], null, new WriteId(new ClientId((UInt128)(each % 3)), each, new LogIndex(each - 1), 1)), new AppliedAt(state.Applied.Next, new LogTime(1), 1), NothingWatched.Instance);
+        var digest = state.Digest();
+        using var snapshot = state.BeginSnapshot();
+        Assert.False(snapshot.IsPrepared);
+        Assert.Equal([false, false, true], Enumerable.Range(0, 3).Select(_ => snapshot.Prepare()));
+        Assert.Equal(digest, Load(SnapshotRun.Rest(snapshot)).Digest());
     }
 
     private static void PutAll(BucketState state, string prefix, int count)
@@ -189,6 +203,11 @@ public class SnapshotTests(ITestOutputHelper output)
     private sealed class SavesNothing : KeyspaceRules
     {
         internal override bool SavesForSnapshots => false;
+    }
+
+    private sealed class SavesNoResults : KeyspaceRules
+    {
+        internal override bool SavesResultsForSnapshots => false;
     }
 
     private sealed class DropsResults : KeyspaceRules

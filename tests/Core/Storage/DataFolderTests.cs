@@ -1,9 +1,12 @@
+using System.Buffers.Binary;
 using Watch.Core.Storage;
 
 namespace Watch.Core.Tests.Storage;
 
 public sealed class DataFolderTests
 {
+    private const string GoldenIdentity = "57415443484e4f44264b75c40100000046d086824097e4a395cfff46699c73c405000000616c706861";
+
     [Fact]
     public void A_new_folder_is_a_new_node_and_keeps_its_number()
     {
@@ -56,6 +59,32 @@ public sealed class DataFolderTests
     }
 
     [Fact]
+    public void The_identity_has_the_bytes_that_the_disk_format_says()
+    {
+        var fs = new MemoryFileSystem();
+        var number = default(NodeId);
+        using (var folder = Open(fs, name: "alpha", seed: 1))
+            number = folder.Identity.Id;
+        var bytes = fs.ReadAll("data/identity");
+
+        Assert.Equal(41, bytes.Length);
+        Assert.Equal("WATCHNOD"u8, bytes.AsSpan(0, 8));
+        Assert.Equal(1, bytes[12]);
+        Assert.Equal(new byte[3], bytes[13..16]);
+        Assert.Equal(5, BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(32)));
+        Assert.Equal("alpha"u8, bytes.AsSpan(36));
+        Assert.True(GoldenIdentity == Convert.ToHexStringLower(bytes), Convert.ToHexStringLower(bytes));
+        Assert.Equal(number, Open(Holding(Convert.FromHexString(GoldenIdentity)), name: "alpha").Identity.Id);
+
+        MemoryFileSystem Holding(byte[] identity)
+        {
+            var other = fs.Copy();
+            other.Replace("data/identity", identity);
+            return other;
+        }
+    }
+
+    [Fact]
     public void Every_flipped_bit_of_the_identity_is_noticed()
     {
         var fs = new MemoryFileSystem();
@@ -94,6 +123,58 @@ public sealed class DataFolderTests
         var before = noIdentity.Dump();
         Assert.Equal("data/identity", Assert.Throws<LogDamagedException>(() => Open(noIdentity)).File);
         Assert.Equal(before, noIdentity.Dump());
+    }
+
+    [Fact]
+    public void A_snapshot_without_an_identity_is_damage_and_nothing_is_made()
+    {
+        var fs = new MemoryFileSystem();
+        using (var folder = Open(fs))
+            Snapshot(folder);
+        fs.Delete("data/identity");
+        fs.Delete($"data/{LogHarness.FileOf(1)}");
+        var before = fs.Dump();
+        Assert.Contains(".snap", Assert.Throws<LogDamagedException>(() => Open(fs)).Message, StringComparison.Ordinal);
+        Assert.Equal(before, fs.Dump());
+    }
+
+    [Fact]
+    public void A_damaged_chunk_of_a_snapshot_is_found_before_anything_is_changed()
+    {
+        var fs = new MemoryFileSystem();
+        string file;
+        using (var folder = Open(fs))
+        {
+            Snapshot(folder);
+            file = folder.Snapshots.FileOf(GroupId.Default, new LogIndex(7));
+            var batch = new LogBatch();
+            batch.Add(GroupId.Default, new HardState(new Term(1), folder.Identity.Id));
+            folder.Log.Append(batch);
+            folder.Log.Sync();
+        }
+        // The log ends in a torn tail, which opening it would cut.
+        var log = $"data/{LogHarness.FileOf(1)}";
+        var torn = fs.ReadAll(log);
+        torn[^1] = 1;
+        fs.Replace(log, torn);
+        var whole = fs.ReadAll(file);
+        var damaged = (byte[])whole.Clone();
+        damaged[^30] ^= 1;
+        fs.Replace(file, damaged);
+        var before = fs.Dump();
+        Assert.Equal(file, Assert.Throws<SnapshotDamagedException>(() => Open(fs)).File);
+        Assert.Equal(before, fs.Dump());
+
+        fs.Replace(file, whole);
+        using var opened = Open(fs);
+        Assert.NotNull(opened.Recovery!.Torn);
+    }
+
+    private static void Snapshot(DataFolder folder)
+    {
+        using var writer = folder.Snapshots.Begin(new SnapshotInfo(GroupId.Default, new LogIndex(7), new Term(1), LogTime.Zero, new byte[] { 1 }), received: false);
+        writer.Write(new byte[100]);
+        Assert.True(writer.Complete());
     }
 
     [Fact]

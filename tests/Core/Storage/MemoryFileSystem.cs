@@ -42,6 +42,12 @@ public sealed class MemoryFileSystem : IFileSystem
     /// <summary>What the next sync of a file throws instead of syncing.</summary>
     public Exception? NextSyncFails { get; set; }
 
+    /// <summary>The changing operation, counted from 1, that finds no room and changes nothing.</summary>
+    public int? HasNoRoomAt { get; set; }
+
+    /// <summary>How many bytes were read from files.</summary>
+    public long BytesRead { get; private set; }
+
     /// <summary>Says of which files nothing more can be written, for want of room.</summary>
     public Predicate<string>? HasNoRoom { get; set; }
 
@@ -197,6 +203,8 @@ public sealed class MemoryFileSystem : IFileSystem
         if (EveryChangeFails is not null)
             throw EveryChangeFails;
         Operations++;
+        if (Operations == HasNoRoomAt)
+            throw new DiskFullException("the disk");
         if (Operations != PowerFailsAt)
             return;
         inPart?.Invoke();
@@ -233,6 +241,7 @@ public sealed class MemoryFileSystem : IFileSystem
         {
             var count = (int)Math.Clamp(node.Bytes.Length - position, 0, buffer.Length);
             node.Bytes.AsSpan((int)position, count).CopyTo(buffer);
+            fs.BytesRead += count;
             return count;
         }
 

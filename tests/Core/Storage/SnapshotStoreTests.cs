@@ -149,12 +149,100 @@ public sealed class SnapshotStoreTests
     }
 
     [Fact]
-    public void A_sync_that_fails_for_want_of_room_stops_the_node_as_any_other()
+    public void Whichever_operation_finds_no_room_costs_the_snapshot_and_nothing_else()
+    {
+        var next = _info with { Index = new LogIndex(9) };
+        for (var at = 1; ; at++)
+        {
+            var fs = Disk();
+            var store = Open(fs);
+            Write(store, _info, [[1]]);
+            Leave(store);
+            // There is one that was given up before: its name has to go first.
+            store.Begin(next, received: false).Dispose();
+            fs.HasNoRoomAt = fs.Operations + at;
+            var failed = Record.Exception(() => Write(store, next, [[2], [3]]));
+            if (failed is null)
+            {
+                // The last one is to give the older one another name; it stays, and the next start finds the newer one.
+                if (fs.Operations < fs.HasNoRoomAt)
+                    return;
+                Assert.Equal("0203", ReadAll(fs));
+                continue;
+            }
+            Assert.True(failed is SnapshotHasNoRoomException, $"operation {at}: {failed}");
+            Assert.Equal(_info.Index, store.Newest[_info.Group].Index);
+            Leave(store);
+            Assert.Equal("01", ReadAll(fs));
+            Write(store, next with { Index = new LogIndex(11) }, [[4]]);
+            Assert.Equal("04", ReadAll(fs));
+        }
+    }
+
+    [Fact]
+    public void A_sync_that_fails_stops_the_node()
     {
         var fs = Disk();
         using var writer = Open(fs).Begin(_info, received: false);
-        fs.NextSyncFails = new DiskFullException("a quota");
-        Assert.Throws<DiskFullException>(() => writer.Write([1]));
+        fs.NextSyncFails = new IOException("the medium");
+        Assert.IsType<IOException>(Record.Exception(() => writer.Write([1])));
+    }
+
+    [Fact]
+    public void Snapshots_that_are_sent_at_the_same_time_are_each_read_once()
+    {
+        const int Chunks = 40;
+        var fs = Disk();
+        var store = Open(fs);
+        var infos = Enumerable.Range(1, SnapshotDesk.ReadersMax).Select(group => _info with { Group = new GroupId(group) }).ToArray();
+        foreach (var info in infos)
+            Write(store, info, Enumerable.Repeat(new byte[1000], Chunks));
+        using var desk = new SnapshotDesk(store);
+        var before = fs.BytesRead;
+        for (var chunk = 0; chunk < Chunks; chunk++)
+        {
+            foreach (var info in infos)
+                Assert.Equal((1000, chunk == Chunks - 1), (desk.Read(info, chunk).Content!.Value.Length, desk.Read(info, chunk).IsLast));
+        }
+        Assert.InRange(fs.BytesRead - before, infos.Length * Chunks * 1000, infos.Length * Chunks * 1000 * 5 / 2);
+    }
+
+    [Fact]
+    public void On_the_way_to_a_chunk_far_behind_a_step_reads_so_much()
+    {
+        var fs = Disk();
+        var store = Open(fs);
+        Write(store, _info, Enumerable.Repeat(new byte[1 << 20], 20));
+        using var desk = new SnapshotDesk(store);
+        var (steps, most) = (1, 0L);
+        for (; ; steps++)
+        {
+            var before = fs.BytesRead;
+            var reached = desk.Reach(_info, 17);
+            most = Math.Max(most, fs.BytesRead - before);
+            if (reached)
+                break;
+        }
+        Assert.Equal(17 / 4 + 1, steps);
+        Assert.InRange(most, 1, SnapshotDesk.ReachBytes + (1 << 20));
+        Assert.Equal(1 << 20, desk.Read(_info, 17).Content!.Value.Length);
+        Assert.True(desk.Reach(_info, 25));                              // behind the end
+        Assert.Null(desk.Read(_info, 25).Content);
+    }
+
+    [Fact]
+    public void What_was_received_in_part_and_is_dropped_gives_its_room_back()
+    {
+        var fs = Disk();
+        var store = Open(fs);
+        using var desk = new SnapshotDesk(store);
+        desk.Write(_info, 0, isLast: false, [1]);
+        desk.Drop(_info.Group);
+        desk.Drop(_info.Group);
+        Leave(store);
+        Assert.Empty(fs.List(Folder));
+        Assert.True(desk.Write(_info, 0, isLast: true, [2]));
+        Assert.Equal("02", ReadAll(fs));
     }
 
     [Fact]

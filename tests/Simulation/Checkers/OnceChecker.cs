@@ -5,11 +5,30 @@ namespace Watch.Simulation.Tests.Checkers;
 /// <summary>
 /// Compares what clients were told of their writes with what the agreed log says: what was acknowledged is there, once, in the revision
 /// that was named; what may have happened is there at most once; what certainly did not happen is not there. Values are unique, so
-/// each tells whose write it was.
+/// each tells whose write it was; a delete is told by its key and revision, and of a key there are no more deletes than were asked for.
 /// </summary>
 internal static class OnceChecker
 {
-    public static string? Check(IEnumerable<Operation> operations, CommittedHistory committed)
+    public static string? Check(IReadOnlyList<Operation> operations, CommittedHistory committed) =>
+        CheckValues(operations, committed) ?? CheckDeletes(operations, committed);
+
+    private static string? CheckDeletes(IReadOnlyList<Operation> operations, CommittedHistory committed)
+    {
+        var unclaimed = committed.Changes.Where(each => each.Value is null).Select(each => (each.Key, each.Revision)).ToHashSet();
+        var deletes = operations.Where(each => each.Kind == OperationKind.Delete).ToList();
+        // What found nothing to delete changed nothing.
+        foreach (var delete in deletes.Where(each => each.Effect == Effect.Done && each.Seen is not null))
+        {
+            if (!unclaimed.Remove((delete.Key, delete.Revision.Value)))
+                return $"Exactly once: {delete} was acknowledged in revision {delete.Revision}, and the log has no delete of the key there, or one that another was told of.";
+        }
+
+        var open = deletes.Where(each => each.Effect == Effect.Unknown).CountBy(each => each.Key).ToDictionary();
+        return unclaimed.GroupBy(each => each.Key).FirstOrDefault(each => each.Count() > open.GetValueOrDefault(each.Key)) is { } tooMany
+            ? $"Exactly once: {tooMany.Key} was deleted in {string.Join(", ", tooMany.Select(each => each.Revision))} beside what was acknowledged, and only {open.GetValueOrDefault(tooMany.Key)} deletes are unknown." : null;
+    }
+
+    private static string? CheckValues(IEnumerable<Operation> operations, CommittedHistory committed)
     {
         var changes = committed.Changes.Where(each => each.Value is not null).ToLookup(each => each.Value!, StringComparer.Ordinal);
         var written = new HashSet<string>(StringComparer.Ordinal);

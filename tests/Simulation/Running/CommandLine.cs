@@ -50,7 +50,7 @@ internal static class CommandLine
         var missed = 0;
         foreach (var variant in Variants.Defects.All)
         {
-            var summary = new Runner { From = 1, Seeds = variant.SeedsMax, Variant = variant.Name, StopsAtViolation = true }.Run();
+            var summary = new Runner { From = 1, Seeds = variant.SeedsMax, Variant = variant.Name, StopsAt = variant.Shows }.Run();
             var caught = summary.Violations.FirstOrDefault();
             missed += caught is null ? 1 : 0;
             Console.WriteLine($"{variant.Name}: {(caught is null ? "NOT CAUGHT" : "caught")} within {summary.Runs} seeds, {summary.Took.TotalSeconds:F1} s; {caught?.Violation?.Split(Environment.NewLine)[0] ?? summary.ToString()}");

@@ -36,6 +36,13 @@ internal sealed record Variant(string Name, Func<Recorder> Seams, int Nodes, Fau
     /// <summary>For how long faults happen.</summary>
     public int StormSeconds { get; init; } = 15;
 
+    /// <summary>Whether it shows in a node that cannot go on, rather than in something wrong that somebody saw.</summary>
+    public bool ShowsInStandstill { get; init; }
+
+    /// <summary>Whether a violation is what this defect does, and not merely a run that did not come to an end.</summary>
+    public bool Shows(string violation) => !violation.StartsWith("The run ", StringComparison.Ordinal)
+        && (ShowsInStandstill || !(violation.StartsWith("Not all ", StringComparison.Ordinal) || violation.StartsWith("Nobody could read", StringComparison.Ordinal)));
+
     /// <summary>The plan of one of its seeds.</summary>
     public FaultPlan Plan(int seed) => FaultPlan.Draw(seed) with { Nodes = Nodes, Named = Faults.ToHashSet(), Variant = Name, MessageFaults = MessageFaults, Storm = TimeSpan.FromSeconds(StormSeconds), LeaseReads = LeaseReads, SnapshotEntries = SnapshotEntries, Joins = false, Leisure = Leisure };
 }
@@ -51,19 +58,19 @@ internal static class Defects
     public static IReadOnlyList<Variant> All { get; } =
     [
         Rule("acknowledge before fsync", 1, [FaultKind.CrashAtDisk, FaultKind.SlowDisk], 100),
-        Rule("skip the term check", 3, s_elections, 200),
+        Rule("skip the term check", 5, s_elections, 800) with { MessageFaults = 0.2 },
         Rule("wrong quorum", 3, s_splits, 100),
         Rule("vote without comparing logs", 3, s_splits, 200),
         Rule("vote twice in a term", 5, s_elections, 600) with { MessageFaults = 0.2 },
         Rule("lease counted from the answer", 3, [FaultKind.LeaderIsolated, FaultKind.MessageDelayed], 800) with { MessageFaults = 0.2 },
         new("apply what the leader has not committed", () => new Broken(new AppliesTooMuch()), 5, s_splits, 200),
         new("forget acknowledged entries on restart", () => new Forgetful(), 3, [FaultKind.Crash, FaultKind.LeaderIsolated], 300),
-        new("treat a wiped node as the old one", () => new Recorder(), 3, [FaultKind.Wipe, FaultKind.LeaderIsolated, FaultKind.Partition], 300) { WipedNodeKeepsItsNumber = true },
-        new("a sync that writes nothing", () => new Recorder(), 3, s_lostMachines, 200) { Unsynced = "" },
-        new("rename a snapshot before it is durable", () => new Recorder(), 1, [FaultKind.CrashAtDisk], 100) { Unsynced = FaultyDisk.Snapshots, SnapshotEntries = 100 },
+        new("treat a wiped node as the old one", () => new Recorder(), 3, [FaultKind.Wipe, FaultKind.LeaderIsolated, FaultKind.Partition], 300) { WipedNodeKeepsItsNumber = true, ShowsInStandstill = true },
+        new("a sync that writes nothing", () => new Recorder(), 3, s_lostMachines, 200) { Unsynced = "", ShowsInStandstill = true },
+        new("rename a snapshot before it is durable", () => new Recorder(), 1, [FaultKind.CrashAtDisk], 100) { Unsynced = FaultyDisk.Snapshots, SnapshotEntries = 100, ShowsInStandstill = true },
         Rule("no lease protection in votes", 3, [FaultKind.UnevenCut], 200) with { Leisure = 15, StormSeconds = 40 },
         Rule("confirm a read without asking", 3, [FaultKind.UnevenCut], 200) with { LeaseReads = false, Leisure = 15, StormSeconds = 40 },
-        Rule("retire a segment without writing again what is needed of it", 1, [FaultKind.CrashAtDisk], 200) with { SnapshotEntries = 100 },
+        Rule("retire a segment without writing again what is needed of it", 1, [FaultKind.CrashAtDisk], 200) with { SnapshotEntries = 100, ShowsInStandstill = true },
         new("a snapshot without the results of writes", () => new Other(new DropsResults()), 3, [FaultKind.Wipe, FaultKind.Crash], 100) { SnapshotEntries = 100 },
         new("a snapshot that does not keep what changes while it is written", () => new Other(new SavesNothing()), 3, [FaultKind.Wipe, FaultKind.SlowDisk], 100) { SnapshotEntries = 100 },
     ];

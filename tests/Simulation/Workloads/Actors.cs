@@ -25,17 +25,27 @@ internal abstract class Actor(string name, History history, Random random)
     public abstract Task StepAsync(IWatchClient client);
 }
 
-/// <summary>Registers: puts, deletes and reads of a few keys, and swaps of what it has read last.</summary>
+/// <summary>Registers: puts, deletes and reads of a few keys, alone and together, and swaps of what it has read last.</summary>
 internal sealed class RegisterActor(string name, History history, Random random) : Actor(name, history, random)
 {
     public const int Keys = 4;
+
+    private const string Prefix = "/registers/";
+
+    private static readonly string[] s_all = [.. Enumerable.Range(0, Keys).Select(at => $"{Prefix}{at}")];
 
     private readonly Dictionary<string, string?> _known = [];
     private Revision _seen;
 
     public override async Task StepAsync(IWatchClient client)
     {
-        var key = $"/registers/{Random.Next(Keys)}";
+        if (Random.Next(8) == 0)
+        {
+            await ReadAllAsync(client);
+            return;
+        }
+
+        var key = s_all[Random.Next(Keys)];
         var value = History.NewValue(Name);
         var operation = Random.Next(10) switch
         {
@@ -50,13 +60,28 @@ internal sealed class RegisterActor(string name, History history, Random random)
         _known[key] = operation.IsWrite && operation.Effect == Effect.Done ? operation.Value : operation.Seen;
     }
 
-    private Task<Operation> ReadAsync(IWatchClient client, string key) => History.GetAsync(Name, client, key, Random.Next(10) switch
+    private Task<Operation> ReadAsync(IWatchClient client, string key) => History.GetAsync(Name, client, key, AnyPolicy());
+
+    /// <summary>All registers as they are at one revision: what is true of them together.</summary>
+    private async Task ReadAllAsync(IWatchClient client)
+    {
+        var reads = Random.Next(2) == 0
+            ? await History.GetManyAsync(Name, client, s_all, AnyPolicy())
+            : await History.ScanAsync(Name, client, Prefix, s_all, AnyPolicy());
+        foreach (var read in reads.Where(each => each.Effect == Effect.Done))
+        {
+            _seen = Revision.Max(_seen, read.Revision);
+            _known[read.Key] = read.Seen;
+        }
+    }
+
+    private ReadPolicy AnyPolicy() => Random.Next(10) switch
     {
         < 4 => ReadPolicy.Linearizable,
         < 8 => ReadPolicy.Lease,
         < 9 => ReadPolicy.Eventual,
         _ => ReadPolicy.AtLeast(_seen),
-    });
+    };
 }
 
 /// <summary>

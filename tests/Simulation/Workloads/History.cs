@@ -35,6 +35,23 @@ internal sealed class History(bool leaseReads)
         return operation;
     }
 
+    /// <summary>Reads several keys at one revision: as many reads, which are answered together.</summary>
+    public Task<IReadOnlyList<Operation>> GetManyAsync(string client, IWatchClient by, IReadOnlyList<string> keys, ReadPolicy policy = default) =>
+        ReadTogetherAsync(client, keys, policy, async used =>
+        {
+            var read = await by.GetManyAsync([.. keys.Select(key => Key.Of(key))], used);
+            return ([.. read.Keys.Select(Text)], read.Revision);
+        });
+
+    /// <summary>The same by a scan of their prefix; what it does not list is absent.</summary>
+    public Task<IReadOnlyList<Operation>> ScanAsync(string client, IWatchClient by, string prefix, IReadOnlyList<string> keys, ReadPolicy policy = default) =>
+        ReadTogetherAsync(client, keys, policy, async used =>
+        {
+            var read = await by.ScanAsync(new ScanRequest(Key.Of(prefix), Policy: used));
+            var found = read.Keys.ToDictionary(each => Encoding.UTF8.GetString(each.Key.Span), StringComparer.Ordinal);
+            return ([.. keys.Select(key => Text(found.GetValueOrDefault(key)))], read.Revision);
+        });
+
     public Task<Operation> PutAsync(string client, IWatchClient by, string key, string value) =>
         WriteAsync(Begin(client, OperationKind.Put, key, value), () => by.PutAsync(Key.Of(key), Encoding.UTF8.GetBytes(value)));
 
@@ -45,6 +62,23 @@ internal sealed class History(bool leaseReads)
     {
         var condition = expected is null ? WriteCondition.Absent : WriteCondition.Value(Encoding.UTF8.GetBytes(expected));
         return WriteAsync(Begin(client, OperationKind.Swap, key, value, expected), () => by.PutAsync(Key.Of(key), Encoding.UTF8.GetBytes(value), condition));
+    }
+
+    private async Task<IReadOnlyList<Operation>> ReadTogetherAsync(string client, IReadOnlyList<string> keys, ReadPolicy policy, Func<ReadPolicy, Task<(string?[] Seen, Revision Revision)>> read)
+    {
+        if (policy.Kind == ReadKind.Lease && !leaseReads)
+            policy = ReadPolicy.Linearizable;
+        var operations = keys.Select(key => Begin(client, OperationKind.Get, key, policy: policy)).ToList();
+        await EndAsync(operations[0], async () =>
+        {
+            var (seen, revision) = await read(policy);
+            for (var at = 0; at < operations.Count; at++)
+                (operations[at].Seen, operations[at].Revision) = (seen[at], revision);
+            return Effect.Done;
+        });
+        foreach (var other in operations)
+            (other.Effect, other.Returned, other.Error) = (operations[0].Effect, operations[0].Returned, operations[0].Error);
+        return operations;
     }
 
     private async Task<Operation> WriteAsync(Operation operation, Func<Task<WriteResult>> write)

@@ -35,6 +35,9 @@ internal ref struct ByteWriter(int capacity)
 internal ref struct ByteReader(ReadOnlyMemory<byte> bytes)
 {
     private readonly ReadOnlyMemory<byte> _bytes = bytes;
+    /// <summary>No index, term or stamp (in ms) gets higher: at a million a second that takes 36,000 years.</summary>
+    private const long CountedMax = 1L << 60;
+
     private int _at;
 
     internal byte Byte() => Take(1).Span[0];
@@ -52,9 +55,14 @@ internal ref struct ByteReader(ReadOnlyMemory<byte> bytes)
 
     internal readonly long Natural(long value) => value >= 0 ? value : throw new MalformedParcelException($"{value} is negative");
 
-    internal Term Term() => new(Natural(Long()));
+    internal Term Term() => new(Counted(Long()));
 
-    internal LogIndex Index() => new(Natural(Long()));
+    internal LogIndex Index() => new(Counted(Long()));
+
+    internal LogTime Stamp() => new(Counted(Long()));
+
+    /// <summary>A number to which more can be added.</summary>
+    private static long Counted(long value) => value is >= 0 and <= CountedMax ? value : throw new MalformedParcelException($"{value} is not between 0 and {CountedMax}");
 
     internal NodeId Node() => new(BinaryPrimitives.ReadUInt128LittleEndian(Take(16).Span));
 

@@ -30,7 +30,7 @@ public static partial class ParcelCodec
     private static InstallSnapshot ReadSnapshot(ref ByteReader reader, GroupId group, Term term, NodeId from)
     {
         var round = ReadRound(ref reader);
-        var snapshot = new SnapshotInfo(group, reader.Index(), reader.Term(), new LogTime(reader.Natural(reader.Long())), reader.Bytes());
+        var snapshot = new SnapshotInfo(group, reader.Index(), reader.Term(), reader.Stamp(), reader.Bytes());
         var (chunk, isLast, content) = ((int)reader.Natural(reader.Int()), reader.Flag(), reader.Bytes());
         if (snapshot.Index == LogIndex.None || snapshot.Term > term)
             throw new MalformedParcelException($"no snapshot at {snapshot.Index} of term {snapshot.Term} is sent in term {term}");
