@@ -30,10 +30,10 @@ public sealed class ProposalLimitTests
 
     private static async Task RefusesAsync(Action<WatchSiloOptions> limit, int bytes, int refused, string said)
     {
-        var disk = new StandingDisk();
+        using var disk = new StandingDisk();
         await using var cluster = await WatchCluster.StartAsync(1, limit, services: services => services.AddSingleton<IDiskWorker>(disk));
         await cluster.Client.PutAsync("/first", "1");
-        disk.Hold();
+        using var held = disk.Hold();
         var door = cluster.Services(0).GetRequiredService<IGrainFactory>().GetGrain<IConsensusGrain>(GrainKeys.OfBucket(BucketId.Default));
 
         var writes = Enumerable.Range(0, 7).Select(at => door.Propose(new Proposal(CommandCodec.Encode(WriteCommand.Put(Key.Of($"/k/{at}"), new byte[bytes]))))).ToList();
@@ -47,7 +47,7 @@ public sealed class ProposalLimitTests
         }
 
         Assert.All(writes, each => Assert.False(each.IsCompleted));
-        disk.Go();
+        held.Dispose();
         var outcomes = await Task.WhenAll(writes).WaitAsync(WatchCluster.Patience);
         Assert.Equal(Enumerable.Range(2, outcomes.Length), outcomes.Select(each => (int)each.Result.Revision.Value).Order());
         // What waited is gone: there is room again.
@@ -55,23 +55,25 @@ public sealed class ProposalLimitTests
     }
 
     /// <summary>A disk that works at once, or when a test lets it.</summary>
-    private sealed class StandingDisk : IDiskWorker
+    private sealed class StandingDisk : IDiskWorker, IDisposable
     {
         private readonly Lock _lock = new();
         private TaskCompletionSource? _held;
 
-        public void Hold()
+        /// <summary>It stands until what this returns is disposed.</summary>
+        public IDisposable Hold()
         {
             lock (_lock)
                 _held = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return this;
         }
 
-        public void Go()
+        public void Dispose()
         {
             TaskCompletionSource? held;
             lock (_lock)
                 (held, _held) = (_held, null);
-            held!.SetResult();
+            held?.SetResult();
         }
 
         public async ValueTask Run(Action job)

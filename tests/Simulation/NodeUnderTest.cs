@@ -20,7 +20,7 @@ internal sealed class NodeUnderTest
 {
     private readonly ClusterUnderTest _cluster;
     private TaskCompletionSource _came = new();
-    private bool _starting;
+    private bool _isChanging;
 
     public NodeUnderTest(ClusterUnderTest cluster, string name)
     {
@@ -72,9 +72,9 @@ internal sealed class NodeUnderTest
     /// <summary>Starts a silo on what the disk holds. Answers when it runs, when it has refused, or when it has crashed on the way.</summary>
     public async Task StartAsync()
     {
-        if (IsUp || _starting)
+        if (IsUp || _isChanging)
             return;
-        _starting = true;
+        _isChanging = true;
         if (Silo is { IsDead: false } old)
             old.DeclareDead();
         Disk.Files.Unlock();
@@ -82,7 +82,7 @@ internal sealed class NodeUnderTest
         var silo = Silo = Add();
         var starting = silo.StartAsync();
         await Task.WhenAny(starting, silo.Ended);
-        _starting = false;
+        _isChanging = false;
         if (silo.HasEnded)
             return;
         if (starting.IsFaulted)
@@ -110,13 +110,15 @@ internal sealed class NodeUnderTest
             Disk.FailPower();
     }
 
-    /// <summary>Stops it cleanly.</summary>
+    /// <summary>Stops it cleanly; nobody starts another silo on its disk meanwhile.</summary>
     public async Task StopAsync()
     {
-        IsUp = false;
-        await Task.WhenAny(Silo!.StopAsync(), Silo.Ended);
-        if (!Silo.HasEnded)
-            Silo.Crash();
+        var silo = Silo!;
+        (IsUp, _isChanging) = (false, true);
+        await Task.WhenAny(silo.StopAsync(), silo.Ended);
+        if (!silo.HasEnded)
+            silo.Crash();
+        _isChanging = false;
     }
 
     /// <summary>It votes in its old one's place.</summary>

@@ -111,11 +111,13 @@ internal sealed partial class Nemesis
         cluster.World.Note("flip", $"{node.Name}: {flipped.Path} at {flipped.Offset}");
         // Without room a node refuses before it reads anything.
         node.Disk.Heal();
-        do
+        await node.StartAsync();
+        while (node is { IsUp: false, Refusal: null })
         {
+            await PauseAsync(0, 0.1);
             await node.StartAsync();
         }
-        while (node is { IsUp: false, Refusal: null });
+
         if (node.Refusal is not { } refusal)
             throw new ViolationException($"Node {node.Name} started though a bit at offset {flipped.Offset} of '{flipped.Path}' had turned over.");
         if (!refusal.Contains(flipped.Path, StringComparison.Ordinal) || !refusal.Contains("offset", StringComparison.OrdinalIgnoreCase))
