@@ -75,7 +75,7 @@ internal sealed class ClusterUnderTest
 
     /// <summary>A client of a program outside the cluster.</summary>
     public IWatchClient AddRemote(string name) =>
-        new RemoteWatchClient(World.AddClient(name), Options.Create(new WatchClientOptions { CallTimeout = TimeSpan.FromSeconds(6), BackoffMax = TimeSpan.FromSeconds(4) }), World.TimeProvider, Chance, isOutside: true);
+        new RemoteWatchClient(World.AddClient(name), Options.Create(new WatchClientOptions { CallTimeout = TimeSpan.FromSeconds(6), BackoffMax = TimeSpan.FromSeconds(4) }), World.TimeProvider, Chance);
 
     /// <summary>Starts every node; the first one bears the cluster.</summary>
     public async Task StartAsync()
