@@ -2,7 +2,6 @@
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.Hosting;
-using Orleans.Configuration;
 using Orleans.Hosting;
 
 namespace Watch.Hosting.Tests;
@@ -71,8 +70,6 @@ public sealed class GatewayHostTests
         builder.UseOrleansClient(client =>
         {
             client.UseLocalhostClustering(gatewayPort);
-            // Orleans lets so much time pass between two attempts to connect: a minute, unless told otherwise.
-            client.Configure<GatewayOptions>(options => options.GatewayListRefreshPeriod = TimeSpan.FromSeconds(1));
             configure?.Invoke(client);
         });
         return builder.Build();
