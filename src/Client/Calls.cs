@@ -54,6 +54,7 @@ internal sealed class Calls(Doors doors, WatchClientOptions options, TimeProvide
     /// <exception cref="WatchException">It was lost, or refused.</exception>
     public async Task<T> OnceAsync<T>(Func<Door?, Task<T>> call, bool isWrite, TimeSpan limit, TimeSpan? hedgeAfter, CancellationToken cancellationToken)
     {
+        cancellationToken.ThrowIfCancellationRequested();
         try
         {
             // The wait is bounded here, on this side: whatever happens to the call, its caller goes on.

@@ -111,6 +111,7 @@ public abstract class GrainWatchClient : IWatchClient
     /// <summary>One attempt at a watch: registered when the task is done.</summary>
     internal async Task<IWatchFeed> OpenAsync(WatchRequest request, CancellationToken cancellationToken)
     {
+        cancellationToken.ThrowIfCancellationRequested();
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using var timer = Time.CreateTimer(static state => ((CancellationTokenSource)state!).Cancel(), limit, Options.CallTimeout, Timeout.InfiniteTimeSpan);
         try

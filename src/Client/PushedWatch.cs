@@ -69,6 +69,7 @@ internal sealed class PushedWatch : IWatchSubscription
     /// <summary>Registers a watch; effective when the task is done.</summary>
     public static async Task<IWatchSubscription> StartAsync(IGrainFactory grains, Sessions sessions, WatchRequest request, IWatchObserver observer, bool resume, WatchClientOptions options, TimeProvider time, IWatchRandom random, CancellationToken cancellationToken)
     {
+        cancellationToken.ThrowIfCancellationRequested();
         var watch = new PushedWatch(grains, sessions, request, observer, resume, options, time, random);
         try
         {

@@ -32,10 +32,10 @@ internal sealed partial class NodeStorage(
     public DataFolder Folder => _folder ?? throw new InvalidOperationException("The data folder is not open.");
 
     /// <summary>What its log held when it was opened.</summary>
-    public RecoveredLog Recovered { get; } = new(RaftOf(options.Value));
+    public RecoveredLog Recovered { get; } = new(RaftOf(options.Value, (seams ?? ReplicaSeams.None).Log));
 
     /// <summary>Times and limits of consensus, as this silo's options have them.</summary>
-    public RaftOptions Raft { get; } = RaftOf(options.Value);
+    public RaftOptions Raft { get; } = RaftOf(options.Value, (seams ?? ReplicaSeams.None).Log);
 
     /// <summary>Where disk work is done.</summary>
     public IDiskWorker Disk => disk;
@@ -51,7 +51,7 @@ internal sealed partial class NodeStorage(
     /// <summary>Names what has to have ended before the folder is closed.</summary>
     public void CloseAfter(Func<Task> stopWriting) => _stopWriting = stopWriting;
 
-    private static RaftOptions RaftOf(WatchSiloOptions options)
+    private static RaftOptions RaftOf(WatchSiloOptions options, LogOptions log)
     {
         var standard = new RaftOptions();
         return standard with
@@ -59,6 +59,8 @@ internal sealed partial class NodeStorage(
             SnapshotEntries = options.SnapshotEntries,
             SnapshotBytes = options.SnapshotBytes,
             SnapshotTailEntries = Math.Min(standard.SnapshotTailEntries, options.SnapshotEntries / 10),
+            // What is written again to give a segment up has to be much less than a segment.
+            RewriteBytesMax = (int)Math.Min(standard.RewriteBytesMax, log.SegmentBytesMax / 16),
         };
     }
 

@@ -30,6 +30,9 @@ internal sealed class FaultyDisk
     /// <summary>Whether there is no room for anything.</summary>
     public bool IsFull { get; set; }
 
+    /// <summary>Whether there is room for the log, which asks for it beforehand, but for no snapshot.</summary>
+    public bool HasNoRoomForSnapshots { get; set; }
+
     /// <summary>Whether the next sync fails.</summary>
     public bool NextSyncFails { get; set; }
 
@@ -48,7 +51,7 @@ internal sealed class FaultyDisk
     /// <summary>Takes back what was still to go wrong.</summary>
     public void Heal()
     {
-        (IsFull, NextSyncFails, Slowness, _powerFailsIn) = (false, false, TimeSpan.Zero, 0);
+        (IsFull, HasNoRoomForSnapshots, NextSyncFails, Slowness, _powerFailsIn) = (false, false, false, TimeSpan.Zero, 0);
     }
 
     /// <summary>The power failed and is back.</summary>
@@ -74,11 +77,20 @@ internal sealed class FaultyDisk
             return _powerFailure;
         }
 
-        if (IsFull && operation is DiskOperation.Write or DiskOperation.Create or DiskOperation.Preallocate && IsFull)
+        if (operation is DiskOperation.Write or DiskOperation.Create or DiskOperation.Preallocate)
         {
-            _counts.Add(FaultKind.DiskFull);
-            Refuse(isOfSnapshot);
-            return DiskVerdict.NoRoom;
+            if (IsFull)
+            {
+                _counts.Add(FaultKind.DiskFull);
+                Refuse(isOfSnapshot);
+                return DiskVerdict.NoRoom;
+            }
+
+            if (HasNoRoomForSnapshots && isOfSnapshot)
+            {
+                _counts.Add(FaultKind.SnapshotRefused);
+                return DiskVerdict.NoRoom;
+            }
         }
 
         if (NextSyncFails && operation == DiskOperation.Sync)
@@ -90,9 +102,10 @@ internal sealed class FaultyDisk
             return DiskVerdict.Fails;
         }
 
-        if (operation == DiskOperation.Rename && isOfSnapshot)
+        // What leaves is renamed, too, before it is cut.
+        if (operation == DiskOperation.Rename && path.EndsWith(".snap", StringComparison.Ordinal))
             _counts.Add(FaultKind.SnapshotWritten);
-        if (operation == DiskOperation.Delete && path.EndsWith(".wal", StringComparison.Ordinal))
+        if (operation == DiskOperation.Rename && path.Contains(".wal.", StringComparison.Ordinal))
             _counts.Add(FaultKind.SegmentRetired);
         return DiskVerdict.Proceed;
     }

@@ -1,3 +1,4 @@
+using Watch.Core.Storage;
 using Watch.Embedded.Simulation;
 
 namespace Watch.Simulation.Tests.Faults;
@@ -5,6 +6,9 @@ namespace Watch.Simulation.Tests.Faults;
 /// <summary>What happens to machines, their processes and their disks.</summary>
 internal sealed partial class Nemesis
 {
+    /// <summary>Longer than any fault leaves a node down.</summary>
+    private static readonly TimeSpan s_longestDown = TimeSpan.FromSeconds(16);
+
     private async Task CrashAsync()
     {
         if (AnyUp() is not { Silo: { } silo } node)
@@ -43,12 +47,28 @@ internal sealed partial class Nemesis
         if (AnyUp() is not { } node)
             return;
         var (silo, refusals) = (node.Silo!, node.Disk.Refusals);
+        if (_plan.SnapshotEntries > 0 && Random.Next(3) == 0)
+        {
+            await WithoutRoomForSnapshotsAsync(node, silo, refusals);
+            return;
+        }
+
         node.Disk.IsFull = true;
         await WhileWorkingAsync(node);
         await MustHaveStoppedAsync(node, silo, refusals);
         await PauseAsync(0, 3);
         node.Disk.IsFull = false;
         await RestartFailedAsync(node);
+    }
+
+    /// <summary>A node that cannot take a snapshot, nor receive one, goes on without.</summary>
+    private async Task WithoutRoomForSnapshotsAsync(NodeUnderTest node, SimulatedSilo silo, long refusals)
+    {
+        node.Disk.HasNoRoomForSnapshots = true;
+        await PauseAsync(1, 10);
+        node.Disk.HasNoRoomForSnapshots = false;
+        if (node.IsUp && ReferenceEquals(node.Silo, silo) && node.Disk.Refusals == refusals && node.Failure is DiskFullException failure)
+            throw new ViolationException($"Node {node.Name} stopped because there was no room for a snapshot: {failure}");
     }
 
     private async Task SyncErrorAsync()
@@ -134,6 +154,22 @@ internal sealed partial class Nemesis
             silo.DeclareDead();
         await PauseAsync(0, 8);
         await node.StartAsync();
+    }
+
+    /// <summary>Somebody looks after the machines: what is down for long, or crashed on its way up, is started again.</summary>
+    private async Task TendAsync(Task storm)
+    {
+        var down = new Dictionary<NodeUnderTest, int>();
+        while (!storm.IsCompleted)
+        {
+            await cluster.PassAsync(TimeSpan.FromSeconds(1));
+            foreach (var node in cluster.Nodes)
+            {
+                down[node] = node.IsUp ? 0 : down.GetValueOrDefault(node) + 1;
+                if (down[node] > s_longestDown.TotalSeconds && !storm.IsCompleted)
+                    await node.StartAsync();
+            }
+        }
     }
 
     private async Task WhileWorkingAsync(NodeUnderTest node)

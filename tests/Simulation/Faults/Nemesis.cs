@@ -20,10 +20,12 @@ internal sealed partial class Nemesis(ClusterUnderTest cluster)
     {
         BeginMessageFaults();
         var acts = _plan.Named.Order().Select(kind => RepeatAsync(kind, ActOf(kind))).ToList();
+        var storm = Task.WhenAll(acts);
+        var tended = TendAsync(storm);
         await cluster.PassAsync(_plan.Storm);
         _over = true;
-        foreach (var act in acts)
-            await act;
+        await storm;
+        await tended;
     }
 
     private void BeginMessageFaults()

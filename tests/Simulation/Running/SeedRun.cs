@@ -37,7 +37,7 @@ internal sealed class SeedRun
     {
         _recorder = plan.Variant is { } name ? Variants.Defects.Of(name).Seams() : new Recorder();
         _cluster = new ClusterUnderTest(plan, _recorder, trace);
-        _recorder.Limits = new LogOptions { SegmentBytesMax = plan.SnapshotEntries > 0 ? 128 << 10 : 64 << 20, AllocateBytes = 4 << 10 << (plan.Seed & 3) };
+        _recorder.Limits = new LogOptions { SegmentBytesMax = plan.SnapshotEntries > 0 ? 16 << 10 << (plan.Seed % 4) : 64 << 20, AllocateBytes = 4 << 10 << (plan.Seed & 3) };
         _recorder.Installed = () => _cluster.Counts.Add(FaultKind.SnapshotInstalled);
         _history = new History(plan.LeaseReads);
         _population = new Population(_cluster, _history);
