@@ -140,7 +140,7 @@ public sealed class NodesTests
         // Nor by the id of the service itself, which anybody can make who knows how silos make it.
         var inside = cluster.Services(0).GetRequiredService<IReplicaServiceClient>().At(cluster.Silos[0].SiloAddress);
         Assert.False((await inside.Describe(BucketId.Default)).Incarnation.Length == 0);
-        var forged = cluster.Host.Client.GetGrain<IReplicaService>(inside.GetGrainId());
+        var forged = cluster.Host.Client.GetGrain<IReplicaService>(((GrainReference)inside).GrainId);
         refused = await Assert.ThrowsAnyAsync<Exception>(() => forged.Describe(BucketId.Default));
         Assert.Contains("not for clients", refused.Message, StringComparison.Ordinal);
         // A silo's own services may: it is they who propose.
