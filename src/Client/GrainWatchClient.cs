@@ -12,10 +12,15 @@ namespace Watch.Client;
 /// </summary>
 public abstract class GrainWatchClient : IWatchClient
 {
-    private readonly Doors _doors;
+    private readonly Calls _calls;
 
     /// <summary>Makes a client over a way to the grains.</summary>
-    protected GrainWatchClient(IGrainFactory grains, WatchClientOptions options, TimeProvider time, IWatchRandom random)
+    /// <param name="grains">The way.</param>
+    /// <param name="options">The settings.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="random">Where ids come from.</param>
+    /// <param name="isOutside">Whether the client is outside the cluster.</param>
+    protected GrainWatchClient(IGrainFactory grains, WatchClientOptions options, TimeProvider time, IWatchRandom random, bool isOutside)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
@@ -24,8 +29,9 @@ public abstract class GrainWatchClient : IWatchClient
         Time = time;
         Random = random;
         Numbers = new WriteNumbers(NewClientId(), time);
-        _doors = new Doors(door => BucketGrain(door).Feel(), options, time, random);
-        Sessions = new Sessions(grains, _doors, options, time, random);
+        var doors = new Doors(door => BucketGrain(door).Feel(), options, time, random);
+        Sessions = new Sessions(grains, doors, options, time, random);
+        _calls = new Calls(doors, options, time, random, isOutside);
     }
 
     /// <summary>The way to the grains.</summary>
@@ -64,7 +70,7 @@ public abstract class GrainWatchClient : IWatchClient
 
     /// <inheritdoc/>
     public async Task<WriteId> NewWriteIdAsync(CancellationToken cancellationToken = default) =>
-        WriteId.Single(NewClientId(), await AskIndexAsync(cancellationToken));
+        WriteId.Single(NewClientId(), (await StatusAsync(cancellationToken)).Index);
 
     /// <inheritdoc/>
     public Task<GetResult> GetAsync(Key key, ReadPolicy policy = default, CancellationToken cancellationToken = default) =>
@@ -119,7 +125,7 @@ public abstract class GrainWatchClient : IWatchClient
     }
 
     /// <summary>Whether this client is still there, and can go elsewhere, when the server it talks to has stopped.</summary>
-    internal abstract bool OutlivesServer { get; }
+    internal bool OutlivesServer => _calls.IsOutside;
 
     /// <summary>Reads a key where the client stands, without a call, if that is fresh enough for the policy.</summary>
     private protected virtual bool TryGetHere(Key key, ReadPolicy policy, [NotNullWhen(true)] out GetResult? result)
@@ -208,27 +214,12 @@ public abstract class GrainWatchClient : IWatchClient
         return id;
     }
 
-    private Task<LogIndex> AskIndexAsync(CancellationToken cancellationToken) => AskIndexAsync(Options.CallTimeout, cancellationToken);
-
     private async Task<LogIndex> AskIndexAsync(TimeSpan limit, CancellationToken cancellationToken) =>
         (await CallAsync((door, token) => BucketGrain(door).Status(token), isWrite: false, limit, cancellationToken)).Index;
 
     private Task<T> ReadAsync<T>(Func<Door?, CancellationToken, Task<T>> call, CancellationToken cancellationToken) =>
-        CallAsync(call, isWrite: false, Options.CallTimeout, cancellationToken);
+        _calls.ReadAsync(door => call(door, cancellationToken), hedgeAfter: null, cancellationToken);
 
-    private async Task<T> CallAsync<T>(Func<Door?, CancellationToken, Task<T>> call, bool isWrite, TimeSpan limit, CancellationToken cancellationToken)
-    {
-        cancellationToken.ThrowIfCancellationRequested();
-        try
-        {
-            // The wait is bounded here, on this side: whatever happens to the call, its caller goes on.
-            return OutlivesServer
-                ? await new HedgedCall<T>(door => call(door, cancellationToken), _doors, Options, Time, isWrite).RunAsync(limit, cancellationToken)
-                : await call(null, cancellationToken).WaitAsync(limit, Time, cancellationToken);
-        }
-        catch (Exception error) when (error is not WatchException && TransportErrors.IsLost(error, cancellationToken))
-        {
-            throw isWrite ? TransportErrors.OfWrite(error) : TransportErrors.OfRead(error);
-        }
-    }
+    private Task<T> CallAsync<T>(Func<Door?, CancellationToken, Task<T>> call, bool isWrite, TimeSpan limit, CancellationToken cancellationToken) =>
+        _calls.OnceAsync(door => call(door, cancellationToken), isWrite, limit, hedgeAfter: null, cancellationToken);
 }

@@ -9,38 +9,45 @@ namespace Watch.Client;
 /// The cluster's nodes through the cluster grain, the same outside the cluster and inside a silo. What takes long is a wish that the
 /// cluster records, and then following the nodes until it shows as fulfilled, so a lost connection or silo costs nothing but time.
 /// </summary>
-internal sealed class GrainWatchCluster(IGrainFactory grains, IOptions<WatchClientOptions> options, TimeProvider time, IWatchRandom random) : IWatchCluster
+internal sealed class GrainWatchCluster : IWatchCluster
 {
-    private IClusterGrain Grain => grains.GetGrain<IClusterGrain>(IClusterGrain.Key);
+    private readonly IGrainFactory _grains;
+    private readonly WatchClientOptions _options;
+    private readonly TimeProvider _time;
+    private readonly IWatchRandom _random;
+    private readonly Calls _calls;
+
+    /// <summary>Makes it over a way to the grains.</summary>
+    public GrainWatchCluster(IGrainFactory grains, IOptions<WatchClientOptions> options, TimeProvider time, IWatchRandom random, bool isOutside)
+    {
+        _grains = grains;
+        _options = options.Value;
+        _options.Validate();
+        _time = time;
+        _random = random;
+        var doors = new Doors(door => Grain(door).Feel(), _options, time, random);
+        _calls = new Calls(doors, _options, time, random, isOutside, usual: new Door(0));
+    }
 
     public Task<ClusterNodes> ListNodesAsync(CancellationToken cancellationToken = default) =>
-        CallAsync(token => Grain.ListNodes(token), TransportErrors.OfRead, cancellationToken);
+        _calls.ReadAsync(door => Grain(door).ListNodes(cancellationToken), hedgeAfter: null, cancellationToken);
 
     public async Task<ClusterNode> AddNodeAsync(string name, IProgress<ClusterNodes>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
-        await CallAsync(
-            async token =>
-            {
-                await Grain.AddNode(name, token);
-                return true;
-            },
-            TransportErrors.OfWrite,
-            cancellationToken);
-        var began = time.GetTimestamp();
-        var seen = false;
+        var recorded = await TellAsync(grain => grain.AddNode(name, cancellationToken), cancellationToken);
         await foreach (var nodes in WatchNodesAsync(cancellationToken).WithCancellation(cancellationToken))
         {
+            // A sight from before the wish may show an old node of the name as if it stayed.
+            if (nodes.Index < recorded)
+                continue;
             progress?.Report(nodes);
             // An old node of the name may still be on its way out.
             if (nodes.Nodes.FirstOrDefault(node => node.Name == name && node.Standing == NodeStanding.Member) is { } added
                 && nodes.Nodes.All(node => node.Name != name || node.Id == added.Id))
                 return added;
-            var isThere = nodes.Nodes.Any(node => node.Name == name && node.Standing != NodeStanding.Leaving);
-            // A first sight may be from just before the wish.
-            if (!isThere && HasLeader(nodes) && (seen || time.GetElapsedTime(began) > options.Value.CallTimeout))
+            if (HasLeader(nodes) && !nodes.Nodes.Any(node => node.Name == name && node.Standing != NodeStanding.Leaving))
                 throw new WatchException(WatchErrorCode.UnknownNode, $"Node '{name}' was removed again while it was being added.");
-            seen |= isThere;
         }
 
         throw new OperationCanceledException(cancellationToken);
@@ -49,25 +56,25 @@ internal sealed class GrainWatchCluster(IGrainFactory grains, IOptions<WatchClie
     public async Task RemoveNodeAsync(string name, bool force = false, IProgress<ClusterNodes>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
-        // Its number says when it is gone: the name may be another's by then.
-        var known = (await ListNodesAsync(cancellationToken)).Nodes.Where(node => node.Name == name).Select(node => node.Id).ToHashSet(StringComparer.Ordinal);
-        await CallAsync(
-            async token =>
+        // Its number says who is meant, and when it is gone: the name may be another's by then.
+        var known = (await ListNodesAsync(cancellationToken)).Nodes.Where(node => node.Name == name).ToList();
+        var meant = known.Find(node => node.Standing != NodeStanding.Leaving) ?? known.FirstOrDefault();
+        await TellAsync(
+            async grain =>
             {
-                await Grain.RemoveNode(name, force, token);
+                await grain.RemoveNode(name, meant?.Id ?? "", force, cancellationToken);
                 return true;
             },
-            TransportErrors.OfWrite,
             cancellationToken);
         var left = false;
         await foreach (var nodes in WatchNodesAsync(cancellationToken).WithCancellation(cancellationToken))
         {
             progress?.Report(nodes);
-            var leaves = nodes.Nodes.Any(node => known.Contains(node.Id) && node.Standing == NodeStanding.Leaving);
-            if (left && !leaves && nodes.Nodes.Any(node => known.Contains(node.Id)))
+            var leaves = nodes.Nodes.Any(node => known.Exists(each => each.Id == node.Id) && node.Standing == NodeStanding.Leaving);
+            if (left && !leaves && nodes.Nodes.Any(node => known.Exists(each => each.Id == node.Id)))
                 throw new WatchException(WatchErrorCode.ChangeUnderWay, $"The removal of node '{name}' was taken back: it was added again before it was gone.");
             left |= leaves;
-            if (HasLeader(nodes) && !nodes.Nodes.Any(node => known.Contains(node.Id)))
+            if (HasLeader(nodes) && !nodes.Nodes.Any(node => known.Exists(each => each.Id == node.Id)))
                 return;
         }
 
@@ -76,7 +83,7 @@ internal sealed class GrainWatchCluster(IGrainFactory grains, IOptions<WatchClie
 
     public async IAsyncEnumerable<ClusterNodes> WatchNodesAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        var backoff = new Backoff(options.Value, time, random);
+        var backoff = new Backoff(_options, _time, _random);
         var seen = "";
         var index = 0L;
         while (true)
@@ -99,7 +106,8 @@ internal sealed class GrainWatchCluster(IGrainFactory grains, IOptions<WatchClie
         cancellationToken.ThrowIfCancellationRequested();
         try
         {
-            var nodes = await CallAsync(token => Grain.NextNodes(seen, token), TransportErrors.OfRead, cancellationToken);
+            // A question that holds until something changes is quiet by its nature.
+            var nodes = await _calls.ReadAsync(door => Grain(door).NextNodes(seen, cancellationToken), seen.Length == 0 ? null : _options.WatchQuiet, cancellationToken);
             backoff.Reset();
             return nodes;
         }
@@ -110,15 +118,8 @@ internal sealed class GrainWatchCluster(IGrainFactory grains, IOptions<WatchClie
         }
     }
 
-    private async Task<T> CallAsync<T>(Func<CancellationToken, Task<T>> call, Func<Exception, WatchException> told, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await call(cancellationToken).WaitAsync(options.Value.CallTimeout, time, cancellationToken);
-        }
-        catch (Exception error) when (error is not WatchException && TransportErrors.IsLost(error, cancellationToken))
-        {
-            throw told(error);
-        }
-    }
+    private Task<T> TellAsync<T>(Func<IClusterGrain, Task<T>> wish, CancellationToken cancellationToken) =>
+        new RepeatedWish(_calls, _options, _time, _random).RunAsync(door => wish(Grain(door)), cancellationToken);
+
+    private IClusterGrain Grain(Door? door) => _grains.GetGrain<IClusterGrain>(GrainKeys.OfClusterDoor(door?.Number ?? 0));
 }

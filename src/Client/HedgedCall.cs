@@ -1,17 +1,18 @@
 namespace Watch.Client;
 
 /// <summary>
-/// A call that does not hang on one server: when it has no answer after <see cref="WatchClientOptions.HedgeAfter"/>, it is asked again
+/// A call that does not hang on one server: when it has no answer after a moment (<see cref="WatchClientOptions.HedgeAfter"/>), it is asked again
 /// by another way while the first may still answer, and the first answer wins. Only for what may be asked twice: reads, and writes
-/// with an id, which take effect once however often they arrive.
+/// that take effect once however often they arrive.
 /// </summary>
 /// <remarks>
 /// H1  A call is asked again only where the way that it took last gives no sign of life: a slow leader is waited for, not asked more often.
+///     A way that is no door (a key's own grain) cannot be felt, and counts as silent; the usual one may be a door.
 /// H2  What was lost on one way does not end the call while another is open.
 /// H3  A refusal ends the call. It is the truth of a read; of a write only while no other sending may have arrived: else the outcome is unknown.
 /// H4  What is not waited for any more is observed: it neither shows up as an unobserved failure nor holds anything.
 /// </remarks>
-internal sealed class HedgedCall<T>(Func<Door?, Task<T>> send, Doors doors, WatchClientOptions options, TimeProvider time, bool isWrite)
+internal sealed class HedgedCall<T>(Func<Door?, Task<T>> send, Doors doors, TimeSpan hedgeAfter, TimeProvider time, bool isWrite, Door? usual = null)
 {
     private readonly List<Task<T>> _open = [];
     private Door? _last;
@@ -21,16 +22,16 @@ internal sealed class HedgedCall<T>(Func<Door?, Task<T>> send, Doors doors, Watc
     /// <exception cref="TimeoutException">There was none within the limit.</exception>
     public async Task<T> RunAsync(TimeSpan limit, CancellationToken cancellationToken)
     {
-        _last = doors.Preferred();
+        _last = doors.Preferred() ?? usual;
         var first = send(_last);
         _open.Add(first);
         try
         {
-            return await first.WaitAsync(limit < options.HedgeAfter ? limit : options.HedgeAfter, time, cancellationToken);
+            return await first.WaitAsync(limit < hedgeAfter ? limit : hedgeAfter, time, cancellationToken);
         }
-        catch (TimeoutException) when (!first.IsCompleted && limit > options.HedgeAfter)
+        catch (TimeoutException) when (!first.IsCompleted && limit > hedgeAfter)
         {
-            return await HedgeAsync(limit - options.HedgeAfter, cancellationToken);
+            return await HedgeAsync(limit - hedgeAfter, cancellationToken);
         }
         finally
         {
@@ -51,12 +52,12 @@ internal sealed class HedgedCall<T>(Func<Door?, Task<T>> send, Doors doors, Watc
                 var done = await Task.WhenAny([.. _open, look, over]);
                 cancellationToken.ThrowIfCancellationRequested();
                 if (done == over)
-                    throw new TimeoutException($"No answer within {limit + options.HedgeAfter}, by {_open.Count} ways.");
+                    throw new TimeoutException($"No answer within {limit + hedgeAfter}, by {_open.Count} ways.");
                 if (done == look)
                 {
                     if (await look is { } door)
                         _open.Add(send(_last = door));
-                    look = LookAsync(options.HedgeAfter, end.Token);
+                    look = LookAsync(hedgeAfter, end.Token);
                 }
                 else if (IsLastWord((Task<T>)done))
                 {

@@ -7,10 +7,8 @@ namespace Watch.Client;
 
 /// <summary>The client of a program outside the cluster: each of its watches has a session grain, near the gateway it talks to.</summary>
 internal sealed class RemoteWatchClient(IClusterClient cluster, IOptions<WatchClientOptions> options, TimeProvider time, IWatchRandom random)
-    : GrainWatchClient(cluster, options.Value, time, random)
+    : GrainWatchClient(cluster, options.Value, time, random, isOutside: true)
 {
-    internal override bool OutlivesServer => true;
-
     public override Task<IWatchSubscription> SubscribeAsync(WatchTarget target, IWatchObserver observer, WatchOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(target);

@@ -3,16 +3,16 @@ namespace Watch.Client;
 /// <summary>Settings of a client.</summary>
 public sealed class WatchClientOptions
 {
-    /// <summary>How long a read may take before it fails, and one sending of a write before it is sent again. Default 10 s.</summary>
+    /// <summary>How long a read is tried before it fails, and how long one sending of a write may take before it is sent again. Default 10 s.</summary>
     public TimeSpan CallTimeout { get; set; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>How long a write is tried altogether before it fails, with <see cref="WatchErrorCode.OutcomeUnknown"/> if it may have taken effect. Default 30 s.</summary>
+    /// <summary>How long a write, or a wish for a node to come or to go, is tried altogether before it fails, with <see cref="WatchErrorCode.OutcomeUnknown"/> if it may have taken effect. Default 30 s.</summary>
     public TimeSpan WriteTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>The first pause before a write is sent again; each further one is twice as long. Default 50 ms.</summary>
+    /// <summary>The first pause before a write is sent again, or a read that was lost asked again; each further one is twice as long. Default 50 ms.</summary>
     public TimeSpan WriteBackoffFirst { get; set; } = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>The longest pause before a write is sent again. Default 1 s.</summary>
+    /// <summary>The longest of these pauses. Default 1 s.</summary>
     public TimeSpan WriteBackoffMax { get; set; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
@@ -24,7 +24,7 @@ public sealed class WatchClientOptions
     /// <summary>How long a server may take to give a sign of life before it counts as silent. Default 0.5 s.</summary>
     public TimeSpan SilencePatience { get; set; } = TimeSpan.FromSeconds(0.5);
 
-    /// <summary>How long a watch of a client outside the cluster may be quiet before its server is asked for a sign of life. Default 3 s.</summary>
+    /// <summary>How long a watch of a client outside the cluster, of keys or of nodes, may be quiet before its server is asked for a sign of life. Default 3 s.</summary>
     public TimeSpan WatchQuiet { get; set; } = TimeSpan.FromSeconds(3);
 
     /// <summary>The first pause before a lost watch tries again; each further one is twice as long. Default 0.5 s.</summary>

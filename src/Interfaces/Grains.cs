@@ -115,7 +115,7 @@ public static class GrainKeys
     /// <summary>The grain key of a bucket.</summary>
     public static string OfBucket(BucketId bucket) => bucket.ToString();
 
-    /// <summary>How many doors a bucket's grain has, the plain name counted as door 0.</summary>
+    /// <summary>How many doors a bucket's grain has, and the cluster's, the plain name counted as door 0.</summary>
     public const int Doors = 16;
 
     /// <summary>The grain key of a bucket by one of its doors.</summary>
@@ -126,6 +126,15 @@ public static class GrainKeys
         ArgumentOutOfRangeException.ThrowIfNegative(door);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(door, Doors);
         return door == 0 ? OfBucket(bucket) : $"{bucket}~{door}";
+    }
+
+    /// <summary>The key of the cluster's grain by one of its doors, of which there are as many.</summary>
+    /// <param name="door">From 0 to <see cref="Doors"/> - 1; 0 is the plain name.</param>
+    public static string OfClusterDoor(int door)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(door);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(door, Doors);
+        return door == 0 ? IClusterGrain.Key : $"{IClusterGrain.Key}~{door}";
     }
 
     /// <summary>The bucket of a grain key made by <see cref="OfBucket"/> or <see cref="OfDoor"/>.</summary>

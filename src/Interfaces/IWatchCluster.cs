@@ -52,7 +52,9 @@ namespace Watch
         /// <summary>
         /// The nodes now, at once, and again whenever membership, a leader, or who answers has changed: noticed within a second or two. Of
         /// several changes in between only the outcome is seen. It goes on by itself when a connection or a silo is lost, and ends only by
-        /// its reader.
+        /// its reader. While nobody is known to lead the group <see cref="ClusterNodes.SystemGroup"/>, it shows what the best informed silo
+        /// that answers knows, which may lack the last changes. That a node whose folder is new replaces an old one of its name is two changes:
+        /// for a moment the old one may be seen leaving, and the new one not yet coming.
         /// </summary>
         IAsyncEnumerable<ClusterNodes> WatchNodesAsync(CancellationToken cancellationToken = default);
     }
@@ -60,7 +62,10 @@ namespace Watch
 
 namespace Watch.Interfaces
 {
-    /// <summary>The cluster's nodes. The grain's key is <see cref="Key"/>. It keeps nothing; every silo has its own.</summary>
+    /// <summary>
+    /// The cluster's nodes. The grain's key is <see cref="Key"/>, or names one of its doors (<see cref="GrainKeys.OfClusterDoor"/>): a client
+    /// whose connection is bound to a grain's name reaches another silo by another door. It keeps nothing; every silo has its own.
+    /// </summary>
     [Alias("watch.IClusterGrain")]
     public interface IClusterGrain : IGrainWithStringKey
     {
@@ -78,14 +83,26 @@ namespace Watch.Interfaces
         [Alias("NextNodes"), ResponseTimeout("00:00:10")]
         Task<ClusterNodes> NextNodes(string seen, CancellationToken cancellationToken);
 
-        /// <summary>Records that a node is to come; answered when that is certain, not when it is there.</summary>
+        /// <summary>Records that a node is to come; answered when that is certain, not when it is there. Telling it twice is as good as once.</summary>
+        /// <returns>Up to which entry of the system group's log the wish is recorded: a sight (<see cref="ClusterNodes.Index"/>) from before does not show it.</returns>
         /// <exception cref="WatchException">As <see cref="IWatchCluster.AddNodeAsync"/> says.</exception>
         [Alias("AddNode"), ResponseTimeout("00:00:20")]
-        Task AddNode(string name, CancellationToken cancellationToken);
+        Task<long> AddNode(string name, CancellationToken cancellationToken);
 
-        /// <summary>Records that a node is to go; answered when that is certain, not when it is gone.</summary>
+        /// <summary>
+        /// Records that a node is to go; answered when that is certain, not when it is gone. Telling it twice is as good as once: a wish that
+        /// comes late names a number that nobody has any more.
+        /// </summary>
+        /// <param name="name">The node's name.</param>
+        /// <param name="id">The number of the node that is meant (<see cref="ClusterNode.Id"/>); empty for whichever has the name.</param>
+        /// <param name="force">Record it though it cannot be fulfilled now.</param>
+        /// <param name="cancellationToken">Stops the telling.</param>
         /// <exception cref="WatchException">As <see cref="IWatchCluster.RemoveNodeAsync"/> says.</exception>
         [Alias("RemoveNode"), ResponseTimeout("00:00:20")]
-        Task RemoveNode(string name, bool force, CancellationToken cancellationToken);
+        Task RemoveNode(string name, string id, bool force, CancellationToken cancellationToken);
+
+        /// <summary>A sign of life of the silo behind this door: asks nobody, says nothing about the nodes.</summary>
+        [Alias("Feel"), ResponseTimeout("00:00:01")]
+        Task Feel();
     }
 }

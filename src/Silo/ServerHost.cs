@@ -29,6 +29,7 @@ public static class ServerHost
         builder.UseOrleans(silo =>
         {
             Clustering.Use(silo, settings);
+            DeclaredDead.Use(silo);
             silo.Configure<SiloOptions>(options => options.SiloName = settings.NodeName);
             silo.Configure<SiloMessagingOptions>(options => options.ResponseTimeout = s_responseTimeout);
             silo.AddWatch();

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Net.Sockets;
 using Microsoft.Extensions.Options;
 using Orleans.Runtime;
@@ -12,6 +13,8 @@ internal static class StartupFailure
     {
         var cause = Causes(error).OrderBy(Rank).First();
         var text = cause.Message.ReplaceLineEndings(" ");
+        if (cause is DbException)
+            return $"The database that the setting {ServerSettings.Section}:AdoNetConnectionString names cannot be used: {text}";
         return IsKnown(cause) ? text : $"The server failed: {cause.GetType().Name}: {text}";
     }
 
@@ -24,6 +27,8 @@ internal static class StartupFailure
     {
         StorageException or BadSettingException or OrleansConfigurationException or OptionsValidationException => 0,
         WatchException => 1,
+        // It says which database; the socket below it only what is wrong.
+        DbException => 1,
         SocketException or UnauthorizedAccessException or IOException => 2,
         InvalidOperationException { Source: "Microsoft.Extensions.Configuration.Binder" } => 3,
         AggregateException or OrleansLifecycleCanceledException or OperationCanceledException => Unknown + 1,

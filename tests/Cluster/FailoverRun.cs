@@ -12,11 +12,11 @@ namespace Watch.Cluster.Tests;
 internal sealed class FailoverRun(int writers, int writesBefore, int writesAfter)
 {
     private readonly long[] _acknowledged = new long[writers];
-    private readonly TimeSpan[] _firstAfter = new TimeSpan[writers];
+    private readonly TimeSpan[] _longest = new TimeSpan[writers];
     private readonly ConcurrentDictionary<Revision, (string Key, long Value)> _writes = new();
     private readonly CountdownEvent _startedWriters = new(writers);
     private readonly TaskCompletionSource _before = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Stopwatch _sinceKill = new();
+    private long _killing;
     private volatile bool _killed;
     private int _unknown;
     private int _writing = writers;
@@ -26,23 +26,27 @@ internal sealed class FailoverRun(int writers, int writesBefore, int writesAfter
 
     public int UnknownCount => _unknown;
 
-    public TimeSpan FirstAfter => _firstAfter.Min();
+    /// <summary>The longest time for which a writer was without an acknowledgement, from just before the loss on.</summary>
+    public TimeSpan LongestWait => _longest.Max();
 
-    public TimeSpan LastFirstAfter => _firstAfter.Max();
+    /// <summary>The shortest of the writers' longest such times.</summary>
+    public TimeSpan ShortestWait => _longest.Min();
 
     public IEnumerable<Revision> AcknowledgedRevisions => _writes.Keys;
 
     /// <summary>The leader is about to be lost.</summary>
-    public void Killed()
-    {
-        _sinceKill.Start();
-        _killed = true;
-    }
+    public void Killing() => Volatile.Write(ref _killing, Stopwatch.GetTimestamp());
+
+    /// <summary>
+    /// The leader is lost for certain: every writer now writes what it writes after the loss. Without this they could be through before
+    /// the test host has really killed the silo, and nothing would be shown.
+    /// </summary>
+    public void Killed() => _killed = true;
 
     public async Task WriteAsync(IWatchClient client, int writer)
     {
         var key = $"/f/{writer}";
-        var (acknowledged, after) = (0, 0);
+        var (acknowledged, after, last) = (0, 0, 0L);
         for (var value = 1L; after < writesAfter; value++)
         {
             var wasKilled = _killed;
@@ -60,8 +64,12 @@ internal sealed class FailoverRun(int writers, int writesBefore, int writesAfter
 
             if (++acknowledged == writesBefore && _startedWriters.Signal())
                 _before.SetResult();
-            if (wasKilled && ++after == 1)
-                _firstAfter[writer] = _sinceKill.Elapsed;
+            var now = Stopwatch.GetTimestamp();
+            if (Volatile.Read(ref _killing) is > 0 and var killing && Stopwatch.GetElapsedTime(Math.Max(last, killing), now) is var wait && wait > _longest[writer])
+                _longest[writer] = wait;
+            last = now;
+            if (wasKilled)
+                after++;
         }
 
         Interlocked.Decrement(ref _writing);

@@ -14,6 +14,9 @@ public sealed class FailoverTests(ITestOutputHelper output)
     private const int WritesAfter = 10;
     private static readonly TimeSpan s_pauseMax = TimeSpan.FromSeconds(3);
 
+    /// <summary>Nobody else leads before the lost leader's last lease has run out; a run without that wait lost no leader.</summary>
+    private static readonly TimeSpan s_leaseLeast = TimeSpan.FromSeconds(1);
+
     [Fact]
     public async Task Three_nodes_vote_and_every_silo_serves_reads_and_writes()
     {
@@ -42,13 +45,16 @@ public sealed class FailoverTests(ITestOutputHelper output)
         var writing = Enumerable.Range(0, Writers).Select(at => run.WriteAsync(at % 2 == 0 ? client : other, at)).ToList();
         var reading = Enumerable.Range(0, 4).Select(at => run.ReadAsync(at % 2 == 0 ? client : other, at)).ToList();
         await run.AllHaveWrittenBefore;
-        run.Killed();
+        run.Killing();
+        var killing = Stopwatch.StartNew();
         await cluster.Host.KillSiloAsync(cluster.Silos[leader]);
+        killing.Stop();
+        run.Killed();
         await Task.WhenAll(writing);
         await Task.WhenAll(reading);
 
-        output.WriteLine($"first write after {run.FirstAfter.TotalMilliseconds:F0} ms, last writer's first after {run.LastFirstAfter.TotalMilliseconds:F0} ms, {run.UnknownCount} outcomes unknown");
-        Assert.InRange(run.LastFirstAfter, TimeSpan.Zero, s_pauseMax);
+        output.WriteLine($"the writers waited {run.ShortestWait.TotalMilliseconds:F0} to {run.LongestWait.TotalMilliseconds:F0} ms; the kill took {killing.ElapsedMilliseconds} ms; {run.UnknownCount} outcomes unknown");
+        Assert.InRange(run.LongestWait, s_leaseLeast, s_pauseMax);
         run.Judge(await WatchedAsync(watch, run));
         for (var writer = 0; writer < Writers; writer++)
             run.JudgeRead(writer, await other.GetAsync($"/f/{writer}"));

@@ -24,6 +24,28 @@ public sealed class LossTests
         Assert.Equal(acknowledged, (await reader.NextAsync(20)).Select(each => each.Short()));
     }
 
+    [Fact]
+    public async Task A_read_and_a_write_that_begin_while_the_only_silo_is_away_are_answered_when_it_is_back()
+    {
+        await using var cluster = await WatchCluster.StartAsync(silos: 1);
+        var first = await cluster.Client.PutAsync("/r", "1");
+        var silo = cluster.Silos[0];
+        await cluster.Host.StopSiloAsync(silo);
+        var read = cluster.Client.GetAsync("/r");
+        var scan = cluster.Client.ScanAllAsync(Key.Of("/r"));
+        var nodes = cluster.Nodes.ListNodesAsync();
+        var write = cluster.Client.PutAsync("/w", "2");
+
+        await cluster.Host.RestartSiloAsync(silo);
+
+        Assert.Equal(first.Revision, (await read).Key!.ModRevision);
+        Assert.Single((await scan).Keys);
+        Assert.Single((await nodes).Nodes);
+        // However often it was sent, it is the one write that came behind the first.
+        Assert.Equal(first.Revision.Next, (await write).Revision);
+        Assert.Equal(first.Revision.Next, (await cluster.Client.StatusAsync()).Revision);
+    }
+
     [Theory]
     [InlineData(0, false)]
     [InlineData(0, true)]

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Orleans.Runtime;
 using Watch.Core;
 using Watch.Grains.Consensus;
 using Watch.Interfaces;
@@ -128,16 +129,24 @@ public sealed class NodesTests
     [Fact]
     public async Task What_replicas_say_to_each_other_is_in_no_assembly_that_clients_have_and_refused_to_those_who_forge_it()
     {
-        Type[] contracts = [typeof(IReplicaService), typeof(IConsensusGrain)];
+        var contracts = typeof(IReplicaService).Assembly.GetTypes().Where(type => type.IsInterface && typeof(IAddressable).IsAssignableFrom(type)).ToList();
+        Assert.Contains(typeof(IReplicaService), contracts);
+        Assert.Contains(typeof(IConsensusGrain), contracts);
         Assert.All(contracts, contract => Assert.False(contract.IsVisible, contract.Name));
         await using var cluster = await WatchCluster.StartAsync(silos: 1);
         var door = cluster.Host.Client.GetGrain<IConsensusGrain>(GrainKeys.OfBucket(BucketId.Default));
         var refused = await Assert.ThrowsAnyAsync<Exception>(() => door.Propose(new Proposal(new byte[] { 1 })));
         Assert.Contains("not for clients", refused.Message, StringComparison.Ordinal);
+        // Nor by the id of the service itself, which anybody can make who knows how silos make it.
+        var inside = cluster.Services(0).GetRequiredService<IReplicaServiceClient>().At(cluster.Silos[0].SiloAddress);
+        Assert.False((await inside.Describe(BucketId.Default)).Incarnation.Length == 0);
+        var forged = cluster.Host.Client.GetGrain<IReplicaService>(((GrainReference)inside).GrainId);
+        refused = await Assert.ThrowsAnyAsync<Exception>(() => forged.Describe(BucketId.Default));
+        Assert.Contains("not for clients", refused.Message, StringComparison.Ordinal);
         // A silo's own services may: it is they who propose.
         await cluster.HostedIn(0).PutAsync("/inside", "1");
 
-        var open = typeof(IClusterGrain).Assembly.GetTypes().Where(type => type.IsInterface && typeof(Orleans.Runtime.IAddressable).IsAssignableFrom(type)).Select(type => type.Name);
+        var open = typeof(IClusterGrain).Assembly.GetTypes().Where(type => type.IsInterface && typeof(IAddressable).IsAssignableFrom(type)).Select(type => type.Name);
         Assert.Equal(["IBucketGrain", "IClusterGrain", "IKvGrain", "IWatchObserver", "IWatchSessionGrain"], open.Order(StringComparer.Ordinal));
     }
 

@@ -5,20 +5,23 @@ set -euo pipefail
 
 usage() {
   cat <<'USAGE'
-three-processes.sh --orleans-sql DIR [--rounds N] [--writers N] [--per-second N] [--gap-ms N] [--freeze-seconds N] [--folder DIR] [--programs DIR] [--port N]
+three-processes.sh --orleans-sql DIR [--rounds N] [--writers N] [--per-second N] [--gap-ms N] [--freeze-seconds N]
+                   [--dead-rounds N] [--dead-seconds N] [--folder DIR] [--programs DIR] [--port N]
   --orleans-sql DIR  where PostgreSQL-Main.sql and PostgreSQL-Clustering.sql of Orleans are, in DIR or below it
   --rounds N         how many processes are killed or frozen, in turn [20]
   --writers N        how many writers write meanwhile [64]
   --per-second N     how many writes they begin in a second [500]
   --gap-ms N         the longest time without an acknowledged write that a round may have [5000]
   --freeze-seconds N how long a process is frozen [20]
+  --dead-rounds N    how many rounds follow in which a process is frozen until Orleans has declared it dead [1]
+  --dead-seconds N   how long that may take [300]
   --folder DIR       where everything is kept meanwhile [a new temporary folder, deleted where all went well]
   --programs DIR     the folder of the built programs [artifacts/bin/Orleans/Watch.ClientApp/debug]
   --port N           the first of seven ports [42100]
 USAGE
 }
 
-sql="" rounds=20 writers=64 per_second=500 gap_ms=5000 freeze_seconds=20 folder="" port=42100
+sql="" rounds=20 writers=64 per_second=500 gap_ms=5000 freeze_seconds=20 dead_rounds=1 dead_seconds=300 folder="" port=42100
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 programs="$root/artifacts/bin/Orleans/Watch.ClientApp/debug"
 while [ $# -gt 0 ]; do
@@ -29,6 +32,8 @@ while [ $# -gt 0 ]; do
     --per-second) per_second=$2; shift 2 ;;
     --gap-ms) gap_ms=$2; shift 2 ;;
     --freeze-seconds) freeze_seconds=$2; shift 2 ;;
+    --dead-rounds) dead_rounds=$2; shift 2 ;;
+    --dead-seconds) dead_seconds=$2; shift 2 ;;
     --folder) folder=$2; shift 2 ;;
     --programs) programs=$2; shift 2 ;;
     --port) port=$2; shift 2 ;;
@@ -133,6 +138,47 @@ await_all() {
   done
 }
 
+# The number of a node: its folder's, whatever its process.
+node_id() {
+  watch node list --output json | sed -n "s/.*\"name\":\"node$1\",\"id\":\"\([0-9a-f]*\)\".*/\1/p" | head -1
+}
+
+# What Orleans' table says of the newest process of server N; 3 is active, 6 dead.
+membership_status() {
+  "$pg/psql" -At -h 127.0.0.1 -p "$pg_port" -U watch -d watch \
+    -c "SELECT status FROM orleansmembershiptable WHERE port = $(silo_port "$1") ORDER BY generation DESC LIMIT 1"
+}
+
+# Freezes server N until the others have declared it dead, and no longer; then it has to end by itself, and to come back with its folder.
+freeze_until_dead() {
+  local n=$1 frozen code=0 waited=0 id
+  id=$(node_id "$n")
+  [ -n "$id" ] || fail "the number of node$n is not known"
+  frozen=$(now_ms)
+  kill -STOP "${pid[$n]}"
+  until [ "$(membership_status "$n")" = 6 ]; do
+    waited=$((waited + 1)); [ $waited -lt "$dead_seconds" ] || fail "Orleans did not declare node$n dead within $dead_seconds s"
+    sleep 1
+  done
+  notes+=("node$n was declared dead $((($(now_ms) - frozen) / 1000)) s after it was frozen, and went on")
+  frozen=$(now_ms)
+  kill -CONT "${pid[$n]}"
+  for ((waited = 0; waited < 600; waited++)); do
+    kill -0 "${pid[$n]}" 2>/dev/null || break
+    sleep 0.1
+  done
+  [ $waited -lt 600 ] || fail "node$n was declared dead and did not end itself within a minute"
+  wait "${pid[$n]}" || code=$?
+  notes+=("it ended itself $(($(now_ms) - frozen)) ms later with exit code $code: $(grep '^watch: ' "$folder/node$n.log" | tail -1)")
+  [ "$code" -eq 1 ] || fail "node$n ended with exit code $code"
+  grep -q '^watch: The other silos have declared this one dead' "$folder/node$n.log" || fail "node$n did not say why it ended"
+  ended=$((ended + 1))
+  start_server "$n"
+  await_all
+  [ "$(node_id "$n")" = "$id" ] || fail "node$n came back as another node"
+  notes+=("started again, it is the same node ($id), a member, and caught up $(($(now_ms) - frozen)) ms after it went on")
+}
+
 # The longest time without an acknowledgement between two moments: of all writers together, and of the one that waited longest.
 gaps() {
   awk -v from="$1" -v to="$2" '
@@ -175,14 +221,18 @@ echo "from one node to three under load: $count writes acknowledged meanwhile, l
 
 worst=0 bad=0
 printf '%5s  %-6s  %-14s  %14s  %16s  %12s\n' round what whom 'gap ms (all)' 'gap ms (worst one)' acknowledged
-for ((round = 1; round <= rounds; round++)); do
+notes=()
+for ((round = 1; round <= rounds + dead_rounds; round++)); do
   await_all
   lead=$(leader)
   [ -n "$lead" ] || fail "nobody is known to lead before round $round"
   # Two rounds of four meet the leader, one by each way; the others meet somebody else.
   if [ $((round % 4)) -lt 2 ]; then target=$lead; who=leader; else target=$((lead % 3 + 1)); who=follower; fi
   began=$(now_ms)
-  if [ $((round % 2)) -eq 1 ]; then
+  if [ "$round" -gt "$rounds" ]; then
+    what=dead
+    freeze_until_dead "$target"
+  elif [ $((round % 2)) -eq 1 ]; then
     what=kill
     kill -9 "${pid[$target]}"
     wait "${pid[$target]}" 2>/dev/null || true
@@ -197,6 +247,8 @@ for ((round = 1; round <= rounds; round++)); do
   await_all
   read -r all one count <<<"$(gaps "$began" "$(now_ms)")"
   printf '%5d  %-6s  %-14s  %14d  %16d  %12d\n' "$round" "$what" "node$target $who" "$all" "$one" "$count"
+  [ ${#notes[@]} -eq 0 ] || printf '       %s\n' "${notes[@]}"
+  notes=()
   [ "$all" -le "$worst" ] || worst=$all
   [ "$all" -le "$gap_ms" ] || bad=$((bad + 1))
 done
@@ -206,6 +258,6 @@ wait "$load_pid" || fail "the load failed: $(cat "$folder/load.log")"
 load_pid=""
 cat "$folder/load.out"
 watch load verify "$folder/record" || fail "the record does not hold"
-echo "$rounds rounds, longest gap $worst ms; processes that Orleans had declared dead and that ended themselves: $ended"
+echo "$((rounds + dead_rounds)) rounds, longest gap $worst ms; processes that Orleans had declared dead and that ended themselves: $ended"
 [ "$bad" -eq 0 ] || fail "$bad rounds had a gap of more than $gap_ms ms"
 good=yes

@@ -32,6 +32,9 @@ public sealed class ProgramUnderTest : IAsyncDisposable
     }
 
     /// <summary>The folder of the built programs, as the build wrote it down.</summary>
+    /// <summary>Whether the programs were built on the Orleans engine: the test project itself needs neither.</summary>
+    public static bool IsOnOrleans => File.ReadAllText(Path.Combine(Folder, "Watch.Silo.deps.json")).Contains("Microsoft.Orleans.Server", StringComparison.Ordinal);
+
     private static string Folder { get; } = Path.GetDirectoryName(
         typeof(ProgramUnderTest).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(each => each.Key == "WatchProgram").Value)!;
 

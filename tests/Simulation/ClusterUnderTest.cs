@@ -71,7 +71,7 @@ internal sealed class ClusterUnderTest
 
     /// <summary>What an operator outside the cluster looks at its nodes and changes them with.</summary>
     public IWatchCluster AddOperator(string name) =>
-        new GrainWatchCluster(World.AddClient(name), Options.Create(new WatchClientOptions { CallTimeout = TimeSpan.FromSeconds(6), BackoffMax = TimeSpan.FromSeconds(4) }), World.TimeProvider, Chance);
+        new GrainWatchCluster(World.AddClient(name), Options.Create(new WatchClientOptions { CallTimeout = TimeSpan.FromSeconds(6), BackoffMax = TimeSpan.FromSeconds(4) }), World.TimeProvider, Chance, isOutside: true);
 
     /// <summary>A client of a program outside the cluster.</summary>
     public IWatchClient AddRemote(string name) =>

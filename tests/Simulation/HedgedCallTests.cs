@@ -126,7 +126,7 @@ public sealed class HedgedCallTests
         var sent = 0;
         try
         {
-            return await new HedgedCall<int>(way => SendAsync(way, ++sent, sendings), doors, _options, _world.TimeProvider, isWrite).RunAsync(s_limit, CancellationToken.None);
+            return await new HedgedCall<int>(way => SendAsync(way, ++sent, sendings), doors, _options.HedgeAfter, _world.TimeProvider, isWrite).RunAsync(s_limit, CancellationToken.None);
         }
         finally
         {

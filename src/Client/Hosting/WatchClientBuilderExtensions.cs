@@ -20,7 +20,7 @@ public static class WatchClientBuilderExtensions
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.TryAddSingleton<IWatchRandom, SystemWatchRandom>();
         builder.Services.TryAddSingleton<IWatchClient, RemoteWatchClient>();
-        builder.Services.TryAddSingleton<IWatchCluster>(provider => ActivatorUtilities.CreateInstance<GrainWatchCluster>(provider, (Orleans.IGrainFactory)provider.GetRequiredService<Orleans.IClusterClient>()));
+        builder.Services.TryAddSingleton<IWatchCluster>(provider => ActivatorUtilities.CreateInstance<GrainWatchCluster>(provider, (Orleans.IGrainFactory)provider.GetRequiredService<Orleans.IClusterClient>(), true));
         return builder;
     }
 }

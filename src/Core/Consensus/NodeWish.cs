@@ -83,7 +83,9 @@ public static class NodeWish
             return NodeWishAnswer.No(NodeRefusal.FolderRefused, $"The data folder of '{name}' is that of a node that was removed from this cluster ({silo.Node}). Stop the silo, empty its folder, and start it again: it is a new node then.");
         if (silo.Incarnation is { } other && other != catalogue.Incarnation)
             return NodeWishAnswer.No(NodeRefusal.FolderRefused, $"The data folder of '{name}' belongs to another cluster ({other:x32}).");
-        if (Unfinished(catalogue, groups, answers, known?.Id) is { } unfinished)
+        // A replacement of which only the first half was recorded, before its leader was lost, is made whole.
+        var old = known?.Id ?? catalogue.NodeInfos.Where(node => node.Name == name).Select(node => (NodeId?)node.Id).FirstOrDefault();
+        if (Unfinished(catalogue, groups, answers, old) is { } unfinished)
             return NodeWishAnswer.No(NodeRefusal.ChangeUnderWay, unfinished);
         CatalogueCommand[] commands = known is null                      // W2
             ? [new CatalogueCommand.NodeAdded(silo.Node, name)]

@@ -36,8 +36,9 @@ internal partial interface IReplicaService
 /// <param name="Name">The node's name.</param>
 /// <param name="Leaves">Whether it is to go; else it is to come.</param>
 /// <param name="Force">Record it though it cannot be fulfilled now.</param>
+/// <param name="Id">The number of the node that is to go; empty for whichever has the name.</param>
 [GenerateSerializer, Immutable, Alias("watch.NodeWishRequest")]
-internal sealed record NodeWishRequest([property: Id(0)] string Name, [property: Id(1)] bool Leaves, [property: Id(2)] bool Force);
+internal sealed record NodeWishRequest([property: Id(0)] string Name, [property: Id(1)] bool Leaves, [property: Id(2)] bool Force, [property: Id(3)] string Id = "");
 
 /// <summary>What became of a wish.</summary>
 [GenerateSerializer, Immutable, Alias("watch.NodeWishReply")]
@@ -50,6 +51,10 @@ internal sealed record NodeWishReply : LeaderReply
     /// <summary>That in words.</summary>
     [Id(1)]
     public string Message { get; init; } = "";
+
+    /// <summary>Up to which entry of the system group's log the wish is recorded.</summary>
+    [Id(2)]
+    public long Index { get; init; }
 }
 
 /// <summary>A node of the catalogue.</summary>
@@ -101,4 +106,8 @@ internal sealed record NodeReport
     /// <summary>Why its replicas do nothing though its silo answers; empty where they work.</summary>
     [Id(7)]
     public string Unavailable { get; init; } = "";
+
+    /// <summary>Up to which entry of the system group's log its catalogue goes.</summary>
+    [Id(8)]
+    public long CatalogueIndex { get; init; }
 }

@@ -73,7 +73,7 @@ public static class WatchSiloBuilderExtensions
         services.AddSingleton<ConfirmedReads>();
         services.AddSingleton<ClusterDesk>();
         services.AddSingleton<NodesDriver>();
-        services.TryAddSingleton<IWatchCluster, GrainWatchCluster>();
+        services.TryAddSingleton<IWatchCluster>(provider => ActivatorUtilities.CreateInstance<GrainWatchCluster>(provider, false));
         services.AddSingleton<Publisher>();
         services.AddSingleton<WatchDispatcher>();
         services.AddSingleton<IWatchDispatcherClient, WatchDispatcherClient>();

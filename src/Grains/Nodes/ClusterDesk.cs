@@ -32,8 +32,9 @@ internal sealed class ClusterDesk(IReplicaServiceClient replicas, IClusterMember
     }
 
     /// <summary>Has a wish recorded; asked again, of whoever leads then, until that is certain.</summary>
+    /// <returns>Up to which entry of the system group's log it is recorded.</returns>
     /// <exception cref="WatchException">The wish is refused, or nobody leads.</exception>
-    public async Task WishAsync(NodeWishRequest request, CancellationToken cancellationToken = default)
+    public async Task<long> WishAsync(NodeWishRequest request, CancellationToken cancellationToken = default)
     {
         var started = time.GetTimestamp();
         var mayBeDone = false;
@@ -47,7 +48,7 @@ internal sealed class ClusterDesk(IReplicaServiceClient replicas, IClusterMember
                     if (reply.Refusal is null)
                     {
                         if (reply.Error == 0 || (mayBeDone && request.Leaves && reply.Error == (int)WatchErrorCode.UnknownNode))
-                            return;
+                            return reply.Index;
                         throw new WatchException((WatchErrorCode)reply.Error, reply.Message);
                     }
                 }

@@ -13,8 +13,8 @@ internal sealed class ClusterGrain(ClusterDesk desk, TimeProvider time) : Grain,
 {
     private static readonly TimeSpan s_lookAgainAfter = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>A question is held for so long at most: shorter than any call may take.</summary>
-    private static readonly TimeSpan s_held = TimeSpan.FromSeconds(3);
+    /// <summary>A question is held for so long at most: shorter than a client waits before it asks whether this silo lives.</summary>
+    private static readonly TimeSpan s_held = TimeSpan.FromSeconds(2);
 
     private Task<ClusterNodes>? _look;
     private long _lookedAt;
@@ -34,17 +34,19 @@ internal sealed class ClusterGrain(ClusterDesk desk, TimeProvider time) : Grain,
         }
     }
 
-    public Task AddNode(string name, CancellationToken cancellationToken)
+    public Task<long> AddNode(string name, CancellationToken cancellationToken)
     {
         Check(name);
         return desk.WishAsync(new NodeWishRequest(name, Leaves: false, Force: false), cancellationToken);
     }
 
-    public Task RemoveNode(string name, bool force, CancellationToken cancellationToken)
+    public Task RemoveNode(string name, string id, bool force, CancellationToken cancellationToken)
     {
         Check(name);
-        return desk.WishAsync(new NodeWishRequest(name, Leaves: true, force), cancellationToken);
+        return desk.WishAsync(new NodeWishRequest(name, Leaves: true, force, id ?? ""), cancellationToken);
     }
+
+    public Task Feel() => Task.CompletedTask;
 
     private static void Check(string name)
     {

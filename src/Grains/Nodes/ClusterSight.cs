@@ -73,9 +73,9 @@ internal sealed class ClusterSight
 
     public IReadOnlyList<SiloSight> Silos() => [.. _answers.Select(each => new SiloSight(each.Report.Name, each.Report.Node, IncarnationOf(each.Report)))];
 
-    /// <summary>The report that knows most of the catalogue: of the system group's leader, else of whoever has committed most of it.</summary>
+    /// <summary>The report that knows most of the catalogue: of the system group's leader, else of whoever has applied most of it.</summary>
     public NodeReport? Best() => LeaderOf(GroupId.System)?.Report
-        ?? _ours.Select(each => each.Report).MaxBy(report => AboutOf(report, GroupId.System)?.CommittedIndex ?? -1);
+        ?? _ours.Select(each => each.Report).MaxBy(report => report.CatalogueIndex);
 
     /// <summary>The sight as its reader gets it.</summary>
     public ClusterNodes ToNodes()
@@ -90,7 +90,7 @@ internal sealed class ClusterSight
             Leaders = [.. leaders.Where(each => each.Leader is not null).Select(each => new GroupLeader(each.Name, each.Leader!.Value.Report.Name, each.Leader.Value.About.Term))],
             OtherSilos = [.. _answers.Where(each => best.Nodes.All(node => node.Node != each.Report.Node)).Select(each => each.Report.Name).Order(StringComparer.Ordinal)],
             Waits = best.Waits,
-            Index = AboutOf(best, GroupId.System)?.CommittedIndex ?? 0,
+            Index = best.CatalogueIndex,
         };
     }
 

@@ -73,6 +73,7 @@ internal sealed partial class NodesDriver(
         Groups = [.. Node.Groups.Values.Select(group => new NamedGroup(group.Id, NameOf(group.Id), replica.About(group.Id)))],
         Waits = System is { LeadsWithOwnTermCommitted: true } ? _waits : [],
         Unavailable = replica.Unavailable?.Message ?? "",
+        CatalogueIndex = Node.CatalogueApplied.Value,
     };
 
     /// <summary>Records a wish, if this node leads the system group.</summary>
@@ -87,6 +88,8 @@ internal sealed partial class NodesDriver(
                 return new NodeWishReply { Refusal = unavailable };
             if (System is not { LeadsWithOwnTermCommitted: true })
                 return new NodeWishReply { Refusal = replica.NotLeading(GroupId.System) };
+            if (request.Id.Length > 0 && AlreadyAnswered(request) is { } already)
+                return already;
 
             answer = request.Leaves
                 ? NodeWish.Remove(Node.Catalogue, sight.Groups(), sight.Answered, request.Name, request.Force)
@@ -100,9 +103,20 @@ internal sealed partial class NodesDriver(
         if (answer.Refusal is { } refusal)
             return new NodeWishReply { Error = (int)CodeOf(refusal), Message = answer.Message };
         if (answer.Commands.IsEmpty)
-            return new NodeWishReply();
+            return Recorded();
         LogWish(logger, request.Leaves ? "go" : "come", request.Name);
         return await ProposeAsync(answer.Commands);
+    }
+
+    /// <summary>What a wish comes to whose node has gone or was never here; null where that node is here and stays.</summary>
+    private NodeWishReply? AlreadyAnswered(NodeWishRequest request)
+    {
+        if (Node.Catalogue.NodeInfos.Any(node => node.Id.ToString() == request.Id && node.Name == request.Name && !node.IsLeaving))
+            return null;
+        // It was wished before, perhaps by a telling whose answer was lost; the name may be another node's by now.
+        return Node.Catalogue.NodeInfos.Select(node => node.Id).Concat(Node.Catalogue.Removed.Keys).Any(id => id.ToString() == request.Id)
+            ? Recorded()
+            : new NodeWishReply { Error = (int)WatchErrorCode.UnknownNode, Message = $"The cluster has no node '{request.Name}' with the number {request.Id}." };
     }
 
     public LeaderReply HandOver(GroupId group, NodeId to)
@@ -259,8 +273,10 @@ internal sealed partial class NodesDriver(
                 return new NodeWishReply { Error = (int)WatchErrorCode.ChangeUnderWay, Message = $"Another wish came first ({found}). Look at the nodes, and try again." };
         }
 
-        return new NodeWishReply();
+        return Recorded();
     }
+
+    private NodeWishReply Recorded() => new() { Index = Node.CatalogueApplied.Value };
 
     /// <summary>An entry of the system group was applied, or its leader changed.</summary>
     private void SystemChanged()

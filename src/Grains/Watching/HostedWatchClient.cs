@@ -13,11 +13,8 @@ namespace Watch.Grains.Watching;
 /// dispatcher, through the subscription's queue, without any call. So do reads of a key that the silo's own replica may answer.
 /// </summary>
 internal sealed partial class HostedWatchClient(IGrainFactory grains, WatchDispatcher dispatcher, OwnReplica own, IOptions<WatchSiloOptions> limits, IOptions<WatchClientOptions> options, TimeProvider time, IWatchRandom random, ILogger<HostedWatchClient> logger)
-    : GrainWatchClient(grains, options.Value, time, random)
+    : GrainWatchClient(grains, options.Value, time, random, isOutside: false)
 {
-    // It is part of the server: when that stops, its watches end and say so.
-    internal override bool OutlivesServer => false;
-
     public override async Task<IWatchSubscription> SubscribeAsync(WatchTarget target, IWatchObserver observer, WatchOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(observer);

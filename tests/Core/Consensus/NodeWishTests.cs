@@ -25,6 +25,15 @@ public sealed class NodeWishTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void A_replacement_of_which_only_the_first_half_was_recorded_is_made_whole_by_asking_again()
+    {
+        var world = PlanWorld.OfThree();
+        world.Wish(new CatalogueCommand.NodeLeaving(new NodeId(3)));
+        Assert.Equal(new CatalogueCommand.NodeAdded(_new, "c"), Assert.Single(Add(world, "c", new SiloSight("c", _new, null)).Commands));
+        Assert.Equal(NodeRefusal.ChangeUnderWay, Add(world, "d", new SiloSight("d", _new, null)).Refusal);
+    }
+
+    [Fact]
     public void Adding_what_is_there_wishes_nothing()
     {
         var answer = Add(PlanWorld.OfThree(), "c", new SiloSight("c", new NodeId(3), 5));
