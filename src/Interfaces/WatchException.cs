@@ -63,7 +63,7 @@ public enum WatchErrorCode
     /// <summary>The data folder is that of a node that was removed, or belongs to another cluster.</summary>
     FolderRefused = 41,
 
-    /// <summary>A node that is there has the name.</summary>
+    /// <summary>Two or more silos answer to the name.</summary>
     NameTaken = 42,
 
     /// <summary>The last node that votes cannot be removed.</summary>

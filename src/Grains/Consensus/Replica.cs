@@ -22,7 +22,8 @@ namespace Watch.Grains.Consensus;
 /// a batch is at the disk, what is proposed gathers in the node and goes into the next batch, whichever group it belongs to. What must not
 /// wait for the disk (heartbeats, votes, questions of reads, time) is said by <see cref="TalkAsync"/> meanwhile.
 ///
-///   P1  Persist, sync, then acknowledge and apply: in <see cref="GroupCommit"/>, and nowhere else.
+///   P1  Persist, sync, then acknowledge and apply: in <see cref="GroupCommit"/>, and, for what is written
+///       again of old segments, in <see cref="SnapshotKeeper"/> between its rounds; nowhere else.
 ///   P2  Nothing is answered from this replica as the group's word unless it leads with an entry of its own term committed, and a majority
 ///       has confirmed that after the question came (<see cref="ConfirmAsync"/>). A lone voter is that majority.
 ///   P3  After an error of the disk nothing is accepted or answered any more: what the disk holds is unknown. The same holds from the moment

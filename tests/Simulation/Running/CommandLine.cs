@@ -37,6 +37,12 @@ internal static class CommandLine
             }
         }
 
+        if (options.FirstOrDefault(each => !IsFit(each.Key, each.Value)) is { Key: { } name } wrong)
+        {
+            Console.Error.WriteLine($"{name}: '{wrong.Value}' is not allowed.{Environment.NewLine}{Usage}");
+            return 2;
+        }
+
         var variant = options.GetValueOrDefault("--variant");
         if (variant == "all")
             return CatchAll();
@@ -44,6 +50,15 @@ internal static class CommandLine
             ? RunOne(Runner.PlanOf(Parse(seed), variant), options.ContainsKey("--trace"), options.ContainsKey("--hash"))
             : RunMany(options, variant);
     }
+
+    private static bool IsFit(string option, string value) => option switch
+    {
+        "--seeds" or "--workers" => int.TryParse(value, CultureInfo.InvariantCulture, out var count) && count > 0,
+        "--from" or "--seed" => int.TryParse(value, CultureInfo.InvariantCulture, out _),
+        "--minutes" => double.TryParse(value, CultureInfo.InvariantCulture, out var minutes) && minutes > 0,
+        "--variant" => value == "all" || Variants.Defects.All.Any(each => each.Name == value),
+        _ => true,
+    };
 
     private static int CatchAll()
     {
