@@ -43,7 +43,7 @@ internal sealed class HedgedCall<T>(Func<Door?, Task<T>> send, Doors doors, Time
     private async Task<T> HedgeAsync(TimeSpan limit, CancellationToken cancellationToken)
     {
         using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var over = Task.Delay(limit, time, end.Token);
+        var over = PassAsync(limit, end.Token);
         var look = LookAsync(TimeSpan.Zero, end.Token);
         try
         {
@@ -71,6 +71,9 @@ internal sealed class HedgedCall<T>(Func<Door?, Task<T>> send, Doors doors, Time
             Observe(look);
         }
     }
+
+    // A delay by itself tells whoever waits for several things of its cancellation on a thread of the pool; this goes on where it was called.
+    private async Task PassAsync(TimeSpan span, CancellationToken cancellationToken) => await Task.Delay(span, time, cancellationToken);
 
     /// <summary>After a while, whether to ask again and where: null while the last way lives, or no other does (H1).</summary>
     private async Task<Door?> LookAsync(TimeSpan pause, CancellationToken cancellationToken)

@@ -249,8 +249,8 @@ for ((round = 1; round <= rounds + dead_rounds; round++)); do
   printf '%5d  %-6s  %-14s  %14d  %16d  %12d\n' "$round" "$what" "node$target $who" "$all" "$one" "$count"
   [ ${#notes[@]} -eq 0 ] || printf '       %s\n' "${notes[@]}"
   notes=()
-  [ "$all" -le "$worst" ] || worst=$all
-  [ "$all" -le "$gap_ms" ] || bad=$((bad + 1))
+  [ "$one" -le "$worst" ] || worst=$one
+  [ "$one" -le "$gap_ms" ] || bad=$((bad + 1))
 done
 
 kill -TERM "$load_pid"

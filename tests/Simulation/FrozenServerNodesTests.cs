@@ -50,6 +50,21 @@ public sealed class FrozenServerNodesTests(ITestOutputHelper output)
         });
     }
 
+    /// <summary>Whoever has something awaited that is canceled may be sent on elsewhere by the framework: here that would end the run.</summary>
+    [Fact]
+    public void Giving_up_while_another_way_is_looked_for_goes_on_where_it_was_called() =>
+        WithFrozen(seed: 2, frozen: 1, new WatchClientOptions(), async (cluster, operators) =>
+        {
+            cluster.World.Silos[0].Freeze();
+            cluster.World.Silos[2].Freeze();
+            using var patience = new CancellationTokenSource();
+            var asked = operators.Select(each => each.ListNodesAsync(patience.Token)).ToList();
+            await cluster.PassAsync(TimeSpan.FromSeconds(2.5));
+            patience.Cancel();
+            foreach (var each in asked)
+                await Assert.ThrowsAnyAsync<OperationCanceledException>(() => each);
+        });
+
     private (TimeSpan List, TimeSpan Follow, TimeSpan Remove) Run(int seed, int frozen)
     {
         var (list, follow, remove) = (TimeSpan.Zero, TimeSpan.Zero, TimeSpan.Zero);

@@ -104,6 +104,9 @@ internal sealed class SimulatedFileSystem(Func<DiskOperation, string, DiskVerdic
     /// <summary>A snapshot that has its name is durable whole; of a group's only the newest is read, and what has no name yet is never read.</summary>
     private long SealedOf(string path, SimulatedFile file)
     {
+        // What has no name yet, or none any more, proves nothing.
+        if (path.EndsWith(".tmp", StringComparison.Ordinal))
+            return 0;
         if (!path.Contains(FaultyDisk.Snapshots, StringComparison.Ordinal))
             return file.Sealed;
         // After a crash the one before may still be there. Names sort by group and index.
