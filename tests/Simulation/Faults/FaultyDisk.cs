@@ -39,7 +39,7 @@ internal sealed class FaultyDisk
     /// <summary>How much longer than usual a job may take; zero while the disk is well.</summary>
     public TimeSpan Slowness { get; set; }
 
-    /// <summary>How many operations it has refused, for want of room or by a failed sync.</summary>
+    /// <summary>How many operations it has refused so that its node must stop: for want of room, snapshots aside, or by a failed sync.</summary>
     public long Refusals { get; private set; }
 
     /// <summary>Lets the power fail at the n-th changing operation from now.</summary>
@@ -82,7 +82,7 @@ internal sealed class FaultyDisk
             if (IsFull)
             {
                 _counts.Add(FaultKind.DiskFull);
-                Refuse(isOfSnapshot);
+                Refuse(isOfSnapshot, stops: !isOfSnapshot);
                 return DiskVerdict.NoRoom;
             }
 
@@ -98,7 +98,7 @@ internal sealed class FaultyDisk
             NextSyncFails = false;
             _counts.Add(FaultKind.SyncError);
             _world.Note("disk", $"sync of {path} fails");
-            Refuse(isOfSnapshot);
+            Refuse(isOfSnapshot, stops: true);
             return DiskVerdict.Fails;
         }
 
@@ -110,9 +110,10 @@ internal sealed class FaultyDisk
         return DiskVerdict.Proceed;
     }
 
-    private void Refuse(bool isOfSnapshot)
+    private void Refuse(bool isOfSnapshot, bool stops)
     {
-        Refusals++;
+        if (stops)
+            Refusals++;
         if (isOfSnapshot)
             _counts.Add(FaultKind.SnapshotRefused);
     }
