@@ -15,6 +15,10 @@ namespace Watch.Core.Consensus;
 ///       lacks, what was written during the transfer included, the next snapshot is due later, and each time that a transfer had to begin
 ///       anew, twice as late again, up to a limit (the log stays in memory meanwhile). Beyond that limit a follower is too slow for what is
 ///       written, whatever it is sent.
+///   L15 A follower that refuses what it is sent (there is no room for it, or it cannot read it) or listens and says nothing of it
+///       (<see cref="RaftOptions.ChunkSendsMax"/>) holds nobody up: it gives its place back, waits at the end of the queue after a pause that
+///       doubles each time, and during the pause no snapshot is put off for its sake. One that has received a part and still has it goes
+///       on behind that.
 ///   L14 Entries that a follower who listens lacks stay when a snapshot stands for them, up to so many bytes: what lags a little longer than
 ///       the last entries reach back is not sent a snapshot for it, and what was sent one goes on behind that one.
 /// </summary>
@@ -74,7 +78,7 @@ internal sealed partial class LeaderRole
             return;
         var newest = Group.Snapshot;
         Invariant.That(newest is not null && newest.Index >= Log.First.Previous, $"L9: a snapshot stands for what the log no longer has (group {Group.Id})");
-        if (!Context.Transfers.TryTake(Group.Id, node, Options.SnapshotTransfersMax, now.Monotonic, Options.HeartbeatInterval * Options.ChunkRetryHeartbeats * 3))
+        if (progress.IsPaused(now) || !Context.Transfers.TryTake(Group.Id, node, Options.SnapshotTransfersMax, now.Monotonic, Options.HeartbeatInterval * Options.ChunkRetryHeartbeats * 3))
         {
             progress.AwaitTransfer(now, Options);
             return;
@@ -87,6 +91,11 @@ internal sealed partial class LeaderRole
         }
         if (transfer.Content is not { } content)
             return;
+        if (!progress.TrySendChunk(Options))
+        {
+            PauseTransfer(node, progress, now);
+            return;
+        }
         Group.Send(node, new InstallSnapshot(Group.Id, Group.Term, Group.Self, Context.Rounds.Current, transfer.Info, transfer.Chunk, transfer.IsLast, content));
         progress.AwaitTransfer(now, Options);
     }
@@ -96,8 +105,20 @@ internal sealed partial class LeaderRole
         if (!_others.TryGetValue(answer.From, out var progress))
             return;
         Hear(progress, answer.Round, now);
-        if (progress.Transfer is { } transfer && transfer.Info.Index == answer.Index && transfer.GoTo(answer.Next))
+        if (progress.Transfer is not { } transfer || transfer.Info.Index != answer.Index)
+            return;
+        // Whoever takes the first chunk needs the second. One that needs the first one has refused, or lost, what it was sent.
+        if (answer.Next == 0)
+            PauseTransfer(answer.From, progress, now);
+        else if (transfer.GoTo(answer.Next))
             progress.GoOn();
+    }
+
+    /// <summary>L15.</summary>
+    private void PauseTransfer(NodeId node, Progress progress, in Moment now)
+    {
+        progress.PauseTransfer(now, Options);
+        Context.Transfers.Give(Group.Id, node);
     }
 
     /// <summary>The follower's log reaches the snapshot's index, or nobody knows whether it still listens: others may be sent theirs.</summary>

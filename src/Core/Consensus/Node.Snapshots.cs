@@ -88,11 +88,16 @@ public sealed partial class Node
         Note(group);
     }
 
-    /// <summary>A chunk that was received could not be written, for want of room: what there was of the snapshot is gone, and it has to come again.</summary>
+    /// <summary>
+    /// A chunk that was received could not be read, or not written for want of room: what there was of the snapshot is gone. Its sender is told,
+    /// and sends it again after a pause.
+    /// </summary>
     public void ChunkRefused(SnapshotWork.Write work)
     {
         ArgumentNullException.ThrowIfNull(work);
-        _groups[work.Snapshot.Group].ChunkRefused(work);
+        var group = _groups[work.Snapshot.Group];
+        group.ChunkRefused(work);
+        Note(group);
     }
 
     /// <summary>

@@ -16,6 +16,9 @@ internal sealed class Progress(LogIndex next)
     private bool _awaitsProbe;
     private LogIndex _commitSent;
     private int _begunAnew;
+    private int _pauses;
+    private int _chunkSends;
+    private TimeSpan _pausedUntil = TimeSpan.MinValue;
 
     /// <summary>Up to here the follower durably has this leader's log.</summary>
     internal LogIndex Match { get; private set; }
@@ -179,6 +182,18 @@ internal sealed class Progress(LogIndex next)
     internal int PatienceWithTransfer(RaftOptions options) =>
         (int)Math.Min(options.SnapshotPatienceMax, (long)options.SnapshotPatience << Math.Min(_begunAnew, 30));
 
+    /// <summary>Whether it is left without a snapshot for now, since it did not take the last one (L15).</summary>
+    internal bool IsPaused(in Moment now) => now.Monotonic < _pausedUntil;
+
+    /// <summary>Counts that the chunk is sent once more; false where that was done often enough.</summary>
+    internal bool TrySendChunk(RaftOptions options)
+    {
+        if (_chunkSends == options.ChunkSendsMax)
+            return false;
+        _chunkSends++;
+        return true;
+    }
+
     /// <summary>A chunk was sent, or none may be sent now: what comes next comes with an answer or after a while.</summary>
     internal void AwaitTransfer(in Moment now, RaftOptions options)
     {
@@ -190,6 +205,7 @@ internal sealed class Progress(LogIndex next)
     internal void GoOn()
     {
         _awaitsProbe = false;
+        _chunkSends = 0;
         RetryAt = TimeSpan.MaxValue;
     }
 
@@ -200,19 +216,30 @@ internal sealed class Progress(LogIndex next)
         AwaitTransfer(now, options);
     }
 
-    internal void DropTransfer() => Transfer = null;
+    /// <summary>The follower does not take what it is sent: another try comes later, and until then nothing is put off for its sake (L15).</summary>
+    internal void PauseTransfer(in Moment now, RaftOptions options)
+    {
+        var pause = TimeSpan.FromTicks(Math.Min(options.TransferPauseMax.Ticks, options.TransferPause.Ticks << _pauses));
+        _pauses = pause < options.TransferPauseMax ? _pauses + 1 : _pauses;
+        _pausedUntil = now.Monotonic + pause;
+        IsCatchingUp = false;
+        DropTransfer();
+        AwaitTransfer(now, options);
+    }
+
+    internal void DropTransfer() => (Transfer, _chunkSends) = (null, 0);
 
     /// <summary>The follower has the snapshot that was sent. What was written meanwhile it lacks still.</summary>
     internal void CompleteTransfer(LogIndex last, RaftOptions options)
     {
-        Transfer = null;
+        DropTransfer();
         NoteCaughtUp(last, options);
     }
 
     private void NoteCaughtUp(LogIndex last, RaftOptions options)
     {
-        if (IsCatchingUp && Transfer is null && last - Match <= options.SnapshotTailEntries)
-            (IsCatchingUp, _begunAnew) = (false, 0);
+        if (Transfer is null && last - Match <= options.SnapshotTailEntries)
+            (IsCatchingUp, _begunAnew, _pauses, _pausedUntil) = (false, 0, 0, TimeSpan.MinValue);
     }
 
     private void Probe()

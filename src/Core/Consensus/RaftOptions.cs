@@ -78,6 +78,15 @@ public sealed record RaftOptions
     /// <summary>How long a leader waits before it sends a chunk again that was not answered, in heartbeat intervals. Default 3.</summary>
     public int ChunkRetryHeartbeats { get; init; } = 3;
 
+    /// <summary>A chunk is sent so often to a follower that listens and says nothing of it; then its place is given to others. Default 10.</summary>
+    public int ChunkSendsMax { get; init; } = 10;
+
+    /// <summary>A follower that did not take what it was sent of a snapshot is sent it again after so long, and each further time after twice as long. Default 2 s.</summary>
+    public TimeSpan TransferPause { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary><see cref="TransferPause"/> doubles up to this. Default one minute.</summary>
+    public TimeSpan TransferPauseMax { get; init; } = TimeSpan.FromMinutes(1);
+
     /// <summary>What one group has in old segments of the log is written again, so that they can go, up to so many bytes; more waits for its snapshot. At most <see cref="Storage.LogOptions.RetirementBytesMax"/>. Default 1 MiB.</summary>
     public int RewriteBytesMax { get; init; } = 1 << 20;
 
@@ -111,6 +120,9 @@ public sealed record RaftOptions
         Require(FollowerTailBytes >= 0, nameof(FollowerTailBytes), FollowerTailBytes, "zero or more");
         Require(SnapshotTransfersMax > 0, nameof(SnapshotTransfersMax), SnapshotTransfersMax, "more than zero");
         Require(ChunkRetryHeartbeats > 0, nameof(ChunkRetryHeartbeats), ChunkRetryHeartbeats, "more than zero");
+        Require(ChunkSendsMax > 0, nameof(ChunkSendsMax), ChunkSendsMax, "more than zero");
+        Require(TransferPause > TimeSpan.Zero, nameof(TransferPause), TransferPause, "more than zero");
+        Require(TransferPauseMax >= TransferPause, nameof(TransferPauseMax), TransferPauseMax, $"at least {nameof(TransferPause)}");
         Require(RewriteBytesMax >= 0, nameof(RewriteBytesMax), RewriteBytesMax, "zero or more");
         Require(LogSegmentsMax > 1, nameof(LogSegmentsMax), LogSegmentsMax, "more than one");
     }

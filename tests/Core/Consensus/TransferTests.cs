@@ -61,6 +61,51 @@ public sealed class TransferTests
         }
     }
 
+    [Theory]
+    [InlineData("refuses the first chunk")]
+    [InlineData("refuses the third chunk")]
+    [InlineData("says nothing")]
+    public void A_follower_that_never_takes_a_snapshot_keeps_neither_another_one_from_it_nor_the_leader_from_the_next(string wrong)
+    {
+        var world = new World(s_options with { SnapshotTransfersMax = 1, ChunkSendsMax = 3, TransferPause = TimeSpan.FromSeconds(1), TransferPauseMax = TimeSpan.FromSeconds(8) });
+        for (var each = 0; each < EntriesBefore; each++)
+            world.Write();
+        world.RefuseFrom = wrong == "refuses the first chunk" ? 0 : 2;
+        world.IsDeaf = wrong == "says nothing";
+        world.Change(MembershipChangeKind.AddLearner, world.Refusing);
+        Run(5);
+        Assert.Equal(1, world.TriesOfRefusing);                          // it came first
+        world.Change(MembershipChangeKind.AddLearner);
+        Run(100);
+        Assert.Equal((1, 0), (world.Learner.Installs, world.Refusing.Installs));
+        Assert.Equal(world.Leader.Raft!.Committed, world.Learner.Raft!.Committed);
+
+        // The tries grow rare, and between them the leader takes its snapshots as ever.
+        Run(200);
+        var (tries, snapshots) = (world.TriesOfRefusing, world.Leader.Snapshots);
+        Run(800);
+        Assert.InRange(world.TriesOfRefusing - tries, 4, 11);
+        Assert.InRange(world.Leader.Snapshots - snapshots, 10, 80);
+
+        // When it can take one, it gets one.
+        (world.RefuseFrom, world.IsDeaf) = (int.MaxValue, false);
+        Run(200);
+        Assert.Equal(1, world.Refusing.Installs);
+        Assert.False(world.Leader.Raft!.Leading!.IsTransferring);
+
+        void Run(int rounds)
+        {
+            for (var round = 0; round < rounds; round++)
+            {
+                if (round % 2 == 0)
+                    world.Write();
+                for (var parcel = 0; parcel < 50; parcel++)
+                    world.Deliver();
+                world.Pass(TimeSpan.FromMilliseconds(100));
+            }
+        }
+    }
+
     private static readonly RaftOptions s_slow = s_options with { AppendEntriesMax = 2, InFlightEntriesMax = 2, PromotionLagEntriesMax = 2 };
 
     /// <summary>In each round one entry is written, and one parcel with entries or a part of a snapshot reaches the learner. Until it votes, or so long.</summary>
@@ -118,7 +163,18 @@ public sealed class TransferTests
 
         internal Machine Leader => _machines[0];
 
+        internal Machine Refusing => _machines[1];
+
         internal Machine Learner => _machines[2];
+
+        /// <summary>From this chunk on <see cref="Refusing"/> keeps none.</summary>
+        internal int RefuseFrom { get; set; } = int.MaxValue;
+
+        /// <summary>Whether chunks that are sent to <see cref="Refusing"/> are lost.</summary>
+        internal bool IsDeaf { get; set; }
+
+        /// <summary>How often a transfer to <see cref="Refusing"/> has begun.</summary>
+        internal int TriesOfRefusing { get; private set; }
 
         internal Moment Now => new(_now, 0);
 
@@ -134,9 +190,9 @@ public sealed class TransferTests
             Settle();
         }
 
-        internal void Change(MembershipChangeKind kind)
+        internal void Change(MembershipChangeKind kind, Machine? of = null)
         {
-            Assert.Equal(MembershipOutcome.Appended, Leader.Node!.Change(Machine.Group, new MembershipChange(kind, Learner.Id), Now));
+            Assert.Equal(MembershipOutcome.Appended, Leader.Node!.Change(Machine.Group, new MembershipChange(kind, (of ?? Learner).Id), Now));
             Settle();
         }
 
@@ -159,7 +215,8 @@ public sealed class TransferTests
             if (!_late.TryDequeue(out var parcel))
                 return;
             Sent.AddRange(parcel.Messages.OfType<InstallSnapshot>().Select(part => part.Snapshot.Index));
-            Learner.Node!.Step(parcel, Now);
+            if (parcel.To != Refusing.Id || !IsDeaf)
+                _machines[(int)parcel.To.Value - 1].Node!.Step(parcel, Now);
             Settle();
         }
 
@@ -196,11 +253,24 @@ public sealed class TransferTests
             }
             while (machine.Node.TryTakeSnapshotWork(out var work))
             {
-                machine.Do(work, Now);
+                Do(machine, work);
                 worked = true;
             }
             machine.Apply(Now, _ => worked = true);
             return machine.StepSnapshot(takeOne: false) || worked;
+        }
+
+        private void Do(Machine machine, SnapshotWork work)
+        {
+            if (work is SnapshotWork.Read read && read.To == Refusing.Id && read.Chunk == 0)
+                TriesOfRefusing++;
+            if (machine != Refusing || work is not SnapshotWork.Write write || write.Chunk < RefuseFrom)
+            {
+                machine.Do(work, Now);
+                return;
+            }
+            machine.Disk.Desk.Drop(Machine.Group);
+            machine.Node!.ChunkRefused(write);
         }
     }
 }

@@ -24,5 +24,5 @@ public sealed record InstallSnapshot(
 /// <param name="From">The follower.</param>
 /// <param name="Round">The round that it answers.</param>
 /// <param name="Index">The snapshot's index.</param>
-/// <param name="Next">The chunk that it needs next.</param>
+/// <param name="Next">The chunk that it needs next. The first one: it has nothing of the snapshot any more, since it refused a chunk or began anew.</param>
 public sealed record SnapshotAnswer(GroupId Group, Term Term, NodeId From, Round Round, LogIndex Index, int Next) : GroupMessage(Group, Term, From);
