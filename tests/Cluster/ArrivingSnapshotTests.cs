@@ -83,6 +83,51 @@ public sealed class ArrivingSnapshotTests : IDisposable
     }
 
     [Fact]
+    public async Task A_disk_that_stays_full_while_room_is_given_back_stops_nobody_and_is_left_alone_for_a_while()
+    {
+        using var world = new World(_folder.FullName);
+        await world.ReceiveAsync(GroupId.Default, 5, Pieces(keys: 3));
+        world.Disk.IsFull = true;
+        // Its name finds no room, and neither does what gives its room back: that ends, too.
+        await world.ReceiveAsync(GroupId.Default, 9, Pieces(keys: 4));
+        Assert.Equal((5, 3), world.Have());
+        Assert.True(world.Folder.Snapshots.HasLeaving);
+
+        world.Disk.IsFull = false;
+        Assert.False(await world.Keeper.StepAsync(() => { }));
+        world.Now = new Moment(world.Now.Monotonic + TimeSpan.FromSeconds(2), 0);
+        Assert.True(await world.Keeper.StepAsync(() => { }));
+        await world.ReceiveAsync(GroupId.Default, 9, Pieces(keys: 4));
+        Assert.Equal((9, 4), world.Have());
+        Assert.Empty(world.Files(".tmp"));
+    }
+
+    [Fact]
+    public async Task In_whichever_job_of_the_disk_a_rule_is_broken_none_follows_and_nothing_is_retired()
+    {
+        for (var at = 1; ; at++)
+        {
+            using var world = new World(Path.Combine(_folder.FullName, $"{at}"), new LogOptions { SegmentBytesMax = 64 << 10, AllocateBytes = 4 << 10 });
+            world.FillSegments();
+            var (segments, jobs) = (world.Folder.Log.Use.Segments.Count, world.Disk.Jobs);
+            Assert.InRange(segments, 2, 8);
+            world.Disk.BreaksAt = jobs + at;
+            var failed = await Record.ExceptionAsync(() => world.ReceiveAsync(GroupId.Default, 9, Pieces(keys: 3)));
+            if (failed is null)
+            {
+                // There were jobs before, behind and in the middle of what retires segments.
+                Assert.Single(world.Folder.Log.Use.Segments);
+                Assert.InRange(at, 4, 100);
+                return;
+            }
+            Assert.IsType<InvariantViolationException>(failed);
+            Assert.Equal(at, world.Disk.Jobs - jobs);
+            if (at == 1)
+                Assert.Equal(segments, world.Folder.Log.Use.Segments.Count);
+        }
+    }
+
+    [Fact]
     public async Task A_snapshot_on_the_disk_that_cannot_be_read_is_damage_found_before_anything_is_changed()
     {
         using (var world = new World(_folder.FullName))
@@ -129,20 +174,23 @@ public sealed class ArrivingSnapshotTests : IDisposable
     /// <summary>A node that only listens, and its disk.</summary>
     private sealed class World : IDisposable
     {
-        private static readonly Moment s_now = new(TimeSpan.FromHours(1), 0);
         private readonly Dictionary<GroupId, (BucketState State, LogIndex UpTo)> _states = [];
         private readonly BucketReplica _bucket;
 
-        public World(string folder)
+        public World(string folder, LogOptions? options = null)
         {
             var log = new RecoveredLog();
-            Folder = DataFolder.Open(new PhysicalFileSystem(), folder, "n", new Random(1), new LogOptions(), new NodeStorage.StateLoader(log, _states, KeyspaceRules.Standard));
+            Folder = DataFolder.Open(Disk, folder, "n", new Random(1), options ?? new LogOptions(), new NodeStorage.StateLoader(log, _states, KeyspaceRules.Standard));
             (BucketState State, LogIndex UpTo) loaded = _states.TryGetValue(GroupId.Default, out var state) ? state : (new BucketState(), LogIndex.None);
             _bucket = new BucketReplica(GroupId.Default, new WatchSiloOptions { DataDirectory = folder }, loaded.State, loaded.UpTo);
             Node = new Node(Folder.Identity, log, new RaftOptions(), () => 0);
-            Node.Start(s_now);
-            Keeper = new SnapshotKeeper(Node, Folder, new AtOnce(), () => s_now, _ => _bucket, KeyspaceRules.Standard, NullLogger.Instance);
+            Node.Start(Now);
+            Keeper = new SnapshotKeeper(Node, Folder, Disk, () => Now, _ => _bucket, KeyspaceRules.Standard, Disk.ThrowIfBroken, NullLogger.Instance);
         }
+
+        public Moment Now { get; set; } = new(TimeSpan.FromHours(1), 0);
+
+        public KeepersDisk Disk { get; } = new();
 
         public DataFolder Folder { get; }
 
@@ -167,20 +215,35 @@ public sealed class ArrivingSnapshotTests : IDisposable
 
         public async Task StepAsync(GroupMessage message)
         {
-            Node.Step(message, s_now);
-            var batch = new LogBatch();
+            Node.Step(message, Now);
             do
-            {
-                while (Node.TryCollect(batch))
-                {
-                    Folder.Log.Append(batch);
-                    Folder.Log.Sync();
-                    batch.Clear();
-                    Node.Persisted(s_now);
-                }
-                Settle();
-            }
+                Persist();
             while (await Keeper.StepAsync(Settle) || Node.HasToPersist);
+        }
+
+        /// <summary>One leader after the other puts an entry in the place of the last one's: all of them are in the log, and all but one can go.</summary>
+        public void FillSegments()
+        {
+            var first = Membership.FirstEntry([s_leader]);
+            for (var term = 3; term < 23; term++)
+            {
+                var entry = new Entry(new LogIndex(2), new Term(term), LogTime.Zero, 0, EntryKind.Command, new byte[8 << 10]);
+                Node.Step(new AppendEntries(GroupId.Default, new Term(term), new NodeId((UInt128)(77 + term)), new Round(1, TimeSpan.Zero), LogIndex.None, Term.None, LogIndex.None, new[] { first, entry }), Now);
+                Persist();
+            }
+        }
+
+        private void Persist()
+        {
+            var batch = new LogBatch();
+            while (Node.TryCollect(batch))
+            {
+                Folder.Log.Append(batch);
+                Folder.Log.Sync();
+                batch.Clear();
+                Node.Persisted(Now);
+            }
+            Settle();
         }
 
         public void Dispose()
@@ -191,19 +254,10 @@ public sealed class ArrivingSnapshotTests : IDisposable
 
         private void Settle()
         {
-            while (Node.TryTakeCommitted(s_now, out var committed))
+            while (Node.TryTakeCommitted(Now, out var committed))
             {
                 if (committed is { Snapshot: { } snapshot } && committed.Group != GroupId.System)
                     _bucket.Install(Keeper.Take(snapshot), snapshot.Index);
-            }
-        }
-
-        private sealed class AtOnce : IDiskWorker
-        {
-            public ValueTask Run(Action job)
-            {
-                job();
-                return ValueTask.CompletedTask;
             }
         }
     }

@@ -6,6 +6,8 @@ namespace Watch.Core.Storage;
 ///
 ///   E1  A file is cut only when its old name is gone from the disk: whatever has the old name after a crash is whole.
 ///   E2  Its new name is one of those that prove nothing (<c>.tmp</c>): what a crash leaves of it is deleted at the next start.
+///   E3  Where the disk has no room even for giving room back (some file systems need some for that), the files stay, and that is tried again
+///       later: nothing counts on their going.
 ///
 /// Not thread-safe: a node's disk thread owns it.
 /// </summary>
@@ -47,27 +49,39 @@ internal sealed class LeavingFiles(IFileSystem fs, string folder)
     /// <summary>The folder was synced by somebody else.</summary>
     internal void Named() => _isNamed = true;
 
-    /// <summary>Does one bounded piece of the work; whether there was any.</summary>
+    /// <summary>Does one bounded piece of the work; false where there was none (<see cref="Any"/>), or no room for it (E3): then it is there still.</summary>
     internal bool Step()
     {
         if (!_files.TryPeek(out var path))
             return false;
+        try
+        {
+            Shorten(path);
+            return true;
+        }
+        catch (DiskFullException)
+        {
+            return false;
+        }
+    }
+
+    private void Shorten(string path)
+    {
         if (!_isNamed)
         {
             fs.SyncFolder(folder);                                       // E1
             _isNamed = true;
-            return true;
+            return;
         }
         using (var file = fs.Open(path))
         {
             if (file.Length > StepBytes)
             {
                 file.SetLength(file.Length - StepBytes);
-                return true;
+                return;
             }
         }
         fs.Delete(path);
         _files.Dequeue();
-        return true;
     }
 }

@@ -95,7 +95,10 @@ public sealed class SnapshotStore
         }
     }
 
-    /// <summary>Does one bounded piece of the work of deleting files that nothing needs any more; whether there was any.</summary>
+    /// <summary>
+    /// Does one bounded piece of the work of deleting files that nothing needs any more; false where there was none, or the disk has no room
+    /// for it now: then <see cref="HasLeaving"/> holds still, and it is to be tried again later.
+    /// </summary>
     public bool StepLeaving() => _leaving.Step();
 
     /// <summary>Opens the newest snapshot of a group; null where it has none, or where that one stands for something else.</summary>
@@ -141,7 +144,8 @@ public sealed class SnapshotStore
 
     /// <summary>
     /// A file is needed no more: its room is given back. Where the disk has no room even for its new name, it stays under the old one: one
-    /// that never got its name is overwritten by the next, one that a newer snapshot stands for goes at the next start.
+    /// that never got its name leaves when the group's next snapshot of that origin begins, which is refused while there is still no room for
+    /// that, and at the next start; one that a newer snapshot stands for goes at the next start.
     /// </summary>
     internal void GiveUp(string path)
     {

@@ -110,9 +110,28 @@ public sealed class SnapshotWriter : IDisposable
         }
     }
 
+    /// <summary>
+    /// The log may need room next, before anything else is done, and without it the node stops. So the end of the file goes at once: it never got
+    /// its name, and its other one proves nothing (S3), so this need not wait as E1 says. The rest of it goes in steps.
+    /// </summary>
     private SnapshotHasNoRoomException NoRoom(DiskFullException full)
     {
+        _ = TryCutEnd();
         GiveUp();
         return new SnapshotHasNoRoomException(Path, full);
+    }
+
+    /// <summary>False where there is no room even for that: all of the file's room comes back later then (E3).</summary>
+    private bool TryCutEnd()
+    {
+        try
+        {
+            _file.SetLength(Math.Max(0, _length - LeavingFiles.StepBytes));
+            return true;
+        }
+        catch (DiskFullException)
+        {
+            return false;
+        }
     }
 }

@@ -204,7 +204,7 @@ public sealed class WriteAheadLog : IDisposable
     /// <summary>Whether files of retired segments are still there: time for <see cref="StepLeaving"/>.</summary>
     public bool HasLeaving => _leaving.Any;
 
-    /// <summary>Does one bounded piece of the work of deleting retired segments; whether there was any.</summary>
+    /// <summary>Does one bounded piece of the work of deleting retired segments; false where there was none, or the disk has no room for it now (E3).</summary>
     public bool StepLeaving()
     {
         ThrowIfFailed();
@@ -242,7 +242,7 @@ public sealed class WriteAheadLog : IDisposable
         DeleteBelow(Math.Min(scan.FirstKept, _number));
         while (_leaving.Step())
         {
-            // Nobody waits yet.
+            // Nobody waits yet. What there is no room for goes later (E3).
         }
     }
 

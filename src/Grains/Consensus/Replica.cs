@@ -175,7 +175,7 @@ internal sealed partial class Replica
         try
         {
             _commits = new GroupCommit(Node, _storage.Folder.Log, _storage.Disk, () => Now, Ship, ThrowIfBroken);
-            _snapshots = new SnapshotKeeper(Node, _storage.Folder, _storage.Disk, () => Now, Of, _seams.Keyspace, _logger);
+            _snapshots = new SnapshotKeeper(Node, _storage.Folder, _storage.Disk, () => Now, Of, _seams.Keyspace, ThrowIfBroken, _logger);
             _storage.CloseFirst(_snapshots.Close);
             // Owned by this loop: it ends when its channel is completed below.
             _ = TalkAsync();

@@ -18,6 +18,8 @@ namespace Watch.Grains.Consensus;
 ///       it: the log has it. Any other error of the disk stops the node, as those of the log do.
 ///   K3  A snapshot that arrives is read before it is kept (<see cref="ArrivingStates"/>). One that cannot be read is refused, loudly, and
 ///       what is here stays; whoever sends it may send it again.
+///   K4  From the moment at which a rule of the node's state machine did not hold, nothing is written or deleted any more, also where that
+///       happened while the disk was at work: what such a memory takes for needed may be wrong, and the segments that would go hold the truth.
 /// </summary>
 /// <param name="node">The node's state machine.</param>
 /// <param name="folder">The node's data folder; only the disk worker touches its files.</param>
@@ -25,12 +27,16 @@ namespace Watch.Grains.Consensus;
 /// <param name="clock">The clocks at the moment it is called.</param>
 /// <param name="bucketOf">A group's bucket.</param>
 /// <param name="rules">The rules that a state keeps to.</param>
+/// <param name="throwIfBroken">Throws where a rule of the node's state machine did not hold (K4).</param>
 /// <param name="logger">Where it is told.</param>
 internal sealed partial class SnapshotKeeper(
-    Node node, DataFolder folder, IDiskWorker disk, Func<Moment> clock, Func<GroupId, BucketReplica> bucketOf, KeyspaceRules rules, ILogger logger)
+    Node node, DataFolder folder, IDiskWorker disk, Func<Moment> clock, Func<GroupId, BucketReplica> bucketOf, KeyspaceRules rules, Action throwIfBroken, ILogger logger)
 {
     /// <summary>So many keys and segments of a state that arrived are looked at in one piece of work: some milliseconds.</summary>
     private const int ScopesPerStep = 8192;
+
+    /// <summary>Where there was no room for giving room back, that is tried again after so long.</summary>
+    private static readonly TimeSpan s_leaveAgainAfter = TimeSpan.FromSeconds(1);
 
     private readonly SnapshotDesk _desk = new(folder.Snapshots);
     private readonly LogBatch _batch = new();
@@ -46,6 +52,7 @@ internal sealed partial class SnapshotKeeper(
     private string _what = "";
     private (long Segment, int Snapshots) _tried;
     private int _snapshots;
+    private TimeSpan _leaveAt = TimeSpan.MinValue;
 
     /// <summary>How many states of snapshots are there in part.</summary>
     public int Arriving => _arriving.Count;
@@ -76,6 +83,22 @@ internal sealed partial class SnapshotKeeper(
         _state?.Dispose();
         _writer?.Dispose();
         _desk.Dispose();
+    }
+
+    /// <summary>K4.</summary>
+    private async ValueTask RunAsync(Action job)
+    {
+        throwIfBroken();
+        try
+        {
+            await disk.Run(job);
+        }
+        catch (SnapshotHasNoRoomException)
+        {
+            throwIfBroken();
+            throw;
+        }
+        throwIfBroken();
     }
 
     private async ValueTask<bool> TransferAsync(Action settle)
@@ -113,7 +136,7 @@ internal sealed partial class SnapshotKeeper(
     {
         (ReadOnlyMemory<byte>? Content, bool IsLast) chunk = default;
         var reached = false;
-        await disk.Run(() =>
+        await RunAsync(() =>
         {
             reached = _desk.Reach(read.Snapshot, read.Chunk);
             if (reached)
@@ -162,7 +185,7 @@ internal sealed partial class SnapshotKeeper(
     private ValueTask DropAsync(GroupId group)
     {
         _arriving.Drop(group);
-        return disk.Run(() => _desk.Drop(group));
+        return RunAsync(() => _desk.Drop(group));
     }
 
     private async ValueTask KeepAsync(SnapshotWork.Write write, Action settle)
@@ -172,7 +195,7 @@ internal sealed partial class SnapshotKeeper(
         var kept = false;
         try
         {
-            await disk.Run(() => kept = _desk.Write(write.Snapshot, write.Chunk, write.IsLast, write.Content.Span));
+            await RunAsync(() => kept = _desk.Write(write.Snapshot, write.Chunk, write.IsLast, write.Content.Span));
         }
         catch (SnapshotHasNoRoomException full)                          // K2
         {
@@ -205,7 +228,7 @@ internal sealed partial class SnapshotKeeper(
             _state = bucketOf(group).State.BeginSnapshot();
         try
         {
-            await disk.Run(() => _writer = folder.Snapshots.Begin(info, received: false));
+            await RunAsync(() => _writer = folder.Snapshots.Begin(info, received: false));
         }
         catch (SnapshotHasNoRoomException full)
         {
@@ -228,12 +251,12 @@ internal sealed partial class SnapshotKeeper(
             if (TakePiece() is { Length: > 0 } piece)
             {
                 Did("write a piece");
-                await disk.Run(() => writer.Write(piece.Span));
+                await RunAsync(() => writer.Write(piece.Span));
                 return true;
             }
             Did("give it its name");
             var kept = false;
-            await disk.Run(() => kept = writer.Complete());
+            await RunAsync(() => kept = writer.Complete());
             Taken(writer, kept);
         }
         catch (SnapshotHasNoRoomException full)
@@ -291,7 +314,7 @@ internal sealed partial class SnapshotKeeper(
         if (!node.TryCollectRetirement(log.Use, _batch, log.RetirementBytesMax, out var firstKept))
             return false;
         Did("retire segments");
-        await disk.Run(() =>
+        await RunAsync(() =>
         {
             log.Append(_batch);
             log.Sync();
@@ -306,11 +329,14 @@ internal sealed partial class SnapshotKeeper(
     /// <summary>Gives the room of files back that nothing needs any more, a little at a time.</summary>
     private async ValueTask<bool> LeaveAsync()
     {
-        if (!folder.Snapshots.HasLeaving && !folder.Log.HasLeaving)
+        if ((!folder.Snapshots.HasLeaving && !folder.Log.HasLeaving) || clock().Monotonic < _leaveAt)
             return false;
         Did("delete a part of a file");
-        await disk.Run(() => _ = folder.Snapshots.StepLeaving() || folder.Log.StepLeaving());
-        return true;
+        var worked = false;
+        await RunAsync(() => worked = folder.Snapshots.StepLeaving() || folder.Log.StepLeaving());
+        if (!worked)
+            _leaveAt = clock().Monotonic + s_leaveAgainAfter;
+        return worked;
     }
 
     private void Did(string what) => _what = _what.Length == 0 ? what : $"{_what}, {what}";

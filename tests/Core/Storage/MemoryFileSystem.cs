@@ -45,6 +45,12 @@ public sealed class MemoryFileSystem : IFileSystem
     /// <summary>The changing operation, counted from 1, that finds no room and changes nothing.</summary>
     public int? HasNoRoomAt { get; set; }
 
+    /// <summary>Whether from <see cref="HasNoRoomAt"/> on nothing that changes something finds room but another name for a file.</summary>
+    public bool StaysFull { get; set; }
+
+    /// <summary>So many bytes the files may have together.</summary>
+    public long RoomBytes { get; set; } = long.MaxValue;
+
     /// <summary>How many bytes were read from files.</summary>
     public long BytesRead { get; private set; }
 
@@ -129,7 +135,7 @@ public sealed class MemoryFileSystem : IFileSystem
 
     public void Rename(string from, string to)
     {
-        Change();
+        Change(fits: true);
         var (folder, name) = Split(from);
         var newName = Split(to).Name;
         var node = Find(from);
@@ -196,14 +202,14 @@ public sealed class MemoryFileSystem : IFileSystem
         folder.Pending.Add(change);
     }
 
-    private void Change(Action? inPart = null)
+    private void Change(Action? inPart = null, bool fits = false)
     {
         if (_dead)
             throw new PowerLostException();
         if (EveryChangeFails is not null)
             throw EveryChangeFails;
         Operations++;
-        if (Operations == HasNoRoomAt)
+        if (Operations == HasNoRoomAt || (StaysFull && !fits && Operations > HasNoRoomAt))
             throw new DiskFullException("the disk");
         if (Operations != PowerFailsAt)
             return;
@@ -299,7 +305,12 @@ public sealed class MemoryFileSystem : IFileSystem
             MarkDirty(position, position + bytes.Length);
         }
 
-        private void Resize(long length) => Array.Resize(ref node.Bytes, (int)length);
+        private void Resize(long length)
+        {
+            if (length > Length && length - Length > fs.RoomBytes - fs._folders.Values.SelectMany(folder => folder.Names.Values).Sum(each => (long)each.Bytes.Length))
+                throw new DiskFullException(path);
+            Array.Resize(ref node.Bytes, (int)length);
+        }
 
         private void MarkDirty(long from, long to)
         {

@@ -45,6 +45,20 @@ public sealed class RetirementTests
     }
 
     [Fact]
+    public void A_disk_without_room_for_giving_room_back_stops_no_log()
+    {
+        var harness = Written(seed: 4);
+        Retire(harness, below: 4);
+        harness.Fs.EveryChangeFails = new DiskFullException(LogHarness.Folder);
+        Assert.False(harness.Log.StepLeaving());
+        Assert.True(harness.Log.HasLeaving);
+        harness.Fs.EveryChangeFails = null;
+        while (harness.Log.HasLeaving)
+            Assert.True(harness.Log.StepLeaving());
+        harness.Log.Seal();
+    }
+
+    [Fact]
     public void A_first_segment_that_is_missing_and_was_not_retired_is_damage()
     {
         var never = Written(seed: 2);

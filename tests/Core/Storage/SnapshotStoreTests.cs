@@ -180,6 +180,51 @@ public sealed class SnapshotStoreTests
     }
 
     [Fact]
+    public void A_disk_that_has_no_room_for_giving_room_back_either_costs_the_snapshot_and_nothing_else()
+    {
+        var next = _info with { Index = new LogIndex(9) };
+        for (var at = 1; ; at++)
+        {
+            var fs = Disk();
+            var store = Open(fs);
+            Write(store, _info, [[1]]);
+            store.Begin(next, received: false).Dispose();
+            (fs.HasNoRoomAt, fs.StaysFull) = (fs.Operations + at, true);
+            var failed = Record.Exception(() => Write(store, next, [[2], [3]]));
+            Leave(store);
+            if (fs.Operations < fs.HasNoRoomAt)
+                return;
+            Assert.True(failed is null or SnapshotHasNoRoomException, $"operation {at}: {failed}");
+            (fs.HasNoRoomAt, fs.StaysFull) = (null, false);
+            Leave(store);
+            Assert.False(store.HasLeaving);
+            Assert.Equal(failed is null ? "0203" : "01", ReadAll(fs));
+        }
+    }
+
+    [Fact]
+    public void Right_behind_a_snapshot_that_found_no_room_there_is_some_for_the_log()
+    {
+        var fs = Disk();
+        var store = Open(fs);
+        fs.CreateFolder("log");
+        using var log = WriteAheadLog.Create(fs, "log", LogHarness.Node, new LogOptions());
+        fs.RoomBytes = 12 << 20;
+        Assert.Throws<SnapshotHasNoRoomException>(() =>
+        {
+            using var writer = store.Begin(_info, received: true);
+            for (var written = 0L; written < fs.RoomBytes; written += 256 << 10)
+                writer.Write(new byte[256 << 10]);
+        });
+        var batch = new LogBatch();
+        batch.Add(GroupId.Default, new Entry(new LogIndex(1), new Term(1), LogTime.Zero, 0, EntryKind.Command, new byte[2 << 20]));
+        log.Append(batch);
+        log.Sync();
+        Leave(store);
+        Assert.Empty(fs.List(Folder));
+    }
+
+    [Fact]
     public void A_sync_that_fails_stops_the_node()
     {
         var fs = Disk();
