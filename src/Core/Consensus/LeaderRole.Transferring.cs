@@ -107,8 +107,7 @@ internal sealed partial class LeaderRole
         Hear(progress, answer.Round, now);
         if (progress.Transfer is not { } transfer || transfer.Info.Index != answer.Index)
             return;
-        // Whoever takes the first chunk needs the second. One that needs the first one has refused, or lost, what it was sent.
-        if (answer.Next == 0)
+        if (answer.Next == SnapshotAnswer.Refused)
             PauseTransfer(answer.From, progress, now);
         else if (transfer.GoTo(answer.Next))
             progress.GoOn();

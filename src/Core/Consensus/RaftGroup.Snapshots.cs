@@ -86,14 +86,14 @@ public sealed partial class RaftGroup
             _retryAt = _handedOut + Math.Max(1, Options.SnapshotEntries / SnapshotRetries);
     }
 
-    /// <summary>A chunk that was received could not be kept. Whoever leads is told that all of them are needed, and pauses (L15).</summary>
+    /// <summary>A chunk that was received could not be kept. Whoever leads is told, and pauses (L15).</summary>
     internal void ChunkRefused(SnapshotWork.Write work)
     {
         if (_receipt is not { IsBusy: true } receipt || !receipt.IsOf(work.From, work.Snapshot))
             return;
         _receipt = null;
         if (Leader == work.From && Rules.BringsForward(work.Snapshot.Index, Committed))
-            Send(work.From, new SnapshotAnswer(Id, Term, Self, receipt.Round, work.Snapshot.Index, 0));
+            Send(work.From, new SnapshotAnswer(Id, Term, Self, receipt.Round, work.Snapshot.Index, SnapshotAnswer.Refused));
     }
 
     /// <summary>Takes the next piece of work for the disk.</summary>

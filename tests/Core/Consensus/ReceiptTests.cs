@@ -81,6 +81,7 @@ public sealed class ReceiptTests
         group.Step(Part(index: 20, chunk: 1), _now);
         Assert.True(group.TryTakeWork(out var work));
         group.ChunkRefused((SnapshotWork.Write)work);
+        Assert.Equal((20, SnapshotAnswer.Refused), NextOf(group));
         group.Step(Part(index: 20, chunk: 1), _now);
         Assert.Equal((20, 0), NextOf(group));
     }

@@ -24,5 +24,12 @@ public sealed record InstallSnapshot(
 /// <param name="From">The follower.</param>
 /// <param name="Round">The round that it answers.</param>
 /// <param name="Index">The snapshot's index.</param>
-/// <param name="Next">The chunk that it needs next. The first one: it has nothing of the snapshot any more, since it refused a chunk or began anew.</param>
-public sealed record SnapshotAnswer(GroupId Group, Term Term, NodeId From, Round Round, LogIndex Index, int Next) : GroupMessage(Group, Term, From);
+/// <param name="Next">The chunk that it needs next; <see cref="Refused"/> where it does not take this snapshot now.</param>
+public sealed record SnapshotAnswer(GroupId Group, Term Term, NodeId From, Round Round, LogIndex Index, int Next) : GroupMessage(Group, Term, From)
+{
+    /// <summary>
+    /// In the place of a chunk: there is no room for the snapshot, or it cannot be read. It has to come again from the beginning, after a pause.
+    /// No snapshot has so many chunks.
+    /// </summary>
+    public const int Refused = int.MaxValue;
+}
