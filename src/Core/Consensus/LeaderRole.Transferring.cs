@@ -15,12 +15,12 @@ namespace Watch.Core.Consensus;
 ///       lacks, what was written during the transfer included, the next snapshot is due later, and each time that a transfer had to begin
 ///       anew, twice as late again, up to a limit (the log stays in memory meanwhile). Beyond that limit a follower is too slow for what is
 ///       written, whatever it is sent.
+///   L14 Entries that a follower who listens lacks stay when a snapshot stands for them, up to so many bytes: what lags a little longer than
+///       the last entries reach back is not sent a snapshot for it, and what was sent one goes on behind that one.
 ///   L15 A follower that refuses what it is sent (there is no room for it, or it cannot read it) or listens and says nothing of it
 ///       (<see cref="RaftOptions.ChunkSendsMax"/>) holds nobody up: it gives its place back, waits at the end of the queue after a pause that
 ///       doubles each time, and during the pause no snapshot is put off for its sake. One that has received a part and still has it goes
 ///       on behind that.
-///   L14 Entries that a follower who listens lacks stay when a snapshot stands for them, up to so many bytes: what lags a little longer than
-///       the last entries reach back is not sent a snapshot for it, and what was sent one goes on behind that one.
 /// </summary>
 internal sealed partial class LeaderRole
 {
