@@ -112,8 +112,9 @@ public abstract class GrainWatchClient : IWatchClient
     internal async Task<IWatchFeed> OpenAsync(WatchRequest request, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        using var timer = Time.CreateTimer(static state => ((CancellationTokenSource)state!).Cancel(), limit, Options.CallTimeout, Timeout.InfiniteTimeSpan);
+        // The source has a timer of its own: one that only cancelled it could still be firing when the source is gone, and throw on its thread.
+        using var late = new CancellationTokenSource(Options.CallTimeout, Time);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, late.Token);
         try
         {
             return await OpenFeedAsync(request, limit.Token);

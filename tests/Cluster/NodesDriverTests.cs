@@ -126,6 +126,37 @@ public sealed class NodesDriverTests
             FakeSilos.Address(3), [ParcelCodec.Encode(new Parcel(nodes.Replica.Node.Self.Id, [new RequestPreVote(GroupId.Default, new Term(9), s_gone, default, default)]))]);
     });
 
+    /// <summary>Between the look and the step the node is asked to stay: its removal changes nothing then, and nobody tells it to go.</summary>
+    [Fact]
+    public Task A_node_that_was_asked_to_stay_in_the_last_moment_is_not_told_to_go() => TwoNodes.RunAsync(ReplicaRules.Kept, async nodes =>
+    {
+        var silo = nodes.Silos.Add(3);
+        var asked = false;
+        silo.OnDescribeNode = () =>
+        {
+            if (nodes.Replica.Node.Catalogue.IsLeaving(s_gone) && !asked)
+            {
+                asked = true;
+                Propose(new CatalogueCommand.NodeStays(s_gone));
+            }
+
+            return new NodeReport { Node = s_gone, Name = "gone" };
+        };
+        await nodes.DriveAsync();
+        Propose(new CatalogueCommand.NodeAdded(s_gone, "gone"), new CatalogueCommand.NodeLeaving(s_gone));
+        await TwoNodes.PassAsync();
+
+        Assert.True(asked);
+        Assert.Empty(silo.ToldRemoved);
+        Assert.False(nodes.Replica.Node.Catalogue.Removed.ContainsKey(s_gone));
+
+        void Propose(params CatalogueCommand[] commands)
+        {
+            Assert.True(nodes.Replica.Propose(GroupId.System, [.. commands.Select(command => (ReadOnlyMemory<byte>)command.Encode())]).Accepted);
+            nodes.Replica.Wake();
+        }
+    });
+
     [Fact]
     public Task Who_hears_that_it_was_removed_takes_part_no_more_and_what_is_said_of_others_means_nothing() => TwoNodes.RunAsync(ReplicaRules.Kept, async nodes =>
     {

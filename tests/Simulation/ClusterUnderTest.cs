@@ -83,7 +83,7 @@ internal sealed class ClusterUnderTest
         foreach (var node in _nodes)
             await node.StartAsync();
         if (!await Members.ReachAsync(_nodes, s_patience))
-            throw new ViolationException($"Not all {_nodes.Count} nodes vote {s_patience.TotalSeconds} s after they were started, and nothing was wrong.");
+            throw new ViolationException($"Not all {_nodes.Count} nodes vote {s_patience.TotalSeconds} s after they were started, and nothing was wrong.", ViolationKind.Standstill);
     }
 
     /// <summary>How the nodes are, for whoever reads a violation.</summary>
@@ -106,7 +106,7 @@ internal sealed class ClusterUnderTest
     private async Task ReachAllAsync()
     {
         if (!await Members.ReachAsync(_nodes, s_patience))
-            throw new ViolationException($"Not all {_nodes.Count} nodes vote {s_patience.TotalSeconds} s after everything was healed.{Environment.NewLine}{Describe()}");
+            throw new ViolationException($"Not all {_nodes.Count} nodes vote {s_patience.TotalSeconds} s after everything was healed.{Environment.NewLine}{Describe()}", ViolationKind.Standstill);
     }
 }
 

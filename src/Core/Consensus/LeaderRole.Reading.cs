@@ -84,7 +84,8 @@ internal sealed partial class LeaderRole
 
     private void Hear(Progress progress, in Round round, in Moment now)
     {
-        if (round.Number > _before && round.Number <= Context.Rounds.Current.Number)
+        // Nothing began later than now, in this life (L8).
+        if (round.Number > _before && round.Number <= Context.Rounds.Current.Number && round.BeganAt <= now.Monotonic)
             progress.Heard(round.Number, Context.Rules.StoodByAt(round, now), countsForLease: round.Number > _givenUp);
         else
             progress.Wake();

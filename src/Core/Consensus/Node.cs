@@ -66,14 +66,14 @@ public sealed partial class Node
     {
     }
 
-    internal Node(NodeIdentity self, RecoveredLog recovered, RaftOptions options, Func<double> jitter, SafetyRules rules)
+    internal Node(NodeIdentity self, RecoveredLog recovered, RaftOptions options, Func<double> jitter, SafetyRules rules, ulong life = 0)
     {
         ArgumentNullException.ThrowIfNull(self);
         ArgumentNullException.ThrowIfNull(recovered);
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         Self = self;
-        _context = new GroupContext(options, new Rounds(), jitter) { Rules = rules };
+        _context = new GroupContext(options, new Rounds(life), jitter) { Rules = rules };
         // Before any group begins: it may have to stand by a promise that was made with the catalogue's lease (R8).
         if (recovered.Catalogue is { } catalogue)
             LoadCatalogue(catalogue, recovered.Groups[GroupId.System].Snapshot!.Index);

@@ -21,7 +21,7 @@ internal sealed partial class Replica
     {
         if (LeadingOf(bucket) is not { } leading)
             return null;
-        // The lease reads what was handed out, so that has to be applied first, and it has to be all that is committed.
+        // The lease reads what was handed out, so that has to be applied first.
         if (_rules.AppliesBeforeLease)
             TalkNow();
         if (Unavailable is not null || !Node.MayReadByLease(leading.Group, Now))
@@ -51,6 +51,9 @@ internal sealed partial class Replica
     public MembershipOutcome Change(GroupId group, MembershipChange change) =>
         Serves ? Try(() => Node.Change(group, change, Now), MembershipOutcome.NotLeader) : MembershipOutcome.NotLeader;
 
+    /// <summary>Begins to hand a group's lead over, if this node has it; as <see cref="Propose"/>.</summary>
+    public bool HandOver(GroupId group, NodeId to) => Serves && Try(() => Node.Transfer(group, to, Now), false);
+
     /// <summary>An argument that is refused changed nothing; after any other failure the state machine is not what it should be (P3).</summary>
     private T Try<T>(Func<T> step, T refused)
     {
@@ -73,7 +76,7 @@ internal sealed partial class Replica
     {
         if (Node.Groups[group].Members.Voters is [var only] && only == Node.Self.Id && HasAllApplied(group))
             return ValueTask.FromResult(true);
-        if (Node.RequestRead(group) is not { } ticket)
+        if (Try(() => Node.RequestRead(group), null) is not { } ticket)
             return ValueTask.FromResult(false);
         if (!_reads.TryGetValue((group, ticket), out var read))
             _reads.Add((group, ticket), read = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously));

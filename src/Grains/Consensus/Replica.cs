@@ -98,7 +98,7 @@ internal sealed partial class Replica
     public Action? SystemChanged { get; set; }
 
     /// <summary>The node's state machine.</summary>
-    public Node Node => _node ??= new Node(_storage.Folder.Identity, _seams.Recovered(_storage.Recovered), _raft, _random.NextFraction, _seams.Rules);
+    public Node Node => _node ??= new Node(_storage.Folder.Identity, _seams.Recovered(_storage.Recovered), _raft, _random.NextFraction, _seams.Rules, _random.NextBits());
 
     /// <summary>Why it accepts nothing; null while it does.</summary>
     public Refusal? Unavailable => this switch
@@ -161,7 +161,13 @@ internal sealed partial class Replica
     {
         if (!Serves)
             return;
-        Node.Resign(Now);
+        Try(
+            () =>
+            {
+                Node.Resign(Now);
+                return true;
+            },
+            false);
         TellRoles();
         WakeAtOnce();
         // The release waits for no disk, so one turn of either loop sends it.

@@ -125,7 +125,7 @@ internal sealed partial class NodesDriver(
 
     public LeaderReply HandOver(GroupId group, NodeId to)
     {
-        var began = replica.Serves && Node.Transfer(group, to, replica.Now);
+        var began = replica.HandOver(group, to);
         replica.Wake();
         return began ? new LeaderReply() : new LeaderReply { Refusal = replica.NotLeading(group) };
     }
@@ -207,7 +207,8 @@ internal sealed partial class NodesDriver(
                     break;
                 case PlanStep.Forget forget:
                     await ProposeAsync([new CatalogueCommand.NodeRemoved(forget.Node)]);
-                    if (sight.SiloOf(forget.Node) is { } gone)
+                    // It may have been asked to stay meanwhile, or nothing was recorded; who was removed and not told is told when it speaks.
+                    if (Node.Catalogue.Removed.ContainsKey(forget.Node) && sight.SiloOf(forget.Node) is { } gone)
                         await replicas.At(gone).HearRemoved(forget.Node);
                     break;
             }

@@ -12,16 +12,22 @@ namespace Watch.Grains.Publishing;
 /// publisher grain, batch after batch. What does not fit, or cannot be published, is dropped and counted: whoever watches the scope
 /// notices by the chain and reads it from history. Thread-safe.
 /// </summary>
-internal sealed partial class Publisher(IGrainFactory grains, IOptions<WatchSiloOptions> options, ILogger<Publisher> logger)
+internal sealed partial class Publisher(IGrainFactory grains, IOptions<WatchSiloOptions> options, TimeProvider time, ILogger<Publisher> logger)
 {
     /// <summary>A larger event travels without its changes, and a batch is cut here: Orleans' memory streams lose batches over 1 MiB.</summary>
     public const int BatchBytesMax = 256 << 10;
+
+    /// <summary>What fails, fails for every write as long as it lasts: it is told of so often.</summary>
+    private static readonly TimeSpan s_tellEvery = TimeSpan.FromSeconds(10);
 
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Queue<ScopeEvent>> _scopes = new(StringComparer.Ordinal);
     private int _events;
     private long _bytes;
     private long _dropped;
+    private long? _toldAt;
+    private int _failures;
+    private long _lost;
 
     /// <summary>How many events were dropped since the start.</summary>
     public long Dropped => Volatile.Read(ref _dropped);
@@ -103,24 +109,33 @@ internal sealed partial class Publisher(IGrainFactory grains, IOptions<WatchSilo
         }
         catch (Exception error)
         {
-            var lost = Drop(publisherKey);
-            LogDropped(logger, error, publisherKey, lost);
+            if (Drop(publisherKey) is var (failures, lost))
+                LogDropped(logger, error, publisherKey, failures, lost);
         }
     }
 
-    private int Drop(string publisherKey)
+    /// <summary>What has failed and was dropped since it was last told, when it is time to tell it again.</summary>
+    private (int Failures, long Lost)? Drop(string publisherKey)
     {
         lock (_gate)
         {
-            if (!_scopes.Remove(publisherKey, out var waiting))
-                return 0;
-            _events -= waiting.Count;
-            _bytes -= waiting.Sum(each => (long)each.CountBytes());
-            _dropped += waiting.Count;
-            return waiting.Count;
+            _failures++;
+            if (_scopes.Remove(publisherKey, out var waiting))
+            {
+                _events -= waiting.Count;
+                _bytes -= waiting.Sum(each => (long)each.CountBytes());
+                _dropped += waiting.Count;
+                _lost += waiting.Count;
+            }
+
+            if (_toldAt is { } at && time.GetElapsedTime(at) < s_tellEvery)
+                return null;
+            var told = (_failures, _lost);
+            (_toldAt, _failures, _lost) = (time.GetTimestamp(), 0, 0);
+            return told;
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Publishing to {Scope} failed; {Lost} more events were dropped and will be read from history")]
-    private static partial void LogDropped(ILogger logger, Exception error, string scope, int lost);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Publishing to {Scope} failed; since this was last said it failed {Failures} times, and {Lost} more events were dropped. They will be read from history")]
+    private static partial void LogDropped(ILogger logger, Exception error, string scope, int failures, long lost);
 }

@@ -140,8 +140,22 @@ public sealed class RaftGroupTests
         Assert.Equal([_self], group.HeardLately(At(21)));
 
         var asked = rounds.Begin(At(22));
+        Assert.True(group.HearAnswer(other, group.Term, asked with { BeganAt = TimeSpan.FromHours(1) }, At(23)));
+        Assert.Equal([_self], group.HeardLately(At(23)));
+
         Assert.True(group.HearAnswer(other, group.Term, asked, At(23)));
         Assert.Equal([_self, other], group.HeardLately(At(23)));
+    }
+
+    [Fact]
+    public void Rounds_of_two_lives_have_no_number_in_common()
+    {
+        var (first, second) = (new Rounds(0x1234_5678_9ABC_DEF0), new Rounds(ulong.MaxValue));
+        var (one, other) = (first.Begin(At(1)), second.Begin(At(1)));
+        Assert.Equal(1, first.Begin(At(2)).Number - one.Number);
+        Assert.True(Math.Abs(one.Number - other.Number) > 1L << 50);
+        var parcel = new Parcel(_self, [new Heartbeat(_self, other, [])]);
+        Assert.Equal(other, ((Heartbeat)ParcelCodec.Decode(ParcelCodec.Encode(parcel)).Messages[0]).Round);
     }
 
     [Fact]

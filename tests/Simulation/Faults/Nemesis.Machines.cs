@@ -1,4 +1,3 @@
-using Watch.Core.Storage;
 using Watch.Embedded.Simulation;
 
 namespace Watch.Simulation.Tests.Faults;
@@ -67,7 +66,7 @@ internal sealed partial class Nemesis
         node.Disk.HasNoRoomForSnapshots = true;
         await PauseAsync(1, 10);
         node.Disk.HasNoRoomForSnapshots = false;
-        if (node.IsUp && ReferenceEquals(node.Silo, silo) && node.Disk.Refusals == refusals && node.Failure is DiskFullException failure)
+        if (node.IsUp && ReferenceEquals(node.Silo, silo) && node.Disk.Refusals == refusals && node.Failure is { } failure)
             throw new ViolationException($"Node {node.Name} stopped because there was no room for a snapshot: {failure}");
     }
 

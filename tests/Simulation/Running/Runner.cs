@@ -24,7 +24,7 @@ internal sealed class Runner
     public string? Variant { get; init; }
 
     /// <summary>Stop at a violation of which this is true.</summary>
-    public Func<string, bool> StopsAt { get; init; } = _ => false;
+    public Func<RunResult, bool> StopsAt { get; init; } = _ => false;
 
     /// <summary>Where progress is told.</summary>
     public Action<string> Say { get; init; } = _ => { };
@@ -57,7 +57,7 @@ internal sealed class Runner
     {
         lock (_gate)
         {
-            var over = _next == Seeds || (Limit is { } limit && _watch.Elapsed > limit) || _summary.Violations.Any(each => StopsAt(each.Violation!));
+            var over = _next == Seeds || (Limit is { } limit && _watch.Elapsed > limit) || _summary.Violations.Any(StopsAt);
             return over ? null : From + _next++;
         }
     }

@@ -9,6 +9,7 @@ namespace Watch.Simulation.Tests.Running;
 /// <summary>What came of a run.</summary>
 /// <param name="Plan">What it was to be.</param>
 /// <param name="Violation">What the product did wrong; null where nothing.</param>
+/// <param name="Kind">Of what kind that is.</param>
 /// <param name="Missing">The faults that it names and that did not happen: then it proves nothing.</param>
 /// <param name="IsUndecided">Whether a checker gave up.</param>
 /// <param name="Counts">What really went wrong.</param>
@@ -17,7 +18,7 @@ namespace Watch.Simulation.Tests.Running;
 /// <param name="Steps">How many steps the world took.</param>
 /// <param name="Trace">What happened; empty where nobody asked for it.</param>
 internal sealed record RunResult(
-    FaultPlan Plan, string? Violation, IReadOnlyList<FaultKind> Missing, bool IsUndecided, FaultCounts Counts, int Operations, int Known, long Steps, IReadOnlyList<string> Trace)
+    FaultPlan Plan, string? Violation, ViolationKind Kind, IReadOnlyList<FaultKind> Missing, bool IsUndecided, FaultCounts Counts, int Operations, int Known, long Steps, IReadOnlyList<string> Trace)
 {
     public bool IsValid => Missing.Count == 0 && !IsUndecided;
 }
@@ -37,7 +38,7 @@ internal sealed class SeedRun
     {
         _recorder = plan.Variant is { } name ? Variants.Defects.Of(name).Seams() : new Recorder();
         _cluster = new ClusterUnderTest(plan, _recorder, trace);
-        _recorder.Limits = new LogOptions { SegmentBytesMax = plan.SnapshotEntries > 0 ? 16 << 10 << (plan.Seed % 4) : 64 << 20, AllocateBytes = 4 << 10 << (plan.Seed & 3) };
+        _recorder.Limits = new LogOptions { SegmentBytesMax = plan.SnapshotEntries > 0 ? 16 << 10 << (plan.Seed & 3) : 64 << 20, AllocateBytes = 4 << 10 << (plan.Seed & 3) };
         _recorder.Installed = () => _cluster.Counts.Add(FaultKind.SnapshotInstalled);
         _history = new History(plan.LeaseReads);
         _population = new Population(_cluster, _history);
@@ -48,6 +49,7 @@ internal sealed class SeedRun
     {
         var run = new SeedRun(plan, trace);
         string? violation = null;
+        var kind = ViolationKind.Wrong;
         try
         {
             run._cluster.World.Run(run.LiveAsync);
@@ -55,14 +57,16 @@ internal sealed class SeedRun
         }
         catch (SimulationException error)
         {
+            kind = (error.InnerException as ViolationException)?.Kind ?? ViolationKind.Run;
             violation = error.InnerException is ViolationException found ? found.Message : $"The run did not end well: {error.InnerException}{Environment.NewLine}{run._cluster.Describe()}";
-            violation = run.JudgeSafely() ?? violation;
+            if (run.JudgeSafely() is { } better)
+                (violation, kind) = better;
         }
 
         var counts = run._cluster.Counts;
         counts.Add(FaultKind.MessageReordered, run._cluster.World.Network.Overtakings);
         return new RunResult(
-            plan, violation, [.. plan.Named.Where(kind => counts[kind] == 0).Order()], run._isUndecided, counts,
+            plan, violation, kind, [.. plan.Named.Where(kind => counts[kind] == 0).Order()], run._isUndecided, counts,
             run._history.Operations.Count, run._history.Operations.Count(each => each.Effect != Effect.Unknown), run._cluster.World.Steps, run._cluster.World.Trace);
     }
 
@@ -89,7 +93,7 @@ internal sealed class SeedRun
         while (_cluster.Nodes.Select(node => node.State?.Applied).Distinct().Count() > 1)
         {
             if (_cluster.World.TimeProvider.GetElapsedTime(started) > s_recovery)
-                throw new ViolationException($"Not all nodes have applied the same {s_recovery.TotalSeconds} s after everything was healed.{Environment.NewLine}{_cluster.Describe()}");
+                throw new ViolationException($"Not all nodes have applied the same {s_recovery.TotalSeconds} s after everything was healed.{Environment.NewLine}{_cluster.Describe()}", ViolationKind.Standstill);
             await _cluster.PassAsync(TimeSpan.FromMilliseconds(200));
         }
 
@@ -114,21 +118,21 @@ internal sealed class SeedRun
             if (read.Effect == Effect.Done)
                 return;
             if (_cluster.World.TimeProvider.GetElapsedTime(started) > s_recovery)
-                throw new ViolationException($"Nobody could read {key} for {s_recovery.TotalSeconds} s though nothing was wrong any more: {read.Error}{Environment.NewLine}{_cluster.Describe()}");
+                throw new ViolationException($"Nobody could read {key} for {s_recovery.TotalSeconds} s though nothing was wrong any more: {read.Error}{Environment.NewLine}{_cluster.Describe()}", ViolationKind.Standstill);
             await _cluster.PassAsync(TimeSpan.FromMilliseconds(100));
         }
     }
 
     /// <summary>A run that did not end may have gone wrong before: that is the better message.</summary>
-    private string? JudgeSafely()
+    private (string Violation, ViolationKind Kind)? JudgeSafely()
     {
         try
         {
-            return Judge();
+            return Judge() is { } violation ? (violation, ViolationKind.Wrong) : null;
         }
         catch (Exception error) when (error is not OutOfMemoryException)
         {
-            return $"The run cannot be judged: {error}";
+            return ($"The run cannot be judged: {error}", ViolationKind.Run);
         }
     }
 

@@ -4,6 +4,7 @@ using Watch.Core.Keyspace;
 using Watch.Core.Tests.Consensus;
 using Watch.Simulation.Tests.Checkers;
 using Watch.Simulation.Tests.Faults;
+using Watch.Simulation.Tests.Running;
 
 namespace Watch.Simulation.Tests.Variants;
 
@@ -40,8 +41,7 @@ internal sealed record Variant(string Name, Func<Recorder> Seams, int Nodes, Fau
     public bool ShowsInStandstill { get; init; }
 
     /// <summary>Whether a violation is what this defect does, and not merely a run that did not come to an end.</summary>
-    public bool Shows(string violation) => !violation.StartsWith("The run ", StringComparison.Ordinal)
-        && (ShowsInStandstill || !(violation.StartsWith("Not all ", StringComparison.Ordinal) || violation.StartsWith("Nobody could read", StringComparison.Ordinal)));
+    public bool Shows(RunResult result) => result.Violation is not null && (result.Kind == ViolationKind.Wrong || (result.Kind == ViolationKind.Standstill && ShowsInStandstill));
 
     /// <summary>The plan of one of its seeds.</summary>
     public FaultPlan Plan(int seed) => FaultPlan.Draw(seed) with { Nodes = Nodes, Named = Faults.ToHashSet(), Variant = Name, MessageFaults = MessageFaults, Storm = TimeSpan.FromSeconds(StormSeconds), LeaseReads = LeaseReads, SnapshotEntries = SnapshotEntries, Joins = false, Leisure = Leisure };

@@ -67,7 +67,7 @@ internal sealed class RegisterActor(string name, History history, Random random)
     {
         var reads = Random.Next(2) == 0
             ? await History.GetManyAsync(Name, client, s_all, AnyPolicy())
-            : await History.ScanAsync(Name, client, Prefix, s_all, AnyPolicy());
+            : await History.ScanAsync(Name, client, Prefix, s_all, 1 + Random.Next(Keys), AnyPolicy());
         foreach (var read in reads.Where(each => each.Effect == Effect.Done))
         {
             _seen = Revision.Max(_seen, read.Revision);

@@ -43,13 +43,23 @@ internal sealed class History(bool leaseReads)
             return ([.. read.Keys.Select(Text)], read.Revision);
         });
 
-    /// <summary>The same by a scan of their prefix; what it does not list is absent.</summary>
-    public Task<IReadOnlyList<Operation>> ScanAsync(string client, IWatchClient by, string prefix, IReadOnlyList<string> keys, ReadPolicy policy = default) =>
+    /// <summary>The same by a scan of their prefix, in pages; what it does not list is absent.</summary>
+    public Task<IReadOnlyList<Operation>> ScanAsync(string client, IWatchClient by, string prefix, IReadOnlyList<string> keys, int keysMax, ReadPolicy policy = default) =>
         ReadTogetherAsync(client, keys, policy, async used =>
         {
-            var read = await by.ScanAsync(new ScanRequest(Key.Of(prefix), Policy: used));
-            var found = read.Keys.ToDictionary(each => Encoding.UTF8.GetString(each.Key.Span), StringComparer.Ordinal);
-            return ([.. keys.Select(key => Text(found.GetValueOrDefault(key)))], read.Revision);
+            var request = new ScanRequest(Key.Of(prefix), keysMax, Policy: used);
+            var read = await by.ScanAsync(request);
+            var all = read.Keys.ToList();
+            while (read.More)
+            {
+                read = await by.ScanAsync(request with { After = all[^1].Key, At = read.Revision });
+                all.AddRange(read.Keys);
+            }
+
+            var found = all.Select(each => Encoding.UTF8.GetString(each.Key.Span)).ToList();
+            if (found.Except(keys).Any() || !found.SequenceEqual(found.Distinct().Order(StringComparer.Ordinal)))
+                throw new ViolationException($"Scan: {client} asked for what begins with {prefix} and was told of {string.Join(", ", found)}.");
+            return ([.. keys.Select(key => Text(all.Find(each => each.Key == Key.Of(key))))], read.Revision);
         });
 
     public Task<Operation> PutAsync(string client, IWatchClient by, string key, string value) =>

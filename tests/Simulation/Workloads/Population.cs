@@ -48,7 +48,7 @@ internal sealed class Population(ClusterUnderTest cluster, History history)
         while (_watchers.Where(each => each.IsRunning).Select(each => each.Record).FirstOrDefault(each => CursorOf(each) < lastChange(each.Target)) is { } behind)
         {
             if (cluster.World.TimeProvider.GetElapsedTime(started) > limit)
-                throw new ViolationException($"The {behind} stands at {CursorOf(behind)} {limit.TotalSeconds} s after everything was healed, and its target last changed in {lastChange(behind.Target)}.{Environment.NewLine}{cluster.Describe()}");
+                throw new ViolationException($"The {behind} stands at {CursorOf(behind)} {limit.TotalSeconds} s after everything was healed, and its target last changed in {lastChange(behind.Target)}.{Environment.NewLine}{cluster.Describe()}", ViolationKind.Standstill);
             await cluster.PassAsync(TimeSpan.FromMilliseconds(200));
         }
 
@@ -60,7 +60,7 @@ internal sealed class Population(ClusterUnderTest cluster, History history)
     public void ThrowIfFailed()
     {
         foreach (var failed in _remotes.Concat(_hosted).Where(each => each.IsFaulted))
-            throw new ViolationException($"A client failed: {failed.Exception!.InnerException}");
+            throw new ViolationException($"A client failed: {failed.Exception!.InnerException}", ViolationKind.Run);
     }
 
     private static Revision CursorOf(WatchRecord record) => record.Batches.Count == 0 ? record.Start : record.Batches[^1].Revision;
