@@ -44,11 +44,9 @@ internal sealed class GrainWatchCluster : IWatchCluster
         var wish = new RepeatedWish(_calls, _options, _time, _random);
         var known = await wish.LookAsync(door => Grain(door).ListNodes(cancellationToken), cancellationToken);
         var recorded = await wish.TellAsync(door => Grain(door).AddNode(name, known.Index, cancellationToken), cancellationToken);
-        await foreach (var nodes in WatchNodesAsync(cancellationToken).WithCancellation(cancellationToken))
+        // A sight from before the wish may show an old node of the name as if it stayed.
+        await foreach (var nodes in FollowAsync(recorded, cancellationToken))
         {
-            // A sight from before the wish may show an old node of the name as if it stayed.
-            if (nodes.Index < recorded)
-                continue;
             progress?.Report(nodes);
             // An old node of the name may still be on its way out.
             if (nodes.Nodes.FirstOrDefault(node => node.Name == name && node.Standing == NodeStanding.Member) is { } added
@@ -71,11 +69,9 @@ internal sealed class GrainWatchCluster : IWatchCluster
         if ((known.Find(node => node.Standing != NodeStanding.Leaving) ?? known.FirstOrDefault()) is not { } meant)
             throw new WatchException(WatchErrorCode.UnknownNode, $"The cluster has no node '{name}'. Its nodes are {string.Join(", ", seen.Nodes.Select(node => $"'{node.Name}'"))}.");
         var recorded = await wish.TellAsync(door => Grain(door).RemoveNode(name, meant.Id, seen.Index, force, cancellationToken), cancellationToken);
-        await foreach (var nodes in WatchNodesAsync(cancellationToken).WithCancellation(cancellationToken))
+        // A sight from before the wish shows the node as if it stayed.
+        await foreach (var nodes in FollowAsync(recorded, cancellationToken))
         {
-            // A sight from before the wish shows the node as if it stayed.
-            if (nodes.Index < recorded)
-                continue;
             progress?.Report(nodes);
             if (!HasLeader(nodes))
                 continue;
@@ -89,7 +85,12 @@ internal sealed class GrainWatchCluster : IWatchCluster
         throw new OperationCanceledException(cancellationToken);
     }
 
-    public async IAsyncEnumerable<ClusterNodes> WatchNodesAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public IAsyncEnumerable<ClusterNodes> WatchNodesAsync(CancellationToken cancellationToken = default) => FollowAsync(since: 0, cancellationToken);
+
+    private static bool HasLeader(ClusterNodes nodes) => nodes.Leaders.Any(leader => leader.Group == ClusterNodes.SystemGroup);
+
+    /// <summary>Follows the nodes; no sight counts that does not reach up to an entry of the system group's log.</summary>
+    private async IAsyncEnumerable<ClusterNodes> FollowAsync(long since, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var backoff = new Backoff(_options, _time, _random);
         var (shown, token) = ("", "");
@@ -101,7 +102,7 @@ internal sealed class GrainWatchCluster : IWatchCluster
             var nodes = news.Nodes;
             token = news.Token;
             // Another silo may have looked a little earlier: time does not go back.
-            if ((HasLeader(nodes) && nodes.Index < index) || nodes.Fingerprint() == shown)
+            if (nodes.Index < since || (HasLeader(nodes) && nodes.Index < index) || nodes.Fingerprint() == shown)
             {
                 // It may have been answered at once, by a silo that sees or says it otherwise, and so may the next question.
                 await Task.Delay(s_noNews, _time, cancellationToken);
@@ -113,8 +114,6 @@ internal sealed class GrainWatchCluster : IWatchCluster
             yield return nodes;
         }
     }
-
-    private static bool HasLeader(ClusterNodes nodes) => nodes.Leaders.Any(leader => leader.Group == ClusterNodes.SystemGroup);
 
     /// <summary>The next sight; null after a loss and a pause.</summary>
     private async Task<NodesNews?> NextAsync(string token, Backoff backoff, CancellationToken cancellationToken)

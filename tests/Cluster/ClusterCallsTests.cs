@@ -139,6 +139,22 @@ public sealed class ClusterCallsTests
         Assert.Equal(5, _cluster.Looks);
     });
 
+    /// <summary>What was wished is so already, so what an older sight shows and a newer one is the same.</summary>
+    [Fact]
+    public Task A_wish_is_fulfilled_by_the_first_sight_that_is_new_enough_though_it_looks_like_one_that_was_not() => TwoNodes.InTurnsAsync(async () =>
+    {
+        _cluster.Now = Sight(7, ("a", "1", NodeStanding.Member), ("b", "2", NodeStanding.Member));
+        _cluster.OnAdd = (_, _) => Task.FromResult(9L);
+        _cluster.OnNext = (_, _) =>
+        {
+            var nodes = _cluster.Look();
+            _cluster.Now = nodes with { Index = nodes.Index + 1 };
+            return Task.FromResult(new NodesNews(nodes, nodes.Fingerprint()));
+        };
+        Assert.Equal("2", (await TimeAsync(_nodes.AddNodeAsync("b"))).Result.Id);
+        Assert.Equal(4, _cluster.Looks);
+    });
+
     [Fact]
     public Task A_removal_that_was_taken_back_is_told_as_that() => TwoNodes.InTurnsAsync(async () =>
     {
