@@ -11,6 +11,12 @@ namespace Watch.Client;
 /// </summary>
 internal sealed class GrainWatchCluster : IWatchCluster
 {
+    /// <summary>How long is paused after an answer that brought no news.</summary>
+    private static readonly TimeSpan s_noNews = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>For how long a silo may hold a question where nothing changes.</summary>
+    private static readonly TimeSpan s_holdMax = TimeSpan.FromSeconds(2);
+
     private readonly IGrainFactory _grains;
     private readonly WatchClientOptions _options;
     private readonly TimeProvider _time;
@@ -35,12 +41,12 @@ internal sealed class GrainWatchCluster : IWatchCluster
     public async Task<ClusterNode> AddNodeAsync(string name, IProgress<ClusterNodes>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
-        var recorded = await TellAsync(grain => grain.AddNode(name, cancellationToken), cancellationToken);
-        await foreach (var nodes in WatchNodesAsync(cancellationToken).WithCancellation(cancellationToken))
+        var wish = new RepeatedWish(_calls, _options, _time, _random);
+        var known = await wish.LookAsync(door => Grain(door).ListNodes(cancellationToken), cancellationToken);
+        var recorded = await wish.TellAsync(door => Grain(door).AddNode(name, known.Index, cancellationToken), cancellationToken);
+        // A sight from before the wish may show an old node of the name as if it stayed.
+        await foreach (var nodes in FollowAsync(recorded, cancellationToken))
         {
-            // A sight from before the wish may show an old node of the name as if it stayed.
-            if (nodes.Index < recorded)
-                continue;
             progress?.Report(nodes);
             // An old node of the name may still be on its way out.
             if (nodes.Nodes.FirstOrDefault(node => node.Name == name && node.Standing == NodeStanding.Member) is { } added
@@ -56,60 +62,71 @@ internal sealed class GrainWatchCluster : IWatchCluster
     public async Task RemoveNodeAsync(string name, bool force = false, IProgress<ClusterNodes>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
+        var wish = new RepeatedWish(_calls, _options, _time, _random);
+        var seen = await wish.LookAsync(door => Grain(door).ListNodes(cancellationToken), cancellationToken);
         // Its number says who is meant, and when it is gone: the name may be another's by then.
-        var known = (await ListNodesAsync(cancellationToken)).Nodes.Where(node => node.Name == name).ToList();
-        var meant = known.Find(node => node.Standing != NodeStanding.Leaving) ?? known.FirstOrDefault();
-        await TellAsync(
-            async grain =>
-            {
-                await grain.RemoveNode(name, meant?.Id ?? "", force, cancellationToken);
-                return true;
-            },
-            cancellationToken);
-        var left = false;
-        await foreach (var nodes in WatchNodesAsync(cancellationToken).WithCancellation(cancellationToken))
+        var known = seen.Nodes.Where(node => node.Name == name).ToList();
+        if ((known.Find(node => node.Standing != NodeStanding.Leaving) ?? known.FirstOrDefault()) is not { } meant)
+            throw new WatchException(WatchErrorCode.UnknownNode, $"The cluster has no node '{name}'. Its nodes are {string.Join(", ", seen.Nodes.Select(node => $"'{node.Name}'"))}.");
+        var recorded = await wish.TellAsync(door => Grain(door).RemoveNode(name, meant.Id, seen.Index, force, cancellationToken), cancellationToken);
+        // A sight from before the wish shows the node as if it stayed.
+        await foreach (var nodes in FollowAsync(recorded, cancellationToken))
         {
             progress?.Report(nodes);
-            var leaves = nodes.Nodes.Any(node => known.Exists(each => each.Id == node.Id) && node.Standing == NodeStanding.Leaving);
-            if (left && !leaves && nodes.Nodes.Any(node => known.Exists(each => each.Id == node.Id)))
-                throw new WatchException(WatchErrorCode.ChangeUnderWay, $"The removal of node '{name}' was taken back: it was added again before it was gone.");
-            left |= leaves;
-            if (HasLeader(nodes) && !nodes.Nodes.Any(node => known.Exists(each => each.Id == node.Id)))
+            if (!HasLeader(nodes))
+                continue;
+            var left = nodes.Nodes.Where(node => known.Exists(each => each.Id == node.Id)).ToList();
+            if (left.Count == 0)
                 return;
+            if (left.Exists(node => node.Standing != NodeStanding.Leaving))
+                throw new WatchException(WatchErrorCode.ChangeUnderWay, $"The removal of node '{name}' was taken back: it was added again before it was gone.");
         }
 
         throw new OperationCanceledException(cancellationToken);
     }
 
-    public async IAsyncEnumerable<ClusterNodes> WatchNodesAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public IAsyncEnumerable<ClusterNodes> WatchNodesAsync(CancellationToken cancellationToken = default) => FollowAsync(since: 0, cancellationToken);
+
+    private static bool HasLeader(ClusterNodes nodes) => nodes.Leaders.Any(leader => leader.Group == ClusterNodes.SystemGroup);
+
+    /// <summary>Follows the nodes; no sight counts that does not reach up to an entry of the system group's log.</summary>
+    private async IAsyncEnumerable<ClusterNodes> FollowAsync(long since, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var backoff = new Backoff(_options, _time, _random);
-        var seen = "";
+        var (shown, token) = ("", "");
         var index = 0L;
         while (true)
         {
-            var nodes = await NextAsync(seen, backoff, cancellationToken);
-            // Another silo may have looked a little earlier: time does not go back.
-            if (nodes is null || (HasLeader(nodes) && nodes.Index < index) || nodes.Fingerprint() is var now && now == seen)
+            if (await NextAsync(token, backoff, cancellationToken) is not { } news)
                 continue;
-            seen = nodes.Fingerprint();
+            var nodes = news.Nodes;
+            token = news.Token;
+            // Another silo may have looked a little earlier: time does not go back.
+            if (nodes.Index < since || (HasLeader(nodes) && nodes.Index < index) || nodes.Fingerprint() == shown)
+            {
+                // It may have been answered at once, by a silo that sees or says it otherwise, and so may the next question.
+                await Task.Delay(s_noNews, _time, cancellationToken);
+                continue;
+            }
+
+            shown = nodes.Fingerprint();
             index = Math.Max(index, nodes.Index);
             yield return nodes;
         }
     }
 
-    private static bool HasLeader(ClusterNodes nodes) => nodes.Leaders.Any(leader => leader.Group == ClusterNodes.SystemGroup);
-
     /// <summary>The next sight; null after a loss and a pause.</summary>
-    private async Task<ClusterNodes?> NextAsync(string seen, Backoff backoff, CancellationToken cancellationToken)
+    private async Task<NodesNews?> NextAsync(string token, Backoff backoff, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        // An answer without news has to come in time, too.
+        var hold = _options.CallTimeout / 2 < s_holdMax ? _options.CallTimeout / 2 : s_holdMax;
         try
         {
             // A question that holds until something changes is quiet by its nature.
-            var nodes = await _calls.ReadAsync(door => Grain(door).NextNodes(seen, cancellationToken), seen.Length == 0 ? null : _options.WatchQuiet, cancellationToken);
+            var news = await _calls.ReadAsync(door => Grain(door).NextNodes(token, hold, cancellationToken), token.Length == 0 ? null : _options.WatchQuiet, cancellationToken);
             backoff.Reset();
-            return nodes;
+            return news;
         }
         catch (WatchException error) when (!TransportErrors.IsFinal(error))
         {
@@ -117,9 +134,6 @@ internal sealed class GrainWatchCluster : IWatchCluster
             return null;
         }
     }
-
-    private Task<T> TellAsync<T>(Func<IClusterGrain, Task<T>> wish, CancellationToken cancellationToken) =>
-        new RepeatedWish(_calls, _options, _time, _random).RunAsync(door => wish(Grain(door)), cancellationToken);
 
     private IClusterGrain Grain(Door? door) => _grains.GetGrain<IClusterGrain>(GrainKeys.OfClusterDoor(door?.Number ?? 0));
 }

@@ -28,7 +28,7 @@ namespace Watch
         /// <param name="cancellationToken">Stops the waiting. The cluster goes on: the wish is recorded in it.</param>
         /// <exception cref="WatchException">
         /// <see cref="WatchErrorCode.UnknownNode"/>, <see cref="WatchErrorCode.FolderRefused"/>, <see cref="WatchErrorCode.NameTaken"/>,
-        /// <see cref="WatchErrorCode.ChangeUnderWay"/>, <see cref="WatchErrorCode.TooManyNodes"/>, no quorum, outcome unknown.
+        /// <see cref="WatchErrorCode.ChangeUnderWay"/> (also where another wish about the name came first), <see cref="WatchErrorCode.TooManyNodes"/>, no quorum, outcome unknown.
         /// </exception>
         Task<ClusterNode> AddNodeAsync(string name, IProgress<ClusterNodes>? progress = null, CancellationToken cancellationToken = default);
 
@@ -45,7 +45,8 @@ namespace Watch
         /// <param name="cancellationToken">Stops the waiting. The cluster goes on: the wish is recorded in it.</param>
         /// <exception cref="WatchException">
         /// <see cref="WatchErrorCode.UnknownNode"/>, <see cref="WatchErrorCode.LastVoter"/>, <see cref="WatchErrorCode.WouldLoseQuorum"/>,
-        /// <see cref="WatchErrorCode.ChangeUnderWay"/> (also where the node was added again before it was gone), no quorum, outcome unknown.
+        /// <see cref="WatchErrorCode.ChangeUnderWay"/> (also where another wish about the name came first, or the node was added again before
+        /// it was gone), no quorum, outcome unknown.
         /// </exception>
         Task RemoveNodeAsync(string name, bool force = false, IProgress<ClusterNodes>? progress = null, CancellationToken cancellationToken = default);
 
@@ -77,32 +78,49 @@ namespace Watch.Interfaces
         Task<ClusterNodes> ListNodes(CancellationToken cancellationToken);
 
         /// <summary>
-        /// The nodes as soon as they are other than <paramref name="seen"/> says (<see cref="ClusterNodes.Fingerprint"/>; empty for at once),
-        /// or after some seconds as they are.
+        /// The nodes as soon as they are other than when <paramref name="seen"/> was answered, or after a while as they are.
         /// </summary>
-        [Alias("NextNodes"), ResponseTimeout("00:00:10")]
-        Task<ClusterNodes> NextNodes(string seen, CancellationToken cancellationToken);
-
-        /// <summary>Records that a node is to come; answered when that is certain, not when it is there. Telling it twice is as good as once.</summary>
-        /// <returns>Up to which entry of the system group's log the wish is recorded: a sight (<see cref="ClusterNodes.Index"/>) from before does not show it.</returns>
-        /// <exception cref="WatchException">As <see cref="IWatchCluster.AddNodeAsync"/> says.</exception>
-        [Alias("AddNode"), ResponseTimeout("00:00:20")]
-        Task<long> AddNode(string name, CancellationToken cancellationToken);
+        /// <param name="seen">The last answer's <see cref="NodesNews.Token"/>; empty for at once.</param>
+        /// <param name="hold">For how long the question is held where nothing changes; 2 s at most.</param>
+        /// <param name="cancellationToken">Stops it.</param>
+        [Alias("NextNodes2"), ResponseTimeout("00:00:10")]
+        Task<NodesNews> NextNodes(string seen, TimeSpan hold, CancellationToken cancellationToken);
 
         /// <summary>
-        /// Records that a node is to go; answered when that is certain, not when it is gone. Telling it twice is as good as once: a wish that
-        /// comes late names a number that nobody has any more.
+        /// Records that a node is to come; answered when that is certain, not when it is there. Telling it twice is as good as once, and one
+        /// that comes late changes nothing: it is refused where something was wished of the name after what its teller had seen.
         /// </summary>
         /// <param name="name">The node's name.</param>
-        /// <param name="id">The number of the node that is meant (<see cref="ClusterNode.Id"/>); empty for whichever has the name.</param>
+        /// <param name="seen">Up to where its teller had seen the nodes (<see cref="ClusterNodes.Index"/>), the same with every telling.</param>
+        /// <param name="cancellationToken">Stops the telling.</param>
+        /// <returns>Up to which entry of the system group's log the wish is recorded: a sight (<see cref="ClusterNodes.Index"/>) from before does not show it.</returns>
+        /// <exception cref="WatchException">As <see cref="IWatchCluster.AddNodeAsync"/> says.</exception>
+        [Alias("AddNode2"), ResponseTimeout("00:00:20")]
+        Task<long> AddNode(string name, long seen, CancellationToken cancellationToken);
+
+        /// <summary>
+        /// Records that a node is to go; answered when that is certain, not when it is gone. Telling it twice is as good as once, and one that
+        /// comes late changes nothing: the node that is meant is gone by then, or was told to stay after what its teller had seen, and the
+        /// wish is refused.
+        /// </summary>
+        /// <param name="name">The node's name.</param>
+        /// <param name="id">The number of the node that is meant (<see cref="ClusterNode.Id"/>).</param>
+        /// <param name="seen">Up to where its teller had seen the nodes (<see cref="ClusterNodes.Index"/>), the same with every telling.</param>
         /// <param name="force">Record it though it cannot be fulfilled now.</param>
         /// <param name="cancellationToken">Stops the telling.</param>
+        /// <returns>As <see cref="AddNode"/>.</returns>
         /// <exception cref="WatchException">As <see cref="IWatchCluster.RemoveNodeAsync"/> says.</exception>
-        [Alias("RemoveNode"), ResponseTimeout("00:00:20")]
-        Task RemoveNode(string name, string id, bool force, CancellationToken cancellationToken);
+        [Alias("RemoveNode2"), ResponseTimeout("00:00:20")]
+        Task<long> RemoveNode(string name, string id, long seen, bool force, CancellationToken cancellationToken);
 
         /// <summary>A sign of life of the silo behind this door: asks nobody, says nothing about the nodes.</summary>
         [Alias("Feel"), ResponseTimeout("00:00:01")]
         Task Feel();
     }
+
+    /// <summary>The nodes, and what to ask with for the next sight of them.</summary>
+    /// <param name="Nodes">The nodes.</param>
+    /// <param name="Token">What the silo says of this sight. It means something to silos only: those of another version may put it otherwise.</param>
+    [GenerateSerializer, Immutable, Alias("watch.NodesNews")]
+    public sealed record NodesNews([property: Id(0)] ClusterNodes Nodes, [property: Id(1)] string Token);
 }

@@ -55,7 +55,7 @@ public sealed class ArrivingSnapshotTests : IDisposable
     {
         var catalogue = new Catalogue();
         foreach (var command in Birth.FirstCommands(42, 9000, 500, "a", s_leader))
-            catalogue.Apply(command);
+            catalogue.Apply(command, default);
         var bytes = CatalogueSnapshot.Encode(catalogue);
         using (var world = new World(_folder.FullName))
         {

@@ -51,8 +51,10 @@ public sealed class ClusterCallsTests
     [Fact]
     public Task A_wish_is_told_by_another_door_where_one_leads_to_a_frozen_server() => TwoNodes.InTurnsAsync(async () =>
     {
-        _cluster.Frozen.Add(0);
-        _cluster.OnAdd = name =>
+        _cluster.Now = Sight(7, ("a", "1", NodeStanding.Member));
+        // It freezes between the look and the wish.
+        _cluster.OnAnswered = () => _cluster.Frozen.Add(0);
+        _cluster.OnAdd = (name, _) =>
         {
             _cluster.Now = Sight(9, (name, "2", NodeStanding.Member));
             return Task.FromResult(9L);
@@ -67,42 +69,167 @@ public sealed class ClusterCallsTests
     {
         // The leader that recorded the wish is lost, and the others have not heard of it: they show the old node of the name.
         _cluster.Now = Sight(7, ("b", "1", NodeStanding.Member));
-        _cluster.OnAdd = _ => Task.FromResult(9L);
+        _cluster.OnAdd = (_, _) => Task.FromResult(9L);
         _cluster.OnLook = looks => _cluster.Now = looks switch
         {
-            2 => Sight(8, ("b", "1", NodeStanding.Leaving)),
-            3 => Sight(9, ("b", "1", NodeStanding.Leaving), ("b", "2", NodeStanding.Joining)),
-            4 => Sight(10, ("b", "2", NodeStanding.Member)),
+            3 => Sight(8, ("b", "1", NodeStanding.Leaving)),
+            4 => Sight(9, ("b", "1", NodeStanding.Leaving), ("b", "2", NodeStanding.Joining)),
+            5 => Sight(10, ("b", "2", NodeStanding.Member)),
             _ => _cluster.Now,
         };
         Assert.Equal("2", (await TimeAsync(_nodes.AddNodeAsync("b"))).Result.Id);
     });
 
     [Fact]
-    public Task A_node_that_goes_is_named_by_its_number_so_that_a_wish_that_comes_late_meets_no_other() => TwoNodes.InTurnsAsync(async () =>
+    public Task A_wish_says_what_its_teller_had_seen_and_who_goes_by_its_number_the_same_with_every_telling() => TwoNodes.InTurnsAsync(async () =>
     {
         _cluster.Now = Sight(7, ("a", "1", NodeStanding.Member), ("b", "2", NodeStanding.Member), ("b", "3", NodeStanding.Leaving));
         var told = new List<string>();
-        _cluster.OnRemove = (name, id) =>
+        _cluster.OnRemove = (name, id, seen) => TellAsync($"remove {name} {id} {seen}");
+        await TimeAsync(DoneAsync(_nodes.RemoveNodeAsync("b")));
+        Assert.Equal(["remove b 2 7", "remove b 2 7"], told);
+
+        told.Clear();
+        _cluster.OnAdd = (name, seen) => TellAsync($"add {name} {seen}");
+        await TimeAsync(_nodes.AddNodeAsync("a"));
+        Assert.Equal(["add a 9", "add a 9"], told);
+
+        Task<long> TellAsync(string telling)
         {
-            told.Add($"{name} {id}");
-            if (told.Count == 1)
-                throw new SiloUnavailableException("lost on the way back");
-            _cluster.Now = Sight(9, ("a", "1", NodeStanding.Member));
-            return Task.CompletedTask;
+            told.Add(telling);
+            _cluster.Now = Sight(8 + told.Count - 1, ("a", "1", NodeStanding.Member));
+            return told.Count == 1 ? throw new SiloUnavailableException("lost on the way back") : Task.FromResult(9L);
+        }
+    });
+
+    [Fact]
+    public Task A_node_is_removed_by_what_a_leader_knows_and_one_that_is_missing_there_is_unknown() => TwoNodes.InTurnsAsync(async () =>
+    {
+        _cluster.OnLook = looks => _cluster.Now = looks switch
+        {
+            // Nobody leads, and who answers knows of no node.
+            < 4 => new ClusterNodes { Waits = ["No silo that answers belongs to a cluster."] },
+            _ => Sight(7, ("a", "1", NodeStanding.Member)),
+        };
+        var told = 0;
+        _cluster.OnRemove = (_, _, _) => Task.FromResult((long)++told);
+        var unknown = await Assert.ThrowsAsync<WatchException>(() => TimeAsync(DoneAsync(_nodes.RemoveNodeAsync("b"))));
+        Assert.Equal((WatchErrorCode.UnknownNode, 0, 4), (unknown.Code, told, _cluster.Looks));
+
+        _cluster.OnLook = _ => _cluster.Now = new ClusterNodes();
+        var began = _time.GetTimestamp();
+        Assert.Equal(WatchErrorCode.NoQuorum, (await Assert.ThrowsAsync<WatchException>(() => TimeAsync(DoneAsync(_nodes.RemoveNodeAsync("a"))))).Code);
+        Assert.InRange(_time.GetElapsedTime(began), _options.WriteTimeout, _options.WriteTimeout + s_soon);
+    });
+
+    [Fact]
+    public Task A_node_counts_as_removed_or_as_staying_after_all_by_no_sight_that_is_older_than_the_wish() => TwoNodes.InTurnsAsync(async () =>
+    {
+        _cluster.OnRemove = (_, _, _) => Task.FromResult(9L);
+        _cluster.OnLook = looks => _cluster.Now = looks switch
+        {
+            1 => Sight(7, ("a", "1", NodeStanding.Member), ("b", "2", NodeStanding.Member)),
+            // An old leader does not know the node yet; then the leader is lost, and the best informed has not heard of the wish.
+            2 => Sight(5, ("a", "1", NodeStanding.Member)),
+            3 => Sight(9, ("a", "1", NodeStanding.Member), ("b", "2", NodeStanding.Leaving)),
+            4 => Sight(8, ("a", "1", NodeStanding.Member), ("b", "2", NodeStanding.Member)) with { Leaders = [] },
+            _ => Sight(10, ("a", "1", NodeStanding.Member)),
         };
         await TimeAsync(DoneAsync(_nodes.RemoveNodeAsync("b")));
-        Assert.Equal(["b 2", "b 2"], told);
+        Assert.Equal(5, _cluster.Looks);
+    });
+
+    /// <summary>What was wished is so already, so what an older sight shows and a newer one is the same.</summary>
+    [Fact]
+    public Task A_wish_is_fulfilled_by_the_first_sight_that_is_new_enough_though_it_looks_like_one_that_was_not() => TwoNodes.InTurnsAsync(async () =>
+    {
+        _cluster.Now = Sight(7, ("a", "1", NodeStanding.Member), ("b", "2", NodeStanding.Member));
+        _cluster.OnAdd = (_, _) => Task.FromResult(9L);
+        _cluster.OnNext = (_, _) =>
+        {
+            var nodes = _cluster.Look();
+            _cluster.Now = nodes with { Index = nodes.Index + 1 };
+            return Task.FromResult(new NodesNews(nodes, nodes.Fingerprint()));
+        };
+        Assert.Equal("2", (await TimeAsync(_nodes.AddNodeAsync("b"))).Result.Id);
+        Assert.Equal(4, _cluster.Looks);
+    });
+
+    [Fact]
+    public Task A_removal_that_was_taken_back_is_told_as_that() => TwoNodes.InTurnsAsync(async () =>
+    {
+        _cluster.OnRemove = (_, _, _) => Task.FromResult(9L);
+        _cluster.OnLook = looks => _cluster.Now = Sight(looks == 1 ? 7 : 11, ("a", "1", NodeStanding.Member), ("b", "2", NodeStanding.Member));
+        Assert.Equal(WatchErrorCode.ChangeUnderWay, (await Assert.ThrowsAsync<WatchException>(() => TimeAsync(DoneAsync(_nodes.RemoveNodeAsync("b"))))).Code);
+    });
+
+    /// <summary>Silos of different versions, and one that still sees an old leader, answer every question at once.</summary>
+    [Theory]
+    [InlineData(7)]
+    [InlineData(6)]
+    public Task Answers_without_news_are_not_asked_for_at_the_speed_of_calls(long index) => TwoNodes.InTurnsAsync(async () =>
+    {
+        _cluster.Now = Sight(7, ("a", "1", NodeStanding.Member));
+        await using var watch = _nodes.WatchNodesAsync().GetAsyncEnumerator();
+        Assert.True((await TimeAsync(watch.MoveNextAsync().AsTask())).Result);
+        var asked = new List<string>();
+        _cluster.OnNext = (seen, _) =>
+        {
+            asked.Add(seen);
+            return Task.FromResult(new NodesNews(Sight(index, ("a", "1", index == 7 ? NodeStanding.Member : NodeStanding.Joining)), $"token {asked.Count}"));
+        };
+        var next = watch.MoveNextAsync().AsTask();
+        for (var second = 0; second < 10; second++)
+            await PassAsync(TimeSpan.FromSeconds(1));
+
+        Assert.InRange(asked.Count, 10, 41);
+        // What a silo says of its sight is told back to it, whatever it means.
+        Assert.Equal(Enumerable.Range(1, asked.Count - 1).Select(at => $"token {at}"), asked.Skip(1));
+        _cluster.OnNext = null;
+        _cluster.Now = Sight(8, ("a", "1", NodeStanding.Member), ("b", "2", NodeStanding.Joining));
+        Assert.True((await TimeAsync(next)).Result);
+        Assert.Equal(2, watch.Current.Nodes.Length);
+    });
+
+    [Theory]
+    [InlineData(10, 2000)]
+    [InlineData(2, 1000)]
+    [InlineData(1, 500)]
+    public Task A_question_is_held_so_long_only_that_its_answer_comes_in_time(int callTimeoutSeconds, int holdMs) => TwoNodes.InTurnsAsync(async () =>
+    {
+        _options.CallTimeout = TimeSpan.FromSeconds(callTimeoutSeconds);
+        _cluster.Now = Sight(7, ("a", "1", NodeStanding.Member));
+        var held = new List<TimeSpan>();
+        _cluster.OnNext = (_, hold) =>
+        {
+            held.Add(hold);
+            return Task.FromResult(new NodesNews(_cluster.Look(), "token"));
+        };
+        await using var watch = _nodes.WatchNodesAsync().GetAsyncEnumerator();
+        Assert.True((await TimeAsync(watch.MoveNextAsync().AsTask())).Result);
+        Assert.Equal(TimeSpan.FromMilliseconds(holdMs), Assert.Single(held));
+    });
+
+    [Fact]
+    public Task A_wish_ends_when_its_time_is_over_though_a_telling_might_take_longer() => TwoNodes.InTurnsAsync(async () =>
+    {
+        _options.WriteTimeout = TimeSpan.FromSeconds(15);
+        _cluster.Now = Sight(7, ("a", "1", NodeStanding.Member));
+        _cluster.OnAdd = (_, _) => new TaskCompletionSource<long>().Task;
+        var began = _time.GetTimestamp();
+        Assert.Equal(WatchErrorCode.OutcomeUnknown, (await Assert.ThrowsAsync<WatchException>(() => TimeAsync(_nodes.AddNodeAsync("b")))).Code);
+        Assert.InRange(_time.GetElapsedTime(began), _options.WriteTimeout, _options.WriteTimeout + s_soon);
     });
 
     [Fact]
     public Task A_refusal_after_a_telling_that_was_lost_leaves_the_outcome_open_and_is_the_truth_without_one() => TwoNodes.InTurnsAsync(async () =>
     {
+        _cluster.Now = Sight(7, ("a", "1", NodeStanding.Member));
         var refused = new WatchException(WatchErrorCode.ChangeUnderWay, "another comes");
-        _cluster.OnAdd = _ => throw refused;
+        _cluster.OnAdd = (_, _) => throw refused;
         Assert.Equal(WatchErrorCode.ChangeUnderWay, (await Assert.ThrowsAsync<WatchException>(() => TimeAsync(_nodes.AddNodeAsync("b")))).Code);
         var tellings = 0;
-        _cluster.OnAdd = _ => throw (++tellings == 1 ? new TimeoutException("lost") : refused);
+        _cluster.OnAdd = (_, _) => throw (++tellings == 1 ? new TimeoutException("lost") : refused);
         var unknown = await Assert.ThrowsAsync<WatchException>(() => TimeAsync(_nodes.AddNodeAsync("b")));
         Assert.Equal((WatchErrorCode.OutcomeUnknown, 2), (unknown.Code, tellings));
         Assert.Contains("another comes", unknown.Message, StringComparison.Ordinal);
@@ -155,6 +282,16 @@ public sealed class ClusterCallsTests
         return (await task, _time.GetElapsedTime(began));
     }
 
+    private async Task PassAsync(TimeSpan span)
+    {
+        for (var until = span; until > TimeSpan.Zero; until -= s_step)
+        {
+            await TwoNodes.PassAsync();
+            _time.Advance(s_step);
+            _time.Fire();
+        }
+    }
+
     /// <summary>What the cluster's grain says, behind doors some of which are frozen.</summary>
     private sealed class FakeCluster
     {
@@ -164,9 +301,19 @@ public sealed class ClusterCallsTests
 
         public HashSet<int> Frozen { get; } = [];
 
-        public Func<string, Task<long>> OnAdd { get; set; } = _ => Task.FromResult(0L);
+        /// <summary>Called with the name, and with what the teller had seen.</summary>
+        public Func<string, long, Task<long>> OnAdd { get; set; } = (_, _) => Task.FromResult(0L);
 
-        public Func<string, string, Task> OnRemove { get; set; } = (_, _) => Task.CompletedTask;
+        /// <summary>Called with name and number, and with what the teller had seen.</summary>
+        public Func<string, string, long, Task<long>> OnRemove { get; set; } = (_, _, _) => Task.FromResult(0L);
+
+        /// <summary>What is answered to those who follow, instead of the next change; called with the token and how long it may be held.</summary>
+        public Func<string, TimeSpan, Task<NodesNews>>? OnNext { get; set; }
+
+        /// <summary>Called when an answer has left its server.</summary>
+        public Action OnAnswered { get; set; } = () => { };
+
+        public int Looks => _looks;
 
         /// <summary>Called with the number of each look.</summary>
         public Action<int> OnLook { get; set; } = _ => { };
@@ -188,6 +335,7 @@ public sealed class ClusterCallsTests
             await NotWhileFrozenAsync(door);
             var said = await answer();
             await NotWhileFrozenAsync(door);
+            OnAnswered();
             return said;
         }
 
@@ -197,12 +345,14 @@ public sealed class ClusterCallsTests
             return _now;
         }
 
-        public async Task<ClusterNodes> NextAsync(string seen)
+        public async Task<NodesNews> NextAsync(string seen, TimeSpan hold)
         {
+            if (OnNext is { } next)
+                return await next(seen, hold);
             while (Look() is var nodes)
             {
                 if (nodes.Fingerprint() != seen)
-                    return nodes;
+                    return new NodesNews(nodes, nodes.Fingerprint());
                 var change = new TaskCompletionSource();
                 _changes.Add(change);
                 await change.Task;
@@ -219,12 +369,12 @@ public sealed class ClusterCallsTests
     {
         public Task<ClusterNodes> ListNodes(CancellationToken cancellationToken) => cluster.AnswerAsync(door, () => Task.FromResult(cluster.Look()));
 
-        public Task<ClusterNodes> NextNodes(string seen, CancellationToken cancellationToken) => cluster.AnswerAsync(door, () => cluster.NextAsync(seen));
+        public Task<NodesNews> NextNodes(string seen, TimeSpan hold, CancellationToken cancellationToken) => cluster.AnswerAsync(door, () => cluster.NextAsync(seen, hold));
 
-        public Task<long> AddNode(string name, CancellationToken cancellationToken) => cluster.AnswerAsync(door, () => cluster.OnAdd(name));
+        public Task<long> AddNode(string name, long seen, CancellationToken cancellationToken) => cluster.AnswerAsync(door, () => cluster.OnAdd(name, seen));
 
-        public Task RemoveNode(string name, string id, bool force, CancellationToken cancellationToken) =>
-            cluster.AnswerAsync(door, () => DoneAsync(cluster.OnRemove(name, id)));
+        public Task<long> RemoveNode(string name, string id, long seen, bool force, CancellationToken cancellationToken) =>
+            cluster.AnswerAsync(door, () => cluster.OnRemove(name, id, seen));
 
         public Task Feel() => cluster.AnswerAsync(door, () => Task.FromResult(true));
     }

@@ -32,6 +32,72 @@ public sealed class NodesDriverTests
         Assert.Equal("new", nodes.Replica.Node.Catalogue.Nodes[s_new]);
     });
 
+    /// <summary>Each wish is told twice; between the two the operator wishes the opposite.</summary>
+    [Fact]
+    public Task A_telling_that_comes_when_the_opposite_was_wished_changes_nothing() => TwoNodes.RunAsync(ReplicaRules.Kept, async nodes =>
+    {
+        nodes.Silos.Add(3).OnDescribeNode = () => new NodeReport { Node = s_new, Name = "new" };
+        var driver = await nodes.DriveAsync();
+        var catalogue = nodes.Replica.Node.Catalogue;
+        var comes = new NodeWishRequest("new", Leaves: false, Force: false);
+        var added = await RecordedAsync(comes);
+        Assert.Equal(added, await RecordedAsync(comes));
+
+        var goes = new NodeWishRequest("new", Leaves: true, Force: true, s_new.ToString()) { Seen = added };
+        var leaving = await RecordedAsync(goes);
+        Assert.True(catalogue.IsLeaving(s_new));
+        await RefusedAsync(comes);
+        Assert.Equal(leaving, await RecordedAsync(goes));
+
+        var staying = comes with { Seen = leaving };
+        var stays = await RecordedAsync(staying);
+        Assert.False(catalogue.IsLeaving(s_new));
+        await RefusedAsync(goes);
+        await RefusedAsync(goes with { Id = null });
+        Assert.False(catalogue.IsLeaving(s_new));
+
+        await RecordedAsync(goes with { Seen = stays });
+        Assert.True(catalogue.IsLeaving(s_new));
+        await RefusedAsync(staying);
+        Assert.True(catalogue.IsLeaving(s_new));
+
+        async Task<long> RecordedAsync(NodeWishRequest wish)
+        {
+            var reply = await driver.WishAsync(wish).WaitAsync(WatchCluster.Patience);
+            Assert.Equal((0, "", null), (reply.Error, reply.Message, reply.Refusal));
+            return reply.Index;
+        }
+
+        async Task RefusedAsync(NodeWishRequest wish)
+        {
+            var last = nodes.Replica.Node.Groups[GroupId.System].Last;
+            var reply = await driver.WishAsync(wish).WaitAsync(WatchCluster.Patience);
+            Assert.Equal((int)(wish.Id is null ? WatchErrorCode.UnknownNode : WatchErrorCode.ChangeUnderWay), reply.Error);
+            Assert.Equal(last, nodes.Replica.Node.Groups[GroupId.System].Last);
+        }
+    });
+
+    /// <summary>What is committed and not applied yet may be just the wish that a late one would undo.</summary>
+    [Fact]
+    public Task No_wish_is_recorded_by_a_catalogue_that_lacks_what_was_committed() => TwoNodes.RunAsync(ReplicaRules.Kept, async nodes =>
+    {
+        await nodes.MakeVoterAsync(GroupId.System);
+        nodes.Silos.Add(3).OnDescribeNode = () => new NodeReport { Node = s_new, Name = "new" };
+        var driver = await nodes.DriveAsync();
+        var first = driver.WishAsync(new NodeWishRequest("new", Leaves: false, Force: false));
+        await TwoNodes.PassAsync();
+        var system = nodes.Replica.Node.Groups[GroupId.System];
+
+        nodes.Replica.Hear(nodes.OtherSilo, nodes.OthersAnswers());
+        Assert.True(nodes.Replica.Node.CatalogueApplied < system.Committed);
+        var last = system.Last;
+        var second = driver.WishAsync(new NodeWishRequest("new", Leaves: false, Force: false));
+
+        Assert.Equal(last, system.Last);
+        Assert.NotNull((await second.WaitAsync(WatchCluster.Patience)).Refusal);
+        Assert.Null((await first.WaitAsync(WatchCluster.Patience)).Refusal);
+    });
+
     /// <summary>It is told by one call at a time; when that is lost, it is told again when it speaks again.</summary>
     [Fact]
     public Task A_removed_node_that_speaks_is_told_until_it_has_heard() => TwoNodes.RunAsync(ReplicaRules.Kept, async nodes =>

@@ -54,6 +54,9 @@ public enum CatalogueOutcome
 ///   C5  The number of a removed node never comes back: its votes and its log belong to the past. A node that is leaving may stay after all
 ///       until it was removed, with what it has: it was told of nothing, and its folder is what it was.
 ///   C6  One node stays, always.
+///
+/// Where in the log something was wished of a node last (<see cref="LastWish"/>) no command's outcome depends on. A snapshot does not tell
+/// it: what it holds counts as wished at its own index, which is never too early.
 /// </summary>
 public sealed class Catalogue
 {
@@ -64,6 +67,7 @@ public sealed class Catalogue
     private readonly SortedDictionary<NodeId, string> _removed = [];
     private readonly SortedDictionary<BucketId, BucketInfo> _buckets = new(Comparer<BucketId>.Create((a, b) => a.Value.CompareTo(b.Value)));
     private readonly SortedDictionary<NodeId, string> _nodes = [];
+    private readonly Dictionary<NodeId, LogIndex> _wished = [];
 
     /// <summary>The cluster's incarnation; null before the birth has committed.</summary>
     public UInt128? Incarnation { get; private set; }
@@ -88,6 +92,16 @@ public sealed class Catalogue
 
     /// <summary>Whether a node is to belong to no group any more.</summary>
     public bool IsLeaving(NodeId node) => _leaving.Contains(node);
+
+    /// <summary>
+    /// Up to which entry something was wished of the nodes that have or had a name: to come, to go, to stay after all. That one is gone is no
+    /// wish, but the end of one. Never too early; perhaps too late, where a snapshot stands for the wishes. Zero where nothing ever was.
+    /// </summary>
+    public LogIndex LastWish(string name) => _nodes.Concat(_removed)
+        .Where(node => node.Value == name)
+        .Select(node => _wished.GetValueOrDefault(node.Key))
+        .DefaultIfEmpty()
+        .Max();
 
     /// <summary>The buckets, by number.</summary>
     public IReadOnlyDictionary<BucketId, BucketInfo> Buckets => _buckets;
@@ -114,7 +128,9 @@ public sealed class Catalogue
     }
 
     /// <summary>Applies a committed command, or finds that it does not fit any more (C4).</summary>
-    public CatalogueOutcome Apply(CatalogueCommand command)
+    /// <param name="command">The command.</param>
+    /// <param name="at">The index of its entry, or of the snapshot that holds it.</param>
+    public CatalogueOutcome Apply(CatalogueCommand command, LogIndex at)
     {
         Invariant.That(command is CatalogueCommand.ClusterBorn == Incarnation is null, "C2: a cluster is born once, before anything else");
         switch (command)
@@ -123,15 +139,15 @@ public sealed class Catalogue
                 (Incarnation, LeaseMs, MarginMs) = (born.Incarnation, born.LeaseMs, born.MarginMs);
                 return CatalogueOutcome.Done;
             case CatalogueCommand.NodeAdded added:
-                return Add(added.Id, added.Name);
+                return Add(added.Id, added.Name, at);
             case CatalogueCommand.NodeLeaving leaving:
-                return Leave(leaving.Id);
+                return Leave(leaving.Id, at);
             case CatalogueCommand.NodeRemoved removed:
                 return Remove(removed.Id);
             case CatalogueCommand.NodeStays stays:
-                return Stay(stays.Id);
+                return Stay(stays.Id, at);
             case CatalogueCommand.NodeDeparted departed:
-                return Recall(departed);
+                return Recall(departed, at);
             case CatalogueCommand.BucketCreated created:
                 Invariant.That(_buckets.Values.All(bucket => bucket.Group != created.Group && bucket.Name != created.Name), "C3: buckets are unique");
                 Invariant.That(_buckets.TryAdd(created.Id, new BucketInfo(created.Id, created.Name, created.Group, created.FirstVoters)), "C3: buckets are unique");
@@ -151,19 +167,19 @@ public sealed class Catalogue
         _ => CatalogueOutcome.Done,
     };
 
-    private CatalogueOutcome Add(NodeId node, string name)
+    private CatalogueOutcome Add(NodeId node, string name, LogIndex at)
     {
         var outcome = MayAdd(node, name);
-        if (outcome == CatalogueOutcome.Done)
-            _nodes.TryAdd(node, name);
+        if (outcome == CatalogueOutcome.Done && _nodes.TryAdd(node, name))
+            _wished[node] = at;
         return outcome;
     }
 
-    private CatalogueOutcome Leave(NodeId node)
+    private CatalogueOutcome Leave(NodeId node, LogIndex at)
     {
         var outcome = MayLeave(node);
-        if (outcome == CatalogueOutcome.Done && _nodes.ContainsKey(node))
-            _leaving.Add(node);
+        if (outcome == CatalogueOutcome.Done && _nodes.ContainsKey(node) && _leaving.Add(node))
+            _wished[node] = at;
         return outcome;
     }
 
@@ -178,17 +194,18 @@ public sealed class Catalogue
         return outcome;
     }
 
-    private CatalogueOutcome Stay(NodeId node)
+    private CatalogueOutcome Stay(NodeId node, LogIndex at)
     {
         var outcome = MayStay(node);
-        if (outcome == CatalogueOutcome.Done)
-            _leaving.Remove(node);
+        if (outcome == CatalogueOutcome.Done && _leaving.Remove(node))
+            _wished[node] = at;
         return outcome;
     }
 
-    private CatalogueOutcome Recall(CatalogueCommand.NodeDeparted departed)
+    private CatalogueOutcome Recall(CatalogueCommand.NodeDeparted departed, LogIndex at)
     {
         Invariant.That(!_nodes.ContainsKey(departed.Id) && !_removed.ContainsKey(departed.Id), "C3: nodes are unique");
+        _wished[departed.Id] = at;
         if (departed.IsRemoved)
         {
             _removed.Add(departed.Id, departed.Name);

@@ -31,7 +31,7 @@ public static class CatalogueSnapshot
     {
         try
         {
-            Decode(bytes);
+            Decode(bytes, default);
             return true;
         }
         catch (Exception malformed) when (malformed is InvariantViolationException or IOException or FormatException or ArgumentException)
@@ -41,7 +41,9 @@ public static class CatalogueSnapshot
     }
 
     /// <summary>Reads what <see cref="Encode"/> wrote.</summary>
-    public static Catalogue Decode(ReadOnlyMemory<byte> bytes)
+    /// <param name="bytes">The content.</param>
+    /// <param name="upTo">The index of the last entry that is in it.</param>
+    public static Catalogue Decode(ReadOnlyMemory<byte> bytes, LogIndex upTo)
     {
         var catalogue = new Catalogue();
         while (bytes.Length > 0)
@@ -49,7 +51,7 @@ public static class CatalogueSnapshot
             Invariant.That(bytes.Length >= LengthBytes, "C1: a catalogue's snapshot is a row of commands");
             var length = BinaryPrimitives.ReadInt32LittleEndian(bytes.Span);
             Invariant.That(length > 0 && length <= bytes.Length - LengthBytes, "C1: a catalogue's snapshot is a row of commands");
-            catalogue.Apply(CatalogueCommand.Decode(bytes.Slice(LengthBytes, length)));
+            catalogue.Apply(CatalogueCommand.Decode(bytes.Slice(LengthBytes, length)), upTo);
             bytes = bytes[(LengthBytes + length)..];
         }
         return catalogue;

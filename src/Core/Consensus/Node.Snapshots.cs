@@ -178,7 +178,7 @@ public sealed partial class Node
     /// <summary>The catalogue as a snapshot holds it, whether it was recovered or received.</summary>
     private void LoadCatalogue(ReadOnlyMemory<byte> content, LogIndex upTo)
     {
-        Catalogue = CatalogueSnapshot.Decode(content);
+        Catalogue = CatalogueSnapshot.Decode(content, upTo);
         _catalogueApplied = upTo;
         foreach (var born in Catalogue.AsCommands().OfType<CatalogueCommand.ClusterBorn>())
             Learn(born);

@@ -268,7 +268,7 @@ public sealed partial class Node
             if (entry.Kind != EntryKind.Command)
                 continue;
             var command = CatalogueCommand.Decode(entry.Payload);
-            Catalogue.Apply(command);
+            Catalogue.Apply(command, entry.Index);
             if (command is CatalogueCommand.ClusterBorn born)
                 Learn(born);
             // Nothing is said to it any more; what waited for it would wait for ever.

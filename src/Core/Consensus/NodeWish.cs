@@ -31,6 +31,9 @@ public enum NodeRefusal
 
     /// <summary>There are as many nodes as there can be.</summary>
     TooManyNodes,
+
+    /// <summary>Something was wished of the name after who wishes now had looked.</summary>
+    WishedSince,
 }
 
 /// <summary>What is to be recorded in the catalogue, or why nothing is.</summary>
@@ -51,6 +54,9 @@ public sealed record NodeWishAnswer(ImmutableArray<CatalogueCommand> Commands, N
 ///   W2  A new node of a known name replaces the old one, unless that one answers.
 ///   W3  Who goes leaves a majority behind that answers in every group. An operator may overrule this: the wish then waits in the plan
 ///       until it is safe (M4).
+///   W4  A wish that comes late changes nothing. It says up to where its teller had seen the catalogue; where something was wished of the
+///       name since, it may be a telling that froze on its way, whose repetition was recorded long ago and taken back by an operator. What
+///       is as it wishes anyway is no change.
 /// </summary>
 public static class NodeWish
 {
@@ -119,6 +125,20 @@ public static class NodeWish
         return unsafeIn.Count > 0 && !force
             ? NodeWishAnswer.No(NodeRefusal.WouldLoseQuorum, $"Without '{name}' too few voters would answer in group {string.Join(", ", unsafeIn)}. Bring the others back first, or force it: then it is removed as soon as enough of them answer.")
             : new NodeWishAnswer([new CatalogueCommand.NodeLeaving(node.Id)]);
+    }
+
+    /// <summary>W4: a wish as it may be recorded by a leader whose catalogue has everything that was committed.</summary>
+    /// <param name="answer">What would be recorded if it came in time.</param>
+    /// <param name="catalogue">The wishes so far.</param>
+    /// <param name="name">The node's name.</param>
+    /// <param name="seen">Up to which entry its teller had seen the catalogue.</param>
+    public static NodeWishAnswer InTime(NodeWishAnswer answer, Catalogue catalogue, string name, LogIndex seen)
+    {
+        ArgumentNullException.ThrowIfNull(answer);
+        ArgumentNullException.ThrowIfNull(catalogue);
+        return answer.Commands.IsEmpty || catalogue.LastWish(name) <= seen
+            ? answer
+            : NodeWishAnswer.No(NodeRefusal.WishedSince, $"Something else was wished of node '{name}' since this wish was based on what the nodes were (entry {seen}). Look at the nodes, and try again.");
     }
 
     /// <summary>W1: who is coming or going, other than the node that this is about and those who cannot go now.</summary>

@@ -18,7 +18,7 @@ internal partial interface IReplicaService
 
     /// <summary>
     /// Records that a node is to come or to go, or refuses. Answered by the leader of the system group, when the wish has committed; that it
-    /// is fulfilled shows in <see cref="DescribeNode"/>. Asking again is harmless.
+    /// is fulfilled shows in <see cref="DescribeNode"/>. Asking again is harmless, however late (W4).
     /// </summary>
     [Alias("WishNode"), ResponseTimeout("00:00:10")]
     Task<NodeWishReply> WishNode(NodeWishRequest request);
@@ -36,9 +36,14 @@ internal partial interface IReplicaService
 /// <param name="Name">The node's name.</param>
 /// <param name="Leaves">Whether it is to go; else it is to come.</param>
 /// <param name="Force">Record it though it cannot be fulfilled now.</param>
-/// <param name="Id">The number of the node that is to go; empty for whichever has the name.</param>
+/// <param name="Id">The number of the node that is to go; empty, or null from a silo that does not know of it, for none.</param>
 [GenerateSerializer, Immutable, Alias("watch.NodeWishRequest")]
-internal sealed record NodeWishRequest([property: Id(0)] string Name, [property: Id(1)] bool Leaves, [property: Id(2)] bool Force, [property: Id(3)] string Id = "");
+internal sealed record NodeWishRequest([property: Id(0)] string Name, [property: Id(1)] bool Leaves, [property: Id(2)] bool Force, [property: Id(3)] string? Id = "")
+{
+    /// <summary>Up to which entry of the system group's log its teller had seen the catalogue; 0, of a silo that does not say, counts as nothing seen.</summary>
+    [Id(4)]
+    public long Seen { get; init; }
+}
 
 /// <summary>What became of a wish.</summary>
 [GenerateSerializer, Immutable, Alias("watch.NodeWishReply")]

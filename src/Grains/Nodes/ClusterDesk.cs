@@ -47,9 +47,10 @@ internal sealed class ClusterDesk(IReplicaServiceClient replicas, IClusterMember
                     var reply = await replicas.At(leader.Silo).WishNode(request);
                     if (reply.Refusal is null)
                     {
-                        if (reply.Error == 0 || (mayBeDone && request.Leaves && reply.Error == (int)WatchErrorCode.UnknownNode))
+                        if (reply.Error == 0)
                             return reply.Index;
-                        throw new WatchException((WatchErrorCode)reply.Error, reply.Message);
+                        // A refusal is the truth only while no earlier question may have been heard.
+                        throw mayBeDone ? Unknown(request, reply.Message) : new WatchException((WatchErrorCode)reply.Error, reply.Message);
                     }
                 }
                 catch (Exception error) when (IsLost(error))
@@ -61,7 +62,7 @@ internal sealed class ClusterDesk(IReplicaServiceClient replicas, IClusterMember
             if (time.GetElapsedTime(started) >= options.Value.LeaderTimeout)
             {
                 throw mayBeDone
-                    ? new WatchException(WatchErrorCode.OutcomeUnknown, $"The leader was lost while the wish for node '{request.Name}' was being recorded; it may have been or not. Asking again is harmless.")
+                    ? Unknown(request, "Asking again is harmless.")
                     : new WatchException(WatchErrorCode.NoQuorum, $"No leader of the system group answered within {options.Value.LeaderTimeout}.");
             }
 
@@ -70,6 +71,9 @@ internal sealed class ClusterDesk(IReplicaServiceClient replicas, IClusterMember
     }
 
     public static bool IsLost(Exception error) => error is TimeoutException or OrleansException;
+
+    private static WatchException Unknown(NodeWishRequest request, string then) => new(
+        WatchErrorCode.OutcomeUnknown, $"The leader was lost while the wish for node '{request.Name}' was being recorded; it may have been or not. {then}");
 
     private async Task<NodeReport?> AskAsync(SiloAddress silo)
     {

@@ -5,45 +5,28 @@ using Watch.Interfaces;
 
 namespace Watch.Grains.Nodes;
 
-/// <summary>The public door to the cluster's nodes. All that wait for a change on this silo share one look at a time.</summary>
+/// <summary>The public door to the cluster's nodes.</summary>
 [GrainType("watch.cluster")]
 [StatelessWorker(1, false)]
 [Reentrant]
 internal sealed class ClusterGrain(ClusterDesk desk, TimeProvider time) : Grain, IClusterGrain
 {
-    private static readonly TimeSpan s_lookAgainAfter = TimeSpan.FromMilliseconds(250);
+    private readonly SharedLooks _looks = new(desk, time);
 
-    /// <summary>A question is held for so long at most: shorter than a client waits before it asks whether this silo lives.</summary>
-    private static readonly TimeSpan s_held = TimeSpan.FromSeconds(2);
+    public Task<ClusterNodes> ListNodes(CancellationToken cancellationToken) => _looks.FreshAsync();
 
-    private Task<ClusterNodes>? _look;
-    private long _lookedAt;
+    public Task<NodesNews> NextNodes(string seen, TimeSpan hold, CancellationToken cancellationToken) => _looks.NextAsync(seen, hold, cancellationToken);
 
-    public Task<ClusterNodes> ListNodes(CancellationToken cancellationToken) => FreshAsync();
-
-    public async Task<ClusterNodes> NextNodes(string seen, CancellationToken cancellationToken)
-    {
-        var started = time.GetTimestamp();
-        while (true)
-        {
-            // Whoever has seen nothing yet may just have had a wish recorded: an older look would not show it.
-            var nodes = await LookAsync(isFresh: seen.Length == 0);
-            if (nodes.Fingerprint() != seen || time.GetElapsedTime(started) >= s_held)
-                return nodes;
-            await Task.Delay(s_lookAgainAfter, time, cancellationToken);
-        }
-    }
-
-    public Task<long> AddNode(string name, CancellationToken cancellationToken)
+    public Task<long> AddNode(string name, long seen, CancellationToken cancellationToken)
     {
         Check(name);
-        return desk.WishAsync(new NodeWishRequest(name, Leaves: false, Force: false), cancellationToken);
+        return desk.WishAsync(new NodeWishRequest(name, Leaves: false, Force: false) { Seen = seen }, cancellationToken);
     }
 
-    public Task RemoveNode(string name, string id, bool force, CancellationToken cancellationToken)
+    public Task<long> RemoveNode(string name, string id, long seen, bool force, CancellationToken cancellationToken)
     {
         Check(name);
-        return desk.WishAsync(new NodeWishRequest(name, Leaves: true, force, id ?? ""), cancellationToken);
+        return desk.WishAsync(new NodeWishRequest(name, Leaves: true, force, id) { Seen = seen }, cancellationToken);
     }
 
     public Task Feel() => Task.CompletedTask;
@@ -53,17 +36,4 @@ internal sealed class ClusterGrain(ClusterDesk desk, TimeProvider time) : Grain,
         if (string.IsNullOrEmpty(name) || System.Text.Encoding.UTF8.GetByteCount(name) > Core.Storage.NodeIdentity.NameBytesMax)
             throw new WatchException(WatchErrorCode.InvalidOption, $"A node's name has 1 to {Core.Storage.NodeIdentity.NameBytesMax} bytes; '{name}' has not.");
     }
-
-    private Task<ClusterNodes> LookAsync(bool isFresh)
-    {
-        if (isFresh || _look is not { IsFaulted: false } look || (look.IsCompleted && time.GetElapsedTime(_lookedAt) >= s_lookAgainAfter))
-        {
-            _lookedAt = time.GetTimestamp();
-            _look = look = FreshAsync();
-        }
-
-        return look;
-    }
-
-    private async Task<ClusterNodes> FreshAsync() => (await desk.LookAsync()).ToNodes();
 }

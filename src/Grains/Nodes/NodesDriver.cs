@@ -86,14 +86,16 @@ internal sealed partial class NodesDriver(
             var sight = await desk.LookAsync();
             if (replica.Unavailable is { } unavailable)
                 return new NodeWishReply { Refusal = unavailable };
-            if (System is not { LeadsWithOwnTermCommitted: true })
+            // W4: from here to the proposal nothing comes between, so that what is behind the catalogue in the log was decided by it, too.
+            if (System is not { LeadsWithOwnTermCommitted: true } system || Node.CatalogueApplied < system.Committed)
                 return new NodeWishReply { Refusal = replica.NotLeading(GroupId.System) };
-            if (request.Id.Length > 0 && AlreadyAnswered(request) is { } already)
+            if (request.Leaves && AlreadyAnswered(request) is { } already)
                 return already;
 
             answer = request.Leaves
                 ? NodeWish.Remove(Node.Catalogue, sight.Groups(), sight.Answered, request.Name, request.Force)
                 : NodeWish.Add(Node.Catalogue, sight.Groups(), sight.Silos(), sight.Answered, request.Name);
+            answer = NodeWish.InTime(answer, Node.Catalogue, request.Name, new LogIndex(request.Seen));
             // A leader that was just elected has not heard everybody yet.
             if (answer.Refusal != NodeRefusal.WouldLoseQuorum || time.GetElapsedTime(started) >= s_hearingPause * 10)
                 break;
@@ -108,15 +110,17 @@ internal sealed partial class NodesDriver(
         return await ProposeAsync(answer.Commands);
     }
 
-    /// <summary>What a wish comes to whose node has gone or was never here; null where that node is here and stays.</summary>
+    /// <summary>What a wish for a node to go comes to whose node goes, has gone or was never here; null where it is here and stays.</summary>
     private NodeWishReply? AlreadyAnswered(NodeWishRequest request)
     {
-        if (Node.Catalogue.NodeInfos.Any(node => node.Id.ToString() == request.Id && node.Name == request.Name && !node.IsLeaving))
+        // A silo of another version may not know of numbers.
+        var number = request.Id ?? "";
+        if (Node.Catalogue.NodeInfos.Any(node => node.Id.ToString() == number && node.Name == request.Name && !node.IsLeaving))
             return null;
         // It was wished before, perhaps by a telling whose answer was lost; the name may be another node's by now.
-        return Node.Catalogue.NodeInfos.Select(node => node.Id).Concat(Node.Catalogue.Removed.Keys).Any(id => id.ToString() == request.Id)
+        return Node.Catalogue.NodeInfos.Select(node => node.Id).Concat(Node.Catalogue.Removed.Keys).Any(id => id.ToString() == number)
             ? Recorded()
-            : new NodeWishReply { Error = (int)WatchErrorCode.UnknownNode, Message = $"The cluster has no node '{request.Name}' with the number {request.Id}." };
+            : new NodeWishReply { Error = (int)WatchErrorCode.UnknownNode, Message = $"The cluster has no node '{request.Name}' with the number '{number}'." };
     }
 
     public LeaderReply HandOver(GroupId group, NodeId to)
@@ -301,7 +305,8 @@ internal sealed partial class NodesDriver(
         {
             try
             {
-                await desk.WishAsync(new NodeWishRequest(Node.Self.Name, Leaves: false, Force: false));
+                var seen = (await desk.LookAsync()).Best()?.CatalogueIndex ?? 0;
+                await desk.WishAsync(new NodeWishRequest(Node.Self.Name, Leaves: false, Force: false) { Seen = seen });
                 return;
             }
             catch (WatchException error) when (error.Code is WatchErrorCode.FolderRefused or WatchErrorCode.NameTaken or WatchErrorCode.TooManyNodes)

@@ -64,7 +64,7 @@ public sealed class CatalogueTests
         catalogue.Apply(new CatalogueCommand.NodeAdded(_third, "b"));
         catalogue.Apply(new CatalogueCommand.NodeLeaving(_first));
 
-        var copy = CatalogueSnapshot.Decode(CatalogueSnapshot.Encode(catalogue));
+        var copy = CatalogueSnapshot.Decode(CatalogueSnapshot.Encode(catalogue), new LogIndex(20));
         Assert.Equal(catalogue.NodeInfos, copy.NodeInfos);
         Assert.Equal(catalogue.Removed, copy.Removed);
         Assert.True(copy.IsLeaving(_first));
@@ -104,6 +104,35 @@ public sealed class CatalogueTests
         catalogue.Apply(new CatalogueCommand.NodeRemoved(_second));
         Assert.Equal(CatalogueOutcome.WasRemoved, catalogue.Apply(stays));
         Assert.DoesNotContain(_second, catalogue.Nodes.Keys);
+    }
+
+    [Fact]
+    public void When_something_was_wished_of_a_name_last_is_known_and_never_too_early_though_its_node_is_gone()
+    {
+        var catalogue = Born();
+        Assert.Equal(LogIndex.None, catalogue.LastWish("b"));
+        CatalogueCommand[] wishes = [new CatalogueCommand.NodeAdded(_second, "b"), new CatalogueCommand.NodeLeaving(_second), new CatalogueCommand.NodeStays(_second), new CatalogueCommand.NodeLeaving(_second)];
+        for (var at = 0; at < wishes.Length; at++)
+        {
+            catalogue.Apply(wishes[at], new LogIndex(10 + at));
+            Assert.Equal(new LogIndex(10 + at), catalogue.LastWish("b"));
+            // What is so already, or does not fit, is no wish.
+            catalogue.Apply(wishes[at], new LogIndex(50));
+            catalogue.Apply(new CatalogueCommand.NodeAdded(_first, "b"), new LogIndex(50));
+            Assert.Equal(new LogIndex(10 + at), catalogue.LastWish("b"));
+        }
+
+        catalogue.Apply(new CatalogueCommand.NodeAdded(_third, "b"), new LogIndex(15));
+        Assert.Equal(new LogIndex(15), catalogue.LastWish("b"));
+        catalogue.Apply(new CatalogueCommand.NodeLeaving(_third), new LogIndex(16));
+        catalogue.Apply(new CatalogueCommand.NodeRemoved(_third), new LogIndex(17));
+        catalogue.Apply(new CatalogueCommand.NodeRemoved(_second), new LogIndex(18));
+        Assert.Equal(new LogIndex(16), catalogue.LastWish("b"));
+
+        var copy = CatalogueSnapshot.Decode(CatalogueSnapshot.Encode(catalogue), new LogIndex(20));
+        Assert.Equal(new LogIndex(20), copy.LastWish("a"));
+        Assert.Equal(new LogIndex(20), copy.LastWish("b"));
+        Assert.Equal(LogIndex.None, copy.LastWish("c"));
     }
 
     [Fact]

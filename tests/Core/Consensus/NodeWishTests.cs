@@ -111,6 +111,30 @@ public sealed class NodeWishTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void A_wish_that_comes_when_another_was_recorded_since_its_teller_looked_changes_nothing()
+    {
+        var world = PlanWorld.OfThree();
+        world.Catalogue.Apply(new CatalogueCommand.NodeLeaving(new NodeId(3)), new LogIndex(101));
+        world.Catalogue.Apply(new CatalogueCommand.NodeStays(new NodeId(3)), new LogIndex(102));
+        var late = Remove(world, "c");
+        Assert.Equal(NodeRefusal.WishedSince, NodeWish.InTime(late, world.Catalogue, "c", new LogIndex(101)).Refusal);
+        Assert.Same(late, NodeWish.InTime(late, world.Catalogue, "c", new LogIndex(102)));
+        var other = Remove(world, "b");
+        Assert.Same(other, NodeWish.InTime(other, world.Catalogue, "b", new LogIndex(100)));
+
+        // The silo's folder was emptied after its node was removed; nobody asked anew for the new one.
+        world.Catalogue.Apply(new CatalogueCommand.NodeLeaving(new NodeId(3)), new LogIndex(103));
+        world.Drive(MembershipPlan.Next);
+        Assert.Equal(NodeRefusal.WishedSince, NodeWish.InTime(Add(world, "c", new SiloSight("c", _new, null)), world.Catalogue, "c", new LogIndex(102)).Refusal);
+        var added = NodeWish.InTime(Add(world, "c", new SiloSight("c", _new, null)), world.Catalogue, "c", new LogIndex(103));
+        Assert.Equal(new CatalogueCommand.NodeAdded(_new, "c"), Assert.Single(added.Commands));
+
+        // What is as it is wished is that, however late.
+        world.Catalogue.Apply(added.Commands[0], new LogIndex(104));
+        Assert.Null(NodeWish.InTime(Add(world, "c", new SiloSight("c", _new, null)), world.Catalogue, "c", new LogIndex(103)).Refusal);
+    }
+
+    [Fact]
     public void Whoever_goes_does_not_stay_once_another_node_has_its_name()
     {
         var world = PlanWorld.OfThree();

@@ -154,7 +154,7 @@ public sealed class SnapshotTests
         foreach (var command in Birth.FirstCommands(42, 9000, 500, "a", _self))
             catalogue.Apply(command);
         var bytes = CatalogueSnapshot.Encode(catalogue);
-        Assert.Equal(bytes, CatalogueSnapshot.Encode(CatalogueSnapshot.Decode(bytes)));
+        Assert.Equal(bytes, CatalogueSnapshot.Encode(CatalogueSnapshot.Decode(bytes, default)));
 
         var fs = new Storage.MemoryFileSystem();
         fs.CreateFolder("s");
