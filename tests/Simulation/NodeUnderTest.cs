@@ -121,7 +121,10 @@ internal sealed class NodeUnderTest
         _isChanging = false;
     }
 
-    /// <summary>It votes in its old one's place.</summary>
+    /// <summary>It is about to lose what it has synced.</summary>
+    public void IsToBeLost() => IsLost = true;
+
+    /// <summary>It votes in its old one's place, or has lost nothing after all.</summary>
     public void WasReplaced() => IsLost = false;
 
     /// <summary>Comes back with an empty folder after it was removed: nobody counts on what it had.</summary>

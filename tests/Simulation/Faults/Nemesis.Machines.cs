@@ -95,6 +95,8 @@ internal sealed partial class Nemesis
     {
         if (!MayLose || AnyUp() is not { Silo: { } silo } node)
             return;
+        // From here on nobody may count on it, who changes members while it stops.
+        node.IsToBeLost();
         if (Random.Next(2) == 0)
             await node.StopAsync();
         else
@@ -103,6 +105,7 @@ internal sealed partial class Nemesis
             silo.DeclareDead();
         if (node.Disk.Files.FlipSealedBit(Random) is not { } flipped)
         {
+            node.WasReplaced();
             await node.StartAsync();
             return;
         }

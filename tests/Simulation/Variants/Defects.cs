@@ -61,7 +61,7 @@ internal static class Defects
         Rule("skip the term check", 5, s_elections, 800) with { MessageFaults = 0.2 },
         Rule("wrong quorum", 3, s_splits, 100),
         Rule("vote without comparing logs", 3, s_splits, 200),
-        Rule("vote twice in a term", 5, s_elections, 600) with { MessageFaults = 0.2 },
+        Rule("vote twice in a term", 5, [FaultKind.LeaderIsolated, FaultKind.MessageDelayed], 600) with { MessageFaults = 0.5, StormSeconds = 40 },
         Rule("lease counted from the answer", 3, [FaultKind.LeaderIsolated, FaultKind.MessageDelayed], 800) with { MessageFaults = 0.2 },
         new("apply what the leader has not committed", () => new Broken(new AppliesTooMuch()), 5, s_splits, 200),
         new("forget acknowledged entries on restart", () => new Forgetful(), 3, [FaultKind.Crash, FaultKind.LeaderIsolated], 300),
