@@ -63,6 +63,9 @@ internal sealed partial class Nemesis
     /// <summary>A node that cannot take a snapshot, nor receive one, goes on without.</summary>
     private async Task WithoutRoomForSnapshotsAsync(NodeUnderTest node, SimulatedSilo silo, long refusals)
     {
+        // What stopped it before is another fault's.
+        if (node.Failure is not null)
+            return;
         node.Disk.HasNoRoomForSnapshots = true;
         await PauseAsync(1, 10);
         node.Disk.HasNoRoomForSnapshots = false;
