@@ -94,7 +94,9 @@ internal sealed class MemberChanges(ClusterUnderTest cluster)
 
     private NodeUnderTest? LeaderOf(GroupId group) => cluster.Nodes.FirstOrDefault(node => node.IsUp && ReplicaOf(node, group) is { LeadsWithOwnTermCommitted: true });
 
-    private static RaftGroup? ReplicaOf(NodeUnderTest node, GroupId group) => node.IsUp ? NodeOf(node).Groups.GetValueOrDefault(group) : null;
+    /// <summary>A node that was told that it is none any more stands still as it was, perhaps as a leader.</summary>
+    private static RaftGroup? ReplicaOf(NodeUnderTest node, GroupId group) =>
+        node.IsUp && node.Silo!.Services.GetRequiredService<Replica>().Serves ? NodeOf(node).Groups.GetValueOrDefault(group) : null;
 
     private static Node NodeOf(NodeUnderTest node) => node.Silo!.Services.GetRequiredService<Replica>().Node;
 
