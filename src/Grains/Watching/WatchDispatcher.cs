@@ -236,6 +236,7 @@ internal sealed class WatchDispatcher
         PreviousValues = request.PreviousValues,
         QueueEventsMax = request.QueueEventsMax ?? _options.QueueEventsDefault,
         QueueBytesMax = _options.QueueBytesMax,
+        WhenSlow = SlowRule.Cancel, // until a request can choose
     };
 
     private static WatchErrorCode CodeOf(WatchRefusal refusal) => refusal switch
