@@ -58,7 +58,7 @@ internal sealed class CommittedHistory
     public IEnumerable<CommittedChange> Of(WatchTarget target)
     {
         var text = target.Text.ToString();
-        return _changes.Where(change => target.Kind == ScopeKind.Key ? change.Key == text : change.Key.StartsWith(text, StringComparison.Ordinal));
+        return _changes.Where(change => target.Kind == WatchTargetKind.Key ? change.Key == text : change.Key.StartsWith(text, StringComparison.Ordinal));
     }
 
     private void Apply(WriteCommand write)
