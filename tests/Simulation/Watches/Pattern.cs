@@ -76,7 +76,7 @@ internal abstract record Pattern
     {
         public override bool Has(string key) => true;
 
-        public override WatchTarget ToTarget() => WatchTarget.All;
+        public override WatchTarget ToTarget() => WatchTarget.Bucket;
 
         public override string ToString() => "everything";
     }
