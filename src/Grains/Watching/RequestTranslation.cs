@@ -28,6 +28,7 @@ internal static class RequestTranslation
             WhenSlow = ToRule(request.WhenSlow),
             QueueEventsMax = request.QueueEventsMax ?? options.QueueEventsDefault,
             QueueBytesMax = request.QueueBytesMax ?? options.QueueBytesMax,
+            WhenSlow = SlowRule.Cancel,
         };
     }
 
