@@ -4,9 +4,13 @@ namespace Watch.Core.Watching;
 /// One watched scope of one bucket on this silo: how far it is complete, what is known to be missing, and who follows it. It
 /// holds the facts; <see cref="WatchTable"/> acts on them.
 /// </summary>
-internal sealed class ScopeFeed(BucketId bucket, Scope scope)
+internal sealed class ScopeFeed(BucketId bucket, Scope scope, BucketConfirmation confirmation)
 {
+    private const long NotTold = long.MaxValue;
+
     private readonly List<Subscription> _subscriptions = new(1);
+    private Revision _cursor;
+    private long _toldBefore = NotTold;
 
     public BucketId Bucket => bucket;
 
@@ -15,8 +19,25 @@ internal sealed class ScopeFeed(BucketId bucket, Scope scope)
     /// <summary>Whether a registration was answered, so that <see cref="Cursor"/> means something.</summary>
     public bool IsStarted { get; private set; }
 
-    /// <summary>Every change of the scope up to here was given to its live subscriptions.</summary>
-    public Revision Cursor { get; private set; }
+    /// <summary>What is known of its bucket as a whole.</summary>
+    public BucketConfirmation Confirmation => confirmation;
+
+    /// <summary>Whether its leader has been told of it, as far as this silo knows.</summary>
+    public bool IsTold => _toldBefore != NotTold;
+
+    /// <summary>
+    /// Every change of the scope up to here was given to its live subscriptions. What was confirmed for the whole bucket moves it when it
+    /// is looked at: a walk over all feeds for each confirmation would cost more than what happens in them (I-P4).
+    /// </summary>
+    public Revision Cursor
+    {
+        get
+        {
+            if (IsStarted && Wanted <= _cursor && _toldBefore < confirmation.Question)
+                _cursor = Revision.Max(_cursor, confirmation.Revision);
+            return _cursor;
+        }
+    }
 
     /// <summary>No change of the scope lies after this and up to <see cref="Cursor"/>: who has this one is not behind.</summary>
     public Revision LastChange { get; private set; }
@@ -28,9 +49,6 @@ internal sealed class ScopeFeed(BucketId bucket, Scope scope)
 
     /// <summary>Whether it has left the table.</summary>
     public bool IsGone { get; set; }
-
-    /// <summary>The last progress answer that named this scope.</summary>
-    public long ProgressRound { get; set; }
 
     /// <summary>How many of its subscriptions are not live yet.</summary>
     public int Joining { get; private set; }
@@ -47,17 +65,32 @@ internal sealed class ScopeFeed(BucketId bucket, Scope scope)
     public void Start(Revision now, Revision head)
     {
         IsStarted = true;
-        Cursor = now;
+        _cursor = now;
         LastChange = Revision.Min(head, now);
     }
 
-    public void Want(Revision revision) => Wanted = Revision.Max(Wanted, revision);
+    /// <summary>There is a change up to here that it may not have; what was confirmed before stays so.</summary>
+    public void Want(Revision revision) => (_cursor, Wanted) = (Cursor, Revision.Max(Wanted, revision));
 
     /// <summary>A change was given to the live subscriptions.</summary>
-    public void Changed(Revision revision) => Cursor = LastChange = revision;
+    public void Changed(Revision revision) => _cursor = LastChange = revision;
 
     /// <summary>It is known that nothing changed up to here.</summary>
-    public void Unchanged(Revision until) => Cursor = Revision.Max(Cursor, until);
+    public void Unchanged(Revision until) => _cursor = Revision.Max(Cursor, until);
+
+    /// <summary>The leader has been told of it: questions after this one cover it.</summary>
+    public void Told(long question)
+    {
+        if (!IsTold)
+            _toldBefore = question;
+    }
+
+    /// <summary>The leader does not know it, or not any more: no question covers it until it has been told again.</summary>
+    public void Untold()
+    {
+        _cursor = Cursor;
+        _toldBefore = NotTold;
+    }
 
     /// <summary>Whatever changed up to here cannot be had any more.</summary>
     public void Lost(Revision until)

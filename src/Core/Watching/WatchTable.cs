@@ -43,7 +43,6 @@ public sealed partial class WatchTable
     private List<WatchEffect> _effects = [];
     private long _lastSubscription;
     private long _lastFetch;
-    private long _progressRound;
     private bool _isStopping;
 
     /// <summary>An empty table.</summary>
@@ -110,7 +109,7 @@ public sealed partial class WatchTable
         _counters.Joined(spec);
         feed.Add(subscription);
         feed.KeepRecent(_options);
-        _effects.Add(new WatchEffect.RegisterScope(spec.Bucket, scope, subscription.Id));
+        Register(feed, subscription.Id);
         return subscription;
     }
 
@@ -138,7 +137,10 @@ public sealed partial class WatchTable
     public void Registered(SubscriptionId id, Revision now, Revision compactedThrough, Revision head, long nowMs)
     {
         if (!_subscriptions.TryGetValue(id, out var subscription))
+        {
+            AnsweredRegistration(id);
             return;
+        }
 
         Invariant.That(head <= now && compactedThrough <= now, "A registration's answer names nothing after its own revision.");
         var feed = subscription.Feed;
@@ -148,6 +150,7 @@ public sealed partial class WatchTable
             feed.KeepRecent(_options);
         }
 
+        AnsweredRegistration(id);
         if (subscription.State == SubscriptionState.Registering)
             Begin(subscription, now, compactedThrough, nowMs);
         if (!feed.IsGone)
@@ -157,6 +160,7 @@ public sealed partial class WatchTable
     /// <summary>The registration of a subscription did not reach the leader, or its answer did not come back; it is repeated.</summary>
     public void RegisterFailed(SubscriptionId id, long nowMs)
     {
+        _registering.Remove(id);
         if (!_subscriptions.TryGetValue(id, out var subscription) || subscription.State != SubscriptionState.Registering)
             return;
         _counters.QuestionsFailed++;
@@ -200,6 +204,7 @@ public sealed partial class WatchTable
     {
         if (!_feeds.Remove(bucket, out var feeds))
             return;
+        _confirmations.Remove(bucket);
         foreach (var feed in feeds.Values)
         {
             feed.IsGone = true;
@@ -233,6 +238,8 @@ public sealed partial class WatchTable
         feeds.Remove(feed.Scope);
         if (feeds.Count == 0)
             _feeds.Remove(feed.Bucket);
+        if (feed.IsTold)
+            feed.Confirmation.Leaving(feed.Scope);
         _effects.Add(new WatchEffect.UnregisterScope(feed.Bucket, feed.Scope));
     }
 
@@ -247,7 +254,7 @@ public sealed partial class WatchTable
         if (!_feeds.TryGetValue(bucket, out var feeds))
             _feeds.Add(bucket, feeds = []);
         if (!feeds.TryGetValue(scope, out var feed))
-            feeds.Add(scope, feed = new ScopeFeed(bucket, scope));
+            feeds.Add(scope, feed = new ScopeFeed(bucket, scope, Confirmation(bucket)));
         return feed;
     }
 
