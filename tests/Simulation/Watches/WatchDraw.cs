@@ -10,6 +10,9 @@ internal sealed class WatchDraw(Random random)
     private static readonly string[] s_beginnings = ["", "/", "/reg", "/tree/a", "/tree/a/1", "x", "x:", "/t"];
     private static readonly string[] s_globs = ["/tree/*/1", "/tree/**", "/tree/a/?", "x:*", "/*/*", "**/2", "/registers/?"];
 
+    /// <summary>Whether there are dictionaries, too.</summary>
+    public const bool Dictionaries = false;
+
     private const bool All = false;
 
     /// <summary>A watch.</summary>
@@ -56,7 +59,8 @@ internal sealed class WatchDraw(Random random)
         return filter;
     }
 
-    private Pattern Target(bool nested = false) => random.Next(nested ? 5 : 8) switch
+    /// <summary>Something to follow.</summary>
+    public Pattern Target(bool nested = false) => random.Next(nested ? 5 : 8) switch
     {
         0 => new Pattern.One(random.Next(2) == 0 ? $"/registers/{random.Next(RegisterActor.Keys)}" : FlurryActor.Keys[random.Next(FlurryActor.Keys.Count)]),
         1 => new Pattern.Below(s_prefixes[random.Next(s_prefixes.Length)]),
