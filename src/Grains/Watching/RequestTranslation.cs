@@ -26,6 +26,7 @@ internal static class RequestTranslation
             PreviousValues = request.PreviousValues,
             QueueEventsMax = request.QueueEventsMax ?? options.QueueEventsDefault,
             QueueBytesMax = request.QueueBytesMax ?? options.QueueBytesMax,
+            WhenSlow = SlowRule.Cancel,
         };
     }
 

@@ -1,36 +1,25 @@
 namespace Watch.Core.Watching;
 
 /// <summary>
-/// What a silo and the leader of one bucket have agreed on: which scopes the leader names this silo for, and up to which revision none
-/// of them has changed but those that the leader said.
+/// What a silo and the leader of one bucket have agreed on: which scopes the leader names this silo for, and how far the silo has taken
+/// in what the leader said of them.
 /// </summary>
 /// <remarks>
 /// <para>The scopes that the leader has been told are those of the feeds whose registration was answered, and those of feeds that are gone
 /// and whose withdrawal has not been carried out. Questions travel in the lane of registrations and withdrawals (I-P0), one at a time, so
 /// what is counted here is what the leader has when the question comes, however fast watches come and go; what a lost call leaves behind
 /// is a disagreement, which the next answer but one clears up (I-P5).</para>
-/// <para>An answer that agrees moves every feed that it covers, and no feed is touched: each looks here when its cursor is asked for (I-P4).</para>
 /// </remarks>
-internal sealed class BucketConfirmation
+internal sealed class BucketAgreement
 {
     // What the leader has been told and no started feed stands for: feeds that are gone, or have not begun.
     private readonly HashSet<Scope> _withdrawing = [];
-    private long _sentAtMs;
     private long _term;
     private long _number;
     private int _disagreements;
 
-    /// <summary>Up to here nothing changed that the leader has not said.</summary>
-    public Revision Revision { get; private set; }
-
-    /// <summary>The question whose answer said so; 0 where none has.</summary>
-    public long Question { get; private set; }
-
-    /// <summary>When that question was sent, by the table's clock (I-P6).</summary>
-    public long AskedAtMs { get; private set; }
-
-    /// <summary>When the leader answered, by its wall clock.</summary>
-    public long WallMs { get; private set; }
+    /// <summary>When the last question was sent, by the table's clock (I-P6).</summary>
+    public long SentMs { get; private set; }
 
     /// <summary>The question under way; 0 where there is none.</summary>
     public long UnderWay { get; private set; }
@@ -50,7 +39,7 @@ internal sealed class BucketConfirmation
     /// <summary>A question leaves.</summary>
     public ProgressAsk Begin(BucketId bucket, long question, long nowMs)
     {
-        (UnderWay, _sentAtMs, IsWanted) = (question, nowMs, false);
+        (UnderWay, SentMs, IsWanted) = (question, nowMs, false);
         return new ProgressAsk(bucket, question, _term, _number, Scopes, Hash, WantsAll);
     }
 
@@ -63,15 +52,12 @@ internal sealed class BucketConfirmation
         return true;
     }
 
-    /// <summary>The answer's heads are taken in (I-P3), so it can be acknowledged; and what it says of all others holds if both agree on who they are.</summary>
-    public void Take(long question, BucketProgress answer)
+    /// <summary>The answer's heads are taken in (I-P3), so it can be acknowledged.</summary>
+    public void Take(BucketProgress answer)
     {
         (_term, _number) = (answer.Term, answer.Number);
-        if (answer.More)
-            return;
-        _disagreements = answer.Agrees || answer.IsAll ? 0 : _disagreements + 1;
-        if (answer.Agrees)
-            (Revision, Question, AskedAtMs, WallMs) = (answer.Revision, question, _sentAtMs, answer.ConfirmedWallMs);
+        if (!answer.More)
+            _disagreements = answer.Agrees || answer.IsAll ? 0 : _disagreements + 1;
     }
 
     /// <summary>The leader has answered a registration, or named the scope in an answer with all: it has been told of it.</summary>
