@@ -28,7 +28,6 @@ internal static class RequestTranslation
             WhenSlow = ToRule(request.WhenSlow),
             QueueEventsMax = request.QueueEventsMax ?? options.QueueEventsDefault,
             QueueBytesMax = request.QueueBytesMax ?? options.QueueBytesMax,
-            WhenSlow = SlowRule.Cancel,
         };
     }
 
