@@ -151,7 +151,7 @@ public class TargetTests
     public void A_form_leaves_out_and_hides_what_it_says(EventFilter events, string expected)
     {
         var ledger = new Ledger();
-        ledger.Watched.Register(Scope.Bucket, Ledger.Silo);
+        ledger.Watched.Register(Scope.Bucket, Ledger.Silo, default);
         var form = new WatchForm(TargetFilter.Of(WatchTarget.Bucket), events, PreviousValues: false);
         var words = new List<string>();
         foreach (var value in new[] { "new", "new", "other", null })
