@@ -114,8 +114,6 @@ public sealed record WatchSpec
     {
         if (Snapshot)
             throw Refused("Snapshots are not served yet.");
-        if (ProgressIntervalMs is not null || StaleAfterMs is not null)
-            throw Refused("Progress and staleness of a watch are not served yet.");
     }
 
     private static void InRange(string name, long? value)

@@ -17,6 +17,9 @@ public sealed partial class WatchTable
                     if (feed.HasGap)
                         Ask(feed.Repair!, feed.Cursor, feed.Wanted, _options.FetchEventsMax, _options.FetchBytesMax);
                     break;
+                case Freshness freshness:
+                    Act(freshness, nowMs);
+                    break;
                 case RegistrationRetry { Subscription: var subscription }:
                     Register(subscription.Feed, subscription.Id);
                     break;
@@ -207,7 +210,7 @@ public sealed partial class WatchTable
             Skip: 0,
             eventsMax,
             bytesMax,
-            PreviousValues: reader.Subscription?.Spec.PreviousValues ?? true,
+            PreviousValues: reader.Subscription?.Group.Form.NeedsPreviousValues ?? true,
             IsRepair: reader.Subscription is null,
             reader.Failures));
     }

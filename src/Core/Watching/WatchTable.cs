@@ -178,6 +178,7 @@ public sealed partial class WatchTable
         var cursor = subscription.Spec.StartAt?.Previous ?? now;
         subscription.Start(cursor);
         subscription.State = SubscriptionState.CatchingUp;
+        BeginFreshness(subscription, nowMs);
         if (cursor < compactedThrough)
             EndCompacted(subscription, compactedThrough.Next);
         else
@@ -204,6 +205,7 @@ public sealed partial class WatchTable
     /// <summary>A bucket was deleted: its subscriptions end, and there is no leader to tell.</summary>
     public void BucketDeleted(BucketId bucket)
     {
+        _asking.Remove(bucket);
         if (!_feeds.Remove(bucket, out var feeds))
             return;
         _agreements.Remove(bucket);
@@ -223,6 +225,7 @@ public sealed partial class WatchTable
         subscription.Cursor = subscription.EffectiveCursor;
         _subscriptions.Remove(subscription.Id);
         DueList.CallOff(subscription.Retry);
+        DueList.CallOff(subscription.Freshness);
         Forget(subscription.Reader);
         feed.Remove(subscription);
         _counters.Left(subscription.Spec, reason);
