@@ -2,6 +2,7 @@ using Watch.Core.Storage;
 using Watch.Embedded.Simulation;
 using Watch.Simulation.Tests.Checkers;
 using Watch.Simulation.Tests.Faults;
+using Watch.Simulation.Tests.Watches;
 using Watch.Simulation.Tests.Workloads;
 
 namespace Watch.Simulation.Tests.Running;
@@ -147,7 +148,7 @@ internal sealed class SeedRun
             ?? ReadChecker.Check(_history.Operations, committed)
             ?? RevisionChecker.Check(_history.Operations)
             ?? BankChecker.Check(committed)
-            ?? _history.Watches.Select(watch => WatchChecker.Check(watch, committed)).FirstOrDefault(wrong => wrong is not null)
+            ?? _history.Watches.Select(watch => WatchJudge.Check(watch, committed.Changes)).FirstOrDefault(wrong => wrong is not null)
             ?? LinearizabilityChecker.Check(_history.Operations, out _isUndecided);
     }
 }

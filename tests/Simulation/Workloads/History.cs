@@ -1,5 +1,6 @@
 using System.Text;
 using Watch.Core;
+using Watch.Simulation.Tests.Watches;
 
 namespace Watch.Simulation.Tests.Workloads;
 
@@ -127,24 +128,4 @@ internal sealed class History(bool leaseReads)
     }
 
     private static string? Text(KeyValue? key) => key is null ? null : Encoding.UTF8.GetString(key.Value.Span);
-}
-
-/// <summary>What one watch delivered.</summary>
-internal sealed class WatchRecord(string client, WatchTarget target)
-{
-    public string Client { get; } = client;
-
-    public WatchTarget Target { get; } = target;
-
-    public Revision Start { get; set; }
-
-    public List<WatchBatch> Batches { get; } = [];
-
-    /// <summary>Why it ended; null while it had not.</summary>
-    public WatchEndReason? End { get; set; }
-
-    /// <summary>Whether its client went before the run ended: then it may lack what came later.</summary>
-    public bool IsCutShort { get; set; } = true;
-
-    public override string ToString() => $"watch of {Target} by {Client} from {Start}";
 }

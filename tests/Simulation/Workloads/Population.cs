@@ -1,5 +1,6 @@
 using Watch.Core;
 using Watch.Simulation.Tests.Faults;
+using Watch.Simulation.Tests.Watches;
 
 namespace Watch.Simulation.Tests.Workloads;
 
@@ -10,12 +11,14 @@ namespace Watch.Simulation.Tests.Workloads;
 internal sealed class Population(ClusterUnderTest cluster, History history)
 {
     private const int Remotes = 3;
-    private static readonly string[] s_prefixes = ["/", "/registers/", "/sets/"];
+    private const int Watches = 2;
 
     private readonly TaskCompletionSource _stop = new();
     private readonly List<Task> _remotes = [];
     private readonly List<Task> _hosted = [];
+    private readonly List<Task> _watching = [];
     private readonly List<WatchActor> _watchers = [];
+    private readonly WatchDraw _draw = new(cluster.Random);
 
     private Random Random => cluster.Random;
 
@@ -27,8 +30,11 @@ internal sealed class Population(ClusterUnderTest cluster, History history)
             var name = $"remote{at}";
             var client = cluster.AddRemote(name);
             _remotes.Add(ActAsync(NewActor(name), client, cluster.World.TimeProvider));
-            _remotes.Add(WatchAsync(name, client, new TaskCompletionSource().Task));
+            for (var watch = 0; watch < Watches; watch++)
+                _watching.Add(WatchAsync($"{name}.{watch}", client, new TaskCompletionSource().Task));
         }
+
+        _remotes.Add(ActAsync(new FlurryActor("flurry", history, Random), cluster.AddRemote("flurry"), cluster.World.TimeProvider));
 
         foreach (var node in cluster.Nodes)
             _hosted.Add(HostAsync(node));
@@ -38,32 +44,29 @@ internal sealed class Population(ClusterUnderTest cluster, History history)
     public async Task StopAsync()
     {
         _stop.TrySetResult();
-        await Task.WhenAll(_remotes.Where((_, at) => at % 2 == 0));
+        await Task.WhenAll(_remotes);
     }
 
     /// <summary>Done when every watch that still runs has delivered everything up to its target's last change.</summary>
-    public async Task CatchUpAsync(Func<WatchTarget, Revision> lastChange, TimeSpan limit)
+    public async Task CatchUpAsync(Func<Pattern, Revision> lastChange, TimeSpan limit)
     {
+        foreach (var watcher in _watchers)
+            watcher.Hurry();
         var started = cluster.World.TimeProvider.GetTimestamp();
-        while (_watchers.Where(each => each.IsRunning).Select(each => each.Record).FirstOrDefault(each => CursorOf(each) < lastChange(each.Target)) is { } behind)
+        while (_watchers.Where(each => each.IsRunning).Select(each => each.Record).FirstOrDefault(each => each.Cursor < lastChange(each.Target)) is { } behind)
         {
             if (cluster.World.TimeProvider.GetElapsedTime(started) > limit)
-                throw new ViolationException($"The {behind} stands at {CursorOf(behind)} {limit.TotalSeconds} s after everything was healed, and its target last changed in {lastChange(behind.Target)}.{Environment.NewLine}{cluster.Describe()}", ViolationKind.Standstill);
+                throw new ViolationException($"The {behind} stands at {behind.Cursor} {limit.TotalSeconds} s after everything was healed, and its target last changed in {lastChange(behind.Target)}.{Environment.NewLine}{cluster.Describe()}", ViolationKind.Standstill);
             await cluster.PassAsync(TimeSpan.FromMilliseconds(200));
         }
-
-        foreach (var watcher in _watchers.Where(each => each.IsRunning))
-            watcher.Record.IsCutShort = false;
     }
 
     /// <summary>Something that failed in a client by itself, which no client may.</summary>
     public void ThrowIfFailed()
     {
-        foreach (var failed in _remotes.Concat(_hosted).Where(each => each.IsFaulted))
+        foreach (var failed in _remotes.Concat(_watching).Concat(_hosted).Where(each => each.IsFaulted))
             throw new ViolationException($"A client failed: {failed.Exception!.InnerException}", ViolationKind.Run);
     }
-
-    private static Revision CursorOf(WatchRecord record) => record.Batches.Count == 0 ? record.Start : record.Batches[^1].Revision;
 
     private Actor NewActor(string name) => Random.Next(4) switch
     {
@@ -103,10 +106,10 @@ internal sealed class Population(ClusterUnderTest cluster, History history)
 
     private Task WatchAsync(string name, IWatchClient client, Task gone)
     {
-        var target = Random.Next(2) == 0
-            ? WatchTarget.Prefix(s_prefixes[Random.Next(s_prefixes.Length)])
-            : WatchTarget.Key($"/registers/{Random.Next(RegisterActor.Keys)}");
-        var watcher = new WatchActor(name, target, history, Random.Next(3) == 0 ? new Revision(1) : null, gone);
+        var wish = _draw.Wish();
+        var record = new WatchRecord(name, wish);
+        history.Add(record);
+        var watcher = new WatchActor(record, _draw.Pace(), _draw.Habits(wish), Random, gone);
         _watchers.Add(watcher);
         return watcher.RunAsync(client, cluster.World.TimeProvider);
     }
