@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Reflection;
+using System.Runtime;
 
 namespace Watch.Bench.Watching;
 
@@ -67,7 +68,7 @@ internal static class Said
     public static string Circumstances(string engine)
     {
         var version = typeof(Said).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "?";
-        return string.Create(CultureInfo.InvariantCulture, $"engine {engine}, {Environment.ProcessorCount} processors, commit {version[(version.IndexOf('+', StringComparison.Ordinal) + 1)..]}, {DateTime.UtcNow:yyyy-MM-dd HH:mm} UTC");
+        return string.Create(CultureInfo.InvariantCulture, $"engine {engine}, {Environment.ProcessorCount} processors, {(GCSettings.IsServerGC ? "server" : "workstation")} GC, commit {version[(version.IndexOf('+', StringComparison.Ordinal) + 1)..]}, {DateTime.UtcNow:yyyy-MM-dd HH:mm} UTC");
     }
 
     /// <summary>Says whether a gate was met.</summary>
@@ -75,5 +76,12 @@ internal static class Said
     {
         var isMet = atMost ? measured <= limit : measured >= limit;
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  gate: {name}: {measured:N1} {unit}, {(atMost ? "at most" : "at least")} {limit:N0} {unit} wanted: {(isMet ? "met" : "MISSED")}"));
+    }
+
+    /// <summary>Says whether a gate was met by a mean, where all that can be told is in which interval it lies.</summary>
+    public static void Gate(string name, Trusted measured, double atLeast)
+    {
+        var verdict = measured.Mean - measured.Margin >= atLeast ? "met" : measured.Mean + measured.Margin < atLeast ? "MISSED" : "undecided (more rounds, or a quieter machine)";
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  gate: {name}: {measured}, at least {atLeast} wanted: {verdict}"));
     }
 }

@@ -47,6 +47,8 @@ internal sealed class Followers : IAsyncDisposable
         {
             case "observer":
                 return await client.SubscribeAsync(target, new Observer(seen), options);
+            case "nobody":
+                return await client.WatchAsync(target, options);
             case "stream":
                 var stream = await client.WatchAsync(target, options);
                 Keep(ReadAsync(stream, seen));

@@ -53,7 +53,10 @@ internal static class WatchProgram
         var engine = (await cluster.Clients[0].StatusAsync()).Engine;
         Console.WriteLine(Said.Circumstances(engine));
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{silos} silo(s) in one process, all voting; watchers {(isRemote ? "outside" : "in the first")}, by {options.By}; data in {folder}"));
+        using var allocations = options.Profile ? new Allocations() : null;
         await measure(cluster, options, isRemote);
+        foreach (var line in allocations?.Largest(40) ?? [])
+            Console.WriteLine(line);
         return 0;
     }
 
