@@ -2,7 +2,6 @@ using Watch.Core.Storage;
 using Watch.Embedded.Simulation;
 using Watch.Simulation.Tests.Checkers;
 using Watch.Simulation.Tests.Faults;
-using Watch.Simulation.Tests.Watches;
 using Watch.Simulation.Tests.Workloads;
 
 namespace Watch.Simulation.Tests.Running;
@@ -83,7 +82,7 @@ internal sealed class SeedRun
         _population.ThrowIfFailed();
         await ReadToTheEndAsync();
         var committed = new CommittedHistory(_recorder.Entries);
-        await _population.CatchUpAsync(committed.LastChangeOf, s_recovery);
+        await _population.Audience.CatchUpAsync(committed, s_recovery);
         await AgreeAsync();
     }
 
@@ -148,7 +147,7 @@ internal sealed class SeedRun
             ?? ReadChecker.Check(_history.Operations, committed)
             ?? RevisionChecker.Check(_history.Operations)
             ?? BankChecker.Check(committed)
-            ?? _history.Watches.Select(watch => WatchJudge.Check(watch, committed.Changes)).FirstOrDefault(wrong => wrong is not null)
+            ?? _population.Audience.Judge(committed)
             ?? LinearizabilityChecker.Check(_history.Operations, out _isUndecided);
     }
 }

@@ -1,4 +1,5 @@
 using Watch.Core;
+using Watch.Simulation.Tests.Faults;
 
 namespace Watch.Simulation.Tests.Watches;
 

@@ -70,7 +70,7 @@ internal sealed class WatchJudge
 
     private string? Take(WatchEvent each, Revision upTo) => each.Type switch
     {
-        WatchEventType.Put when each.Cause == ChangeCause.Snapshot => Gather(each),
+        WatchEventType.Put when each.Cause == WatchEventCause.Snapshot => Gather(each),
         WatchEventType.Put or WatchEventType.Delete => Deliver(each, upTo),
         WatchEventType.Progress => Progress(each),
         WatchEventType.Lagged => Lag(each),

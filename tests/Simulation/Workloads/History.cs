@@ -1,26 +1,20 @@
 using System.Text;
 using Watch.Core;
-using Watch.Simulation.Tests.Watches;
 
 namespace Watch.Simulation.Tests.Workloads;
 
-/// <summary>All operations of a run, in the order in which they were begun, and all watches.</summary>
+/// <summary>All operations of a run, in the order in which they were begun.</summary>
 /// <param name="leaseReads">Whether reads by lease are asked for; otherwise those are linearizable ones.</param>
 internal sealed class History(bool leaseReads)
 {
     private readonly List<Operation> _operations = [];
-    private readonly List<WatchRecord> _watches = [];
     private long _clock;
     private long _values;
 
     public IReadOnlyList<Operation> Operations => _operations;
 
-    public IReadOnlyList<WatchRecord> Watches => _watches;
-
     /// <summary>A value that nobody else writes.</summary>
     public string NewValue(string client) => $"{client}.{++_values}";
-
-    public void Add(WatchRecord watch) => _watches.Add(watch);
 
     public async Task<Operation> GetAsync(string client, IWatchClient by, string key, ReadPolicy policy = default)
     {

@@ -11,14 +11,16 @@ namespace Watch.Simulation.Tests.Workloads;
 internal sealed class Population(ClusterUnderTest cluster, History history)
 {
     private const int Remotes = 3;
-    private const int Watches = 2;
+    private const int WatchesEach = 2;
 
     private readonly TaskCompletionSource _stop = new();
     private readonly List<Task> _remotes = [];
     private readonly List<Task> _hosted = [];
     private readonly List<Task> _watching = [];
-    private readonly List<WatchActor> _watchers = [];
-    private readonly WatchDraw _draw = new(cluster.Random);
+    private readonly Audience _audience = new(cluster);
+
+    /// <summary>Everybody who follows something.</summary>
+    public Audience Audience => _audience;
 
     private Random Random => cluster.Random;
 
@@ -30,8 +32,8 @@ internal sealed class Population(ClusterUnderTest cluster, History history)
             var name = $"remote{at}";
             var client = cluster.AddRemote(name);
             _remotes.Add(ActAsync(NewActor(name), client, cluster.World.TimeProvider));
-            for (var watch = 0; watch < Watches; watch++)
-                _watching.Add(WatchAsync($"{name}.{watch}", client, new TaskCompletionSource().Task));
+            for (var watch = 0; watch < WatchesEach; watch++)
+                _watching.Add(_audience.AttendAsync($"{name}.{watch}", client, new TaskCompletionSource().Task));
         }
 
         _remotes.Add(ActAsync(new FlurryActor("flurry", history, Random), cluster.AddRemote("flurry"), cluster.World.TimeProvider));
@@ -45,20 +47,6 @@ internal sealed class Population(ClusterUnderTest cluster, History history)
     {
         _stop.TrySetResult();
         await Task.WhenAll(_remotes);
-    }
-
-    /// <summary>Done when every watch that still runs has delivered everything up to its target's last change.</summary>
-    public async Task CatchUpAsync(Func<Pattern, Revision> lastChange, TimeSpan limit)
-    {
-        foreach (var watcher in _watchers)
-            watcher.Hurry();
-        var started = cluster.World.TimeProvider.GetTimestamp();
-        while (_watchers.Where(each => each.IsRunning).Select(each => each.Record).FirstOrDefault(each => each.Cursor < lastChange(each.Target)) is { } behind)
-        {
-            if (cluster.World.TimeProvider.GetElapsedTime(started) > limit)
-                throw new ViolationException($"The {behind} stands at {behind.Cursor} {limit.TotalSeconds} s after everything was healed, and its target last changed in {lastChange(behind.Target)}.{Environment.NewLine}{cluster.Describe()}", ViolationKind.Standstill);
-            await cluster.PassAsync(TimeSpan.FromMilliseconds(200));
-        }
     }
 
     /// <summary>Something that failed in a client by itself, which no client may.</summary>
@@ -87,7 +75,7 @@ internal sealed class Population(ClusterUnderTest cluster, History history)
             var actor = NewActor(name);
             var client = node.Client;
             var reading = silo.RunAsync(() => ActAsync(new ReaderActor($"{name}r", history, Random), client, clock));
-            var watching = silo.RunAsync(() => WatchAsync(name, client, silo.Ended));
+            var watching = silo.RunAsync(() => _audience.AttendAsync(name, client, silo.Ended));
             await Task.WhenAny(silo.RunAsync(() => ActAsync(actor, client, clock)), silo.Ended);
             foreach (var failed in new[] { watching, reading }.Where(each => each.IsFaulted))
                 await failed;
@@ -102,15 +90,5 @@ internal sealed class Population(ClusterUnderTest cluster, History history)
             var pause = Passing.On(clock, actor.OnlyReads ? actor.Pause : actor.Pause * cluster.Plan.Leisure);
             await Task.WhenAny(pause, _stop.Task);
         }
-    }
-
-    private Task WatchAsync(string name, IWatchClient client, Task gone)
-    {
-        var wish = _draw.Wish();
-        var record = new WatchRecord(name, wish);
-        history.Add(record);
-        var watcher = new WatchActor(record, _draw.Pace(), _draw.Habits(wish), Random, gone);
-        _watchers.Add(watcher);
-        return watcher.RunAsync(client, cluster.World.TimeProvider);
     }
 }
