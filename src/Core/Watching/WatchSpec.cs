@@ -114,8 +114,6 @@ public sealed record WatchSpec
     {
         if (!WhenSlow.IsServed)
             throw Refused($"The policy '{WhenSlow}' is not served yet.");
-        if (Snapshot)
-            throw Refused("Snapshots are not served yet.");
         if (ProgressIntervalMs is not null || StaleAfterMs is not null)
             throw Refused("Progress and staleness of a watch are not served yet.");
     }
