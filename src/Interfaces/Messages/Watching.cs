@@ -310,14 +310,14 @@ public sealed record WatchBatch(
     [property: Id(5)] long Number = 0)
 {
     /// <summary>
-    /// The part of the batch that lies behind a cursor: itself, less what is at or below it; null where nothing is. A last event is
-    /// never below.
+    /// The part of the batch that lies behind a cursor: itself, less what is at or below it; null where nothing is. What is no
+    /// change is never below.
     /// </summary>
     public WatchBatch? Behind(Revision cursor)
     {
         if (Previous >= cursor)
             return Revision > cursor || Events.Length > 0 ? this : null;
-        var news = Events.RemoveAll(each => each.Type != WatchEventType.Canceled && each.Revision <= cursor);
+        var news = Events.RemoveAll(each => each.IsChange && each.Revision <= cursor);
         return news.Length > 0 || Revision > cursor ? this with { Previous = cursor, Revision = Revision.Max(Revision, cursor), Events = news } : null;
     }
 }
