@@ -26,8 +26,8 @@ public sealed record WatchOptions
     /// <summary>Deliver the value before each change, too. Default no.</summary>
     public bool PreviousValues { get; init; }
 
-    /// <summary>What happens when changes come faster than the reader takes them.</summary>
-    public SlowPolicy WhenSlow { get; init; } = SlowPolicy.Cancel;
+    /// <summary>What happens when changes come faster than the reader takes them. Default <see cref="SlowPolicy.Park"/>.</summary>
+    public SlowPolicy WhenSlow { get; init; }
 
     /// <summary>
     /// How many events wait for a slow reader before <see cref="WhenSlow"/> decides, 1 to 1,000,000; null for the silo's default of 1,024. A

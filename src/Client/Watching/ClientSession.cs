@@ -85,15 +85,8 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
         return pause.WaitAsync(cancellationToken);
     }
 
-    /// <summary>A reader left.</summary>
-    public void Leave(ClientWatch watch)
-    {
-        Link?.Leave(watch);
-        _wake.Set();
-    }
-
-    /// <summary>A reader has room again.</summary>
-    public void Grant(ClientWatch watch) => Link?.Grant(watch);
+    /// <summary>A reader left: perhaps it was the last one.</summary>
+    public void LookAgain() => _wake.Set();
 
     /// <summary>A link is lost, and with it all its watches.</summary>
     /// <param name="link">The link.</param>

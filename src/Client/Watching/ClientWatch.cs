@@ -19,6 +19,7 @@ internal sealed class ClientWatch(ClientSession session, WatchRequest request) :
     private readonly Queue<Arrived> _arrived = [];
     private readonly ReadySignal _ready = new();
     private WatchRegistration? _registration;
+    private volatile SessionLink? _link;
     private List<WatchEvent>? _pieces;
     private Revision? _cursor;
     private long _steps;
@@ -39,6 +40,9 @@ internal sealed class ClientWatch(ClientSession session, WatchRequest request) :
     public bool IsRegistered => Volatile.Read(ref _registration) is not null;
 
     public WatchRegistration Registration => _registration ?? throw new InvalidOperationException("The watch is not registered yet.");
+
+    /// <summary>It is about to be registered there.</summary>
+    public void BelongTo(SessionLink link) => _link = link;
 
     /// <summary>The server has answered.</summary>
     public void Registered(WatchRegistration registration) => Volatile.Write(ref _registration, registration);
@@ -75,7 +79,9 @@ internal sealed class ClientWatch(ClientSession session, WatchRequest request) :
         }
 
         _ready.Set();
-        if (!isWhole)
+        if (!isWhole && TakesNothingAhead)
+            GrantOne();
+        else if (!isWhole)
             GrantIfDue();
         return end == WatchEndReason.None;
     }
@@ -122,7 +128,8 @@ internal sealed class ClientWatch(ClientSession session, WatchRequest request) :
     public ValueTask DisposeAsync()
     {
         Lose();
-        session.Leave(this);
+        _link?.Leave(this);
+        session.LookAgain();
         return default;
     }
 
@@ -137,7 +144,7 @@ internal sealed class ClientWatch(ClientSession session, WatchRequest request) :
             _isWaiting = true;
         }
 
-        session.Grant(this);
+        _link?.Grant(this);
     }
 
     private void GrantIfDue()
@@ -146,7 +153,7 @@ internal sealed class ClientWatch(ClientSession session, WatchRequest request) :
         lock (_gate)
             isDue = !_isOver && !TakesNothingAhead && (_takenEvents - _toldEvents >= (request.CreditEvents + 1) / 2 || _takenBytes - _toldBytes >= request.CreditBytes / 2);
         if (isDue)
-            session.Grant(this);
+            _link?.Grant(this);
     }
 
     /// <summary>A step's events, and what they count for; not whole while a revision's last piece has not come.</summary>

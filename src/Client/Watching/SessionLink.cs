@@ -12,7 +12,7 @@ namespace Watch.Client;
 /// It renews its lease, grants credit, and ends watches, all by one call at a time. It is lost, with all its watches, when a renewal fails or
 /// is answered by somebody who does not know it, when a batch is malformed or out of turn, and when its server says that it stops or that
 /// the lease was over. I-D1: a batch whose number was taken in is answered as before and not looked at again. I-D4: nothing of a
-/// reader's runs while a batch is taken in.
+/// reader's runs while a batch is taken in. Locks are taken in the order link, watch; never the session's and a link's the other way round.
 /// </remarks>
 internal sealed class SessionLink : IWatchSessionObserver
 {
@@ -74,6 +74,7 @@ internal sealed class SessionLink : IWatchSessionObserver
             if (_isOver)
                 return false;
             _watches.Add(watch.Number, watch);
+            watch.BelongTo(this);
             return true;
         }
     }

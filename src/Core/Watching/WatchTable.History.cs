@@ -27,7 +27,9 @@ public sealed partial class WatchTable
     /// <summary>The consumer of a subscription has made room for more replay.</summary>
     public void Continue(SubscriptionId id, long nowMs)
     {
-        if (_subscriptions.TryGetValue(id, out var subscription) && subscription is { State: SubscriptionState.CatchingUp, Reader: not { InFlight: not null } and not { IsSet: true } })
+        if (_subscriptions.TryGetValue(id, out var parked) && parked.State == SubscriptionState.Parked)
+            Unpark(parked, nowMs);
+        else if (_subscriptions.TryGetValue(id, out var subscription) && subscription is { State: SubscriptionState.CatchingUp, Reader: not { InFlight: not null } and not { IsSet: true } })
             CatchUp(subscription, nowMs);
     }
 
@@ -131,9 +133,9 @@ public sealed partial class WatchTable
     private void Replay(Subscription subscription, IReadOnlyList<Commit> commits, Revision reached, long nowMs)
     {
         foreach (var commit in commits)
-            if (commit.Revision > subscription.Cursor && !TryReplay(subscription, commit, CommitSize.Of(commit.Changes)))
+            if (commit.Revision > subscription.Cursor && !TryReplay(subscription, commit))
             {
-                WaitForRoom(subscription, CommitSize.Of(commit.Changes), nowMs);
+                WaitForRoom(subscription, commit, nowMs);
                 return;
             }
 
@@ -146,10 +148,10 @@ public sealed partial class WatchTable
     {
         var feed = subscription.Feed;
         if (feed.Recent is { } recent && subscription.Cursor >= recent.From)
-            foreach (var (commit, size) in recent.After(subscription.Cursor.Value))
-                if (!TryReplay(subscription, commit, size))
+            foreach (var (commit, _) in recent.After(subscription.Cursor.Value))
+                if (!TryReplay(subscription, commit))
                 {
-                    WaitForRoom(subscription, size, nowMs);
+                    WaitForRoom(subscription, commit, nowMs);
                     return;
                 }
 
@@ -157,7 +159,7 @@ public sealed partial class WatchTable
         // filled it says nothing about the consumer.
         if (!subscription.HasRoomOrWaits(1, 1))
             return;
-        if (subscription.Cursor >= feed.LastChange)
+        if (_rules.MayGoLive(subscription.Cursor!.Value, feed.LastChange))
         {
             subscription.Reader = null;
             feed.GoLive(subscription);
@@ -170,19 +172,10 @@ public sealed partial class WatchTable
         }
     }
 
-    private bool TryReplay(Subscription subscription, Commit commit, CommitSize size)
-    {
-        if (!subscription.TryReplay(commit, size))
-            return false;
-        subscription.Cursor = commit.Revision;
-        _counters.EventsOut += size.Events;
-        return true;
-    }
-
-    private void WaitForRoom(Subscription subscription, CommitSize size, long nowMs)
+    private void WaitForRoom(Subscription subscription, Commit commit, long nowMs)
     {
         // The consumer may have drained the queue since it refused: then it will tell nobody, and there is room now.
-        if (subscription.HasRoomOrWaits(size.Events, subscription.BytesOf(size)))
+        if (subscription.Group.Of(commit) is { } shared && subscription.HasRoomOrWaits(shared.Events, shared.Bytes))
             CatchUp(subscription, nowMs);
     }
 

@@ -5,8 +5,8 @@ namespace Watch.Grains.Watching;
 /// <summary>The feed of a reader in this process: straight from the watch's queue, without a call and without bytes.</summary>
 internal sealed class HostedFeed : IWatchFeed
 {
+    // Without a bound in bytes: here nothing is copied, and a revision never comes in pieces.
     private const int BatchEventsMax = 256;
-    private const long BatchBytesMax = 1 << 20;
 
     private readonly ILocalWatch _watch;
     private readonly ReadySignal _ready = new();
@@ -24,7 +24,7 @@ internal sealed class HostedFeed : IWatchFeed
     {
         while (true)
         {
-            if (_watch.TryTake(BatchEventsMax, BatchBytesMax, out var items))
+            if (_watch.TryTake(BatchEventsMax, long.MaxValue, out var items))
                 return LocalEvents.ToBatch(items, Registration, ++_number);
             cancellationToken.ThrowIfCancellationRequested();
             await _ready.WaitAsync(cancellationToken);

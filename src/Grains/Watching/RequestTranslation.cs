@@ -1,31 +1,37 @@
 using Watch.Core;
 using Watch.Core.Watching;
-using Watch.Interfaces;
 using CoreTarget = Watch.Core.Watching.WatchTarget;
 
 namespace Watch.Grains.Watching;
 
 /// <summary>
-/// What a client asks, as the core's own types: the one place that knows both. What the core does not do yet is refused here, with what it
-/// is called, and nothing that was asked for is left out silently.
+/// What a client asks, as the core's own types: the one place that knows both. Nothing that was asked for is left out; what the core does
+/// not do it refuses itself.
 /// </summary>
 internal static class RequestTranslation
 {
     /// <summary>What the core is to do for a request.</summary>
     /// <exception cref="WatchException">Something of it is out of its limits, or is not served.</exception>
-    public static WatchSpec ToSpec(WatchRequest request, WatchSiloOptions options)
+    public static WatchSpec ToSpec(WatchRequest request, WatchOwner owner, WatchSiloOptions options)
     {
         if (request.Target.Text.Length > options.KeyBytesMax)
             throw new WatchException(WatchErrorCode.InvalidKey, $"The {request.Target.Kind.ToString().ToLowerInvariant()} to watch has {request.Target.Text.Length} bytes; at most {options.KeyBytesMax} are allowed.");
-        RefuseUnserved(request);
         return new WatchSpec
         {
             Bucket = request.Bucket,
             Target = ToTarget(request.Target),
             StartAt = request.StartAt,
             PreviousValues = request.PreviousValues,
+            Filter = (Core.Watching.EventFilter)(int)request.Filter,
+            WhenSlow = ToRule(request.WhenSlow),
             QueueEventsMax = request.QueueEventsMax ?? options.QueueEventsDefault,
             QueueBytesMax = request.QueueBytesMax ?? options.QueueBytesMax,
+            Snapshot = request.Snapshot,
+            ProgressIntervalMs = (long?)request.ProgressInterval?.TotalMilliseconds,
+            StaleAfterMs = (long?)request.StaleAfter?.TotalMilliseconds,
+            TargetVersion = request.TargetVersion,
+            Client = owner.Client,
+            Session = owner.Session,
         };
     }
 
@@ -34,6 +40,8 @@ internal static class RequestTranslation
     {
         WatchRefusal.EmptyKey or WatchRefusal.KeyTooLong => WatchErrorCode.InvalidKey,
         WatchRefusal.MalformedPrefix or WatchRefusal.PrefixTooDeep => WatchErrorCode.InvalidPrefix,
+        WatchRefusal.MalformedRange or WatchRefusal.MalformedGlob or WatchRefusal.NoTargets or WatchRefusal.TooManyTargets => WatchErrorCode.InvalidTarget,
+        WatchRefusal.CursorOfAnotherFilter or WatchRefusal.CursorOfAnotherBucket => WatchErrorCode.InvalidCursor,
         WatchRefusal.WatcherLimitReached => WatchErrorCode.WatcherLimit,
         WatchRefusal.WatchDisabled => WatchErrorCode.WatchDisabled,
         WatchRefusal.ShuttingDown => WatchErrorCode.ShuttingDown,
@@ -44,20 +52,21 @@ internal static class RequestTranslation
     {
         WatchTargetKind.Key => CoreTarget.Key(target.Text),
         WatchTargetKind.Prefix => CoreTarget.Prefix(target.Text),
-        _ => throw new WatchException(WatchErrorCode.InvalidTarget, $"A watch of {target} is not served by this version."),
+        WatchTargetKind.AnyPrefix => CoreTarget.AnyPrefix(target.Text),
+        WatchTargetKind.Range => CoreTarget.Range(target.Text, target.End),
+        WatchTargetKind.Glob => CoreTarget.Glob(target.Text),
+        WatchTargetKind.Bucket => CoreTarget.Bucket,
+        WatchTargetKind.Several => CoreTarget.Several([.. (target.Parts.IsDefault ? [] : target.Parts).Select(ToTarget)]),
+        _ => throw new WatchException(WatchErrorCode.InvalidTarget, $"The target is of kind {(int)target.Kind}: 0 to 6 are allowed."),
     };
 
-    private static void RefuseUnserved(WatchRequest request)
+    private static SlowRule ToRule(SlowPolicy policy) => policy switch
     {
-        if (request.Snapshot)
-            throw NotServed.Yet("A watch that begins with a snapshot");
-        if (request.Filter != EventFilter.None)
-            throw NotServed.Yet($"A watch with the filter {request.Filter}");
-        if (request.WhenSlow != SlowPolicy.Cancel)
-            throw NotServed.Yet($"The policy {request.WhenSlow} for slow readers");
-        if (request.ProgressInterval is not null)
-            throw NotServed.Yet("A watch that says how far it is");
-        if (request.StaleAfter is not null)
-            throw NotServed.Yet("A watch that says that it is stale");
-    }
+        SlowPolicy.Park => SlowRule.Park,
+        SlowPolicy.Cancel => SlowRule.Cancel,
+        SlowPolicy.Latest => SlowRule.Latest,
+        SlowPolicy.DropOldest => SlowRule.DropOldest,
+        SlowPolicy.DropNewest => SlowRule.DropNewest,
+        _ => throw new WatchException(WatchErrorCode.InvalidOption, $"The policy for slow readers is {(int)policy}: 0 to 4 are allowed."),
+    };
 }

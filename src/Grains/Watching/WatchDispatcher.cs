@@ -72,7 +72,7 @@ internal sealed class WatchDispatcher
         var registered = new TaskCompletionSource<WatchRegistration>(TaskCreationOptions.RunContinuationsAsynchronously);
         var subscription = Step(table =>
         {
-            var added = table.Subscribe(RequestTranslation.ToSpec(request, _options), NowMs);
+            var added = table.Subscribe(RequestTranslation.ToSpec(request, owner, _options), NowMs);
             _registering.Add(added.Id, registered);
             return added;
         });

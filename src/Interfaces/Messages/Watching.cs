@@ -247,7 +247,7 @@ public sealed record WatchRequest
 
     /// <summary>What happens when the reader is slow.</summary>
     [Id(9)]
-    public SlowPolicy WhenSlow { get; init; } = SlowPolicy.Cancel;
+    public SlowPolicy WhenSlow { get; init; }
 
     /// <summary>How many bytes the queue holds, 1 to 1 GiB; null for the silo's default.</summary>
     [Id(10)]

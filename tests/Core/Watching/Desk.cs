@@ -22,20 +22,22 @@ internal sealed class Desk
     /// <summary>Effects that were not answered yet.</summary>
     public List<WatchEffect> Waiting { get; } = [];
 
-    public Subscription Begin(string target, int queue = 1024, long? startAt = null, bool previous = false, long queueBytes = 1 << 20) => Table.Subscribe(
+    /// <summary>Of the policy Cancel, unless another is named.</summary>
+    public Subscription Begin(string target, int queue = 1024, long? startAt = null, bool previous = false, long queueBytes = 1 << 20, SlowRule? whenSlow = null) => Table.Subscribe(
         new WatchSpec
         {
             Target = Target(target),
             QueueEventsMax = queue,
             QueueBytesMax = queueBytes,
             PreviousValues = previous,
+            WhenSlow = whenSlow ?? SlowRule.Cancel,
             StartAt = startAt is { } at ? new Revision(at) : null,
         }, NowMs);
 
     /// <summary>Subscribes and answers the registration.</summary>
-    public Subscription Watch(string target, int queue = 1024, long? startAt = null, bool previous = false, long queueBytes = 1 << 20)
+    public Subscription Watch(string target, int queue = 1024, long? startAt = null, bool previous = false, long queueBytes = 1 << 20, SlowRule? whenSlow = null)
     {
-        var subscription = Begin(target, queue, startAt, previous, queueBytes);
+        var subscription = Begin(target, queue, startAt, previous, queueBytes, whenSlow);
         Answer();
         return subscription;
     }
@@ -45,7 +47,7 @@ internal sealed class Desk
         ? WatchTarget.Prefix(Key.Of(target["prefix ".Length..]))
         : WatchTarget.Key(Key.Of(target));
 
-    public static Scope ScopeOf(string target) => Target(target) is { Kind: ScopeKind.Key, Text: var key } ? Scope.OfKey(key) : Scope.OfPrefix(Target(target).Text);
+    public static Scope ScopeOf(string target) => Target(target) is { Kind: TargetKind.Key, Text: var key } ? Scope.OfKey(key) : Scope.OfPrefix(Target(target).Text);
 
     public int CountOf(string target) => Table.CountOf(Bucket, ScopeOf(target));
 
@@ -121,7 +123,7 @@ internal sealed class Desk
         var words = new List<string>();
         while (subscription.TryTake(1, long.MaxValue, out var items))
         {
-            words.AddRange(items.Commits.SelectMany(commit => commit.Changes).Select(Words));
+            words.AddRange(items.Commits().SelectMany(commit => commit.Changes).Select(Words));
             if (items.End is { } end)
                 words.Add(end.Reason == EndReason.Slow ? $"canceled {end.Key} cursor {end.Cursor}" : $"ended {end.Reason} cursor {end.Cursor}");
         }

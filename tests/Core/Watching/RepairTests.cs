@@ -214,7 +214,7 @@ public class RepairTests
         {
             var expected = desk.Ledger.Truth(Desk.ScopeOf(targets[i]), default, desk.Ledger.Now).SelectMany(commit => commit.Changes).Select(change => change.Revision);
             Assert.True(watches[i].TryTake(int.MaxValue, long.MaxValue, out var items));
-            Assert.True(expected.SequenceEqual(items.Commits.SelectMany(commit => commit.Changes).Select(change => change.Revision)), $"message {lost} lost: {targets[i]} differs");
+            Assert.True(expected.SequenceEqual(items.Commits().SelectMany(commit => commit.Changes).Select(change => change.Revision)), $"message {lost} lost: {targets[i]} differs");
         }
 
         return sent;

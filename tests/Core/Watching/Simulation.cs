@@ -128,6 +128,7 @@ internal sealed class Simulation
             StartAt = _random.Next(3) == 0 ? new Revision(_random.NextInt64(_ledger.Now.Value + 5)) : null,
             QueueEventsMax = _random.Next(3) == 0 ? _random.Next(1, 4) : 1000,
             PreviousValues = _random.Next(2) == 0,
+            WhenSlow = _random.Next(2) == 0 ? SlowRule.Park : SlowRule.Cancel,
         };
         try
         {
@@ -215,7 +216,7 @@ internal sealed class Simulation
         if (_observers.Count == 0)
             return;
         var observer = _observers[_random.Next(_observers.Count)];
-        TakeFrom(observer, _random.Next(1, 5), _random.Next(1, 50));
+        TakeFrom(observer, _random.Next(1, 5), long.MaxValue);
     }
 
     private bool TakeFrom(Observer observer, int eventsMax, long bytesMax)
@@ -263,7 +264,7 @@ internal sealed class Simulation
             foreach (var observer in _observers)
                 while (TakeFrom(observer, 100, long.MaxValue))
                     isQuiet = false;
-            if (isQuiet)
+            if (isQuiet && _room.Count == 0)
                 return;
             while (_requests.Count > 0)
                 ServeTruly();

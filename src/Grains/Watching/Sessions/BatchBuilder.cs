@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using Watch.Core;
 using Watch.Core.Watching;
 using Watch.Core.Watching.Delivery;
@@ -9,7 +10,7 @@ namespace Watch.Grains.Watching.Sessions;
 /// <summary>A session's next batch, while it is put together. What several watches get of one revision is in it once.</summary>
 internal sealed class BatchBuilder(BatchPlan plan)
 {
-    private readonly Dictionary<(Commit Commit, bool PreviousValues), int> _known = new(ByReference.Instance);
+    private readonly Dictionary<Piece, int> _known = [];
     private readonly ImmutableArray<EventBlock>.Builder _blocks = ImmutableArray.CreateBuilder<EventBlock>();
     private readonly ImmutableArray<WatchStep>.Builder _steps = ImmutableArray.CreateBuilder<WatchStep>();
 
@@ -19,16 +20,17 @@ internal sealed class BatchBuilder(BatchPlan plan)
     /// <summary>Whether nothing is in it.</summary>
     public bool IsEmpty => _steps.Count == 0;
 
-    /// <summary>The place of a revision's block, which is made if it is not there yet, and its size.</summary>
-    public (int Block, int Length, bool IsNew) BlockOf(Commit commit, bool previousValues)
-    {
-        if (_known.TryGetValue((commit, previousValues), out var block))
-            return (block, _blocks[block].Bytes.Length, false);
-        var bytes = EventCodec.Encode(BlockKind.Commit, commit.Revision, EventsOf(commit, previousValues));
-        _known.Add((commit, previousValues), _blocks.Count);
-        _blocks.Add(new EventBlock(bytes));
-        return (_blocks.Count - 1, bytes.Length, true);
-    }
+    /// <summary>The place of a revision's block, its size, and whether the batch did not have it yet.</summary>
+    public (int Block, int Length, bool IsNew) BlockOf(SharedCommit commit) =>
+        BlockOf(new Piece(commit, 0, commit.Events), () => commit.Encoded(static shared => EventBlocks.Of(shared)));
+
+    /// <summary>The same of some changes of a revision.</summary>
+    public (int Block, int Length, bool IsNew) BlockOf(WatchPart.Fragment fragment) =>
+        BlockOf(new Piece(fragment.Commit, fragment.First, fragment.Count), () => EventBlocks.Of(fragment));
+
+    /// <summary>The same of a page of a snapshot.</summary>
+    public (int Block, int Length, bool IsNew) BlockOf(SharedPage page) =>
+        BlockOf(new Piece(page, 0, page.Items.Count), () => page.Encoded(static shared => EventBlocks.Of(shared)));
 
     /// <summary>Adds a step.</summary>
     /// <param name="step">The step.</param>
@@ -48,27 +50,27 @@ internal sealed class BatchBuilder(BatchPlan plan)
         return batch;
     }
 
-    private static BlockEvent[] EventsOf(Commit commit, bool previousValues)
+    private (int Block, int Length, bool IsNew) BlockOf(Piece piece, Func<byte[]> encode)
     {
-        var events = new BlockEvent[commit.Changes.Count];
-        for (var at = 0; at < events.Length; at++)
-        {
-            var each = commit.Changes[at];
-            events[at] = new BlockEvent(each.Kind, each.Key, each.Value, PreviousValue.Of(each, previousValues), each.Revision, each.CreateRevision, each.Version, each.CommitTimeMs, Cause: (byte)each.Kind);
-        }
-
-        return events;
+        if (_known.TryGetValue(piece, out var block))
+            return (block, _blocks[block].Bytes.Length, false);
+        var bytes = encode();
+        _known.Add(piece, _blocks.Count);
+        _blocks.Add(new EventBlock(bytes));
+        return (_blocks.Count - 1, bytes.Length, true);
     }
 
-    /// <summary>A revision is shared by being the same object, not by looking alike.</summary>
-    private sealed class ByReference : IEqualityComparer<(Commit Commit, bool PreviousValues)>
+    /// <summary>What a block is of. It is shared by being the same object, not by looking alike.</summary>
+    private readonly struct Piece(object whole, int first, int count) : IEquatable<Piece>
     {
-        public static readonly ByReference Instance = new();
+        private readonly object _whole = whole;
+        private readonly int _first = first;
+        private readonly int _count = count;
 
-        public bool Equals((Commit Commit, bool PreviousValues) x, (Commit Commit, bool PreviousValues) y) =>
-            ReferenceEquals(x.Commit, y.Commit) && x.PreviousValues == y.PreviousValues;
+        public bool Equals(Piece other) => ReferenceEquals(_whole, other._whole) && _first == other._first && _count == other._count;
 
-        public int GetHashCode((Commit Commit, bool PreviousValues) key) =>
-            System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(key.Commit) ^ (key.PreviousValues ? 1 : 0);
+        public override bool Equals(object? obj) => obj is Piece other && Equals(other);
+
+        public override int GetHashCode() => RuntimeHelpers.GetHashCode(_whole) ^ (_first * 397) ^ _count;
     }
 }

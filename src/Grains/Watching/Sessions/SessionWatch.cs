@@ -63,17 +63,39 @@ internal sealed class SessionWatch(long number, ILocalWatch watch, long creditEv
         if (items.End is { } end)
             return ([new StepPart(StepKind.End, -1, End: new EndStep((WatchEndReason)(int)end.Reason, end.Message, end.Key, end.FirstAvailable ?? default))], default);
 
-        var parts = ImmutableArray.CreateBuilder<StepPart>(items.Commits.Count);
+        var parts = ImmutableArray.CreateBuilder<StepPart>(items.Parts.Count);
         long events = 0, bytes = 0, newBytes = 0;
-        foreach (var commit in items.Commits)
+        foreach (var part in items.Parts)
         {
-            var (block, length, isNew) = batch.BlockOf(commit, items.PreviousValues);
-            parts.Add(new StepPart(StepKind.Events, block));
-            events += commit.Changes.Count;
-            bytes += length;
-            newBytes += isNew ? length : 0;
+            var marker = part switch
+            {
+                WatchPart.Events { Commit: var commit } => Block(StepKind.Events, batch.BlockOf(commit), commit.Events),
+                WatchPart.Fragment piece => Block(piece.IsLast ? StepKind.LastFragment : StepKind.Fragment, batch.BlockOf(piece), piece.Count),
+                WatchPart.SnapshotItems { Page: var page } => Block(StepKind.SnapshotItems, batch.BlockOf(page), page.Items.Count),
+                _ => Marker(part),
+            };
+            parts.Add(marker);
         }
 
         return (parts.DrainToImmutable(), (events, bytes, newBytes));
+
+        StepPart Block(StepKind kind, (int Block, int Length, bool IsNew) block, int count)
+        {
+            events += count;
+            bytes += block.Length;
+            newBytes += block.IsNew ? block.Length : 0;
+            return new StepPart(kind, block.Block);
+        }
     }
+
+    private static StepPart Marker(WatchPart part) => part switch
+    {
+        WatchPart.Lagged lagged => new StepPart(StepKind.Lagged, -1, lagged.Count, lagged.UpTo.Value),
+        WatchPart.SnapshotBegins begins => new StepPart(StepKind.SnapshotBegins, -1, begins.At.Value, begins.IsResync ? 1 : 0),
+        WatchPart.Synced synced => new StepPart(StepKind.Synced, -1, synced.At.Value),
+        WatchPart.TargetsChanged changed => new StepPart(StepKind.TargetsChanged, -1, changed.From.Value, changed.Version),
+        WatchPart.Progress progress => new StepPart(StepKind.Progress, -1, progress.Revision.Value, progress.ConfirmedWallMs),
+        WatchPart.Stale stale => new StepPart(StepKind.Stale, -1, stale.SilentMs),
+        _ => throw new InvariantViolationException($"{part.GetType().Name} cannot travel."),
+    };
 }
