@@ -75,6 +75,12 @@ public sealed class WatchSiloOptions
     /// <summary>How many bytes of events wait in this silo to be published before more are dropped (and repaired from history): 1 MiB or more. Default 256 MiB.</summary>
     public long PublishQueueBytesMax { get; set; } = 256L << 20;
 
+    /// <summary>
+    /// Over how many queues of its own a silo on Orleans spreads the streams that it publishes to: 1 to 64. Default 4. Without effect on
+    /// Embedded, and where the host has registered a stream provider named <c>watch</c>, which is then used.
+    /// </summary>
+    public int PushQueuesPerSilo { get; set; } = 4;
+
     /// <summary>How long an early event waits for a missing one before that is read from history, 0 to 1 s. Default 5 ms.</summary>
     public TimeSpan Hold { get; set; } = TimeSpan.FromMilliseconds(5);
 

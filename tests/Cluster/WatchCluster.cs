@@ -38,13 +38,14 @@ public sealed class WatchCluster : IAsyncDisposable
     /// <summary>The host of the tests, to start and stop silos.</summary>
     public InProcessTestCluster Host => _cluster;
 
-    public static async Task<WatchCluster> StartAsync(int silos = 3, Action<WatchSiloOptions>? configure = null, string? folder = null, Action<IServiceCollection>? services = null)
+    public static async Task<WatchCluster> StartAsync(int silos = 3, Action<WatchSiloOptions>? configure = null, string? folder = null, Action<IServiceCollection>? services = null, Action<ISiloBuilder>? first = null)
     {
         folder ??= Directory.CreateTempSubdirectory("watch-tests-").FullName;
         var builder = new InProcessTestClusterBuilder((short)silos);
         builder.ConfigureSilo((options, silo) =>
         {
             silo.Services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Warning));
+            first?.Invoke(silo);
             silo.AddWatch(watch =>
             {
                 watch.DataDirectory = Path.Combine(folder, options.SiloName);

@@ -12,9 +12,6 @@ internal sealed class BucketFeeds(BucketId bucket, WatchRules rules)
 
     public Dictionary<Scope, ScopeFeed> Scopes { get; } = [];
 
-    /// <summary>How many progress questions were sent: the number of the last one.</summary>
-    public long Questions { get; set; }
-
     /// <summary>The last question whose answer confirmed all scopes that it did not name; 0 for none yet.</summary>
     public long ConfirmedQuestion { get; private set; }
 

@@ -6,9 +6,12 @@ namespace Watch.Core.Watching;
 /// </summary>
 internal sealed class ScopeFeed(BucketFeeds bucket, Scope scope)
 {
+    private const long NotTold = long.MaxValue;
+
     private readonly List<Subscription> _subscriptions = new(1);
     private readonly List<FormGroup> _groups = new(1);
     private Revision _cursor;
+    private long _toldBefore = NotTold;
 
     public BucketId Bucket => bucket.Bucket;
 
@@ -20,13 +23,19 @@ internal sealed class ScopeFeed(BucketFeeds bucket, Scope scope)
     /// <summary>Whether a registration was answered, so that <see cref="Cursor"/> means something.</summary>
     public bool IsStarted { get; private set; }
 
-    /// <summary>How many progress questions had been sent when it started: their answers say nothing about it.</summary>
-    public long StartedBefore { get; private set; }
+    /// <summary>Whether its leader has been told of it, as far as this silo knows.</summary>
+    public bool IsTold => _toldBefore != NotTold;
 
-    /// <summary>Whether the last confirmed answer holds for this scope (I-P4): it had started before the question, and nothing is missing.</summary>
-    public bool IsCovered => IsStarted && !HasGap && bucket.Rules.Covers(StartedBefore, bucket.ConfirmedQuestion);
+    /// <summary>
+    /// Whether the last confirmed answer holds for this scope (I-P4): it had started, and its leader had been told of it, before the
+    /// question, and nothing is missing.
+    /// </summary>
+    public bool IsCovered => IsStarted && IsTold && Wanted <= _cursor && bucket.Rules.Covers(_toldBefore, bucket.ConfirmedQuestion);
 
-    /// <summary>Every change of the scope up to here was given to its live subscriptions.</summary>
+    /// <summary>
+    /// Every change of the scope up to here was given to its live subscriptions. What was confirmed for the whole bucket moves it when it
+    /// is looked at: a walk over all feeds for each confirmation would cost more than what happens in them (I-P4).
+    /// </summary>
     public Revision Cursor => IsCovered ? Revision.Max(_cursor, bucket.Confirmed) : _cursor;
 
     /// <summary>No change of the scope lies after this and up to <see cref="Cursor"/>: who has this one is not behind.</summary>
@@ -39,9 +48,6 @@ internal sealed class ScopeFeed(BucketFeeds bucket, Scope scope)
 
     /// <summary>Whether it has left the table.</summary>
     public bool IsGone { get; set; }
-
-    /// <summary>The last progress answer that named this scope.</summary>
-    public long ProgressRound { get; set; }
 
     /// <summary>How many of its subscriptions are not live yet.</summary>
     public int Joining { get; private set; }
@@ -61,7 +67,6 @@ internal sealed class ScopeFeed(BucketFeeds bucket, Scope scope)
     public void Start(Revision now, Revision head)
     {
         IsStarted = true;
-        StartedBefore = bucket.Questions;
         _cursor = now;
         LastChange = Revision.Min(head, now);
     }
@@ -77,7 +82,21 @@ internal sealed class ScopeFeed(BucketFeeds bucket, Scope scope)
     public void Changed(Revision revision) => _cursor = LastChange = revision;
 
     /// <summary>It is known that nothing changed up to here.</summary>
-    public void Unchanged(Revision until) => _cursor = Revision.Max(_cursor, until);
+    public void Unchanged(Revision until) => _cursor = Revision.Max(Cursor, until);
+
+    /// <summary>The leader has been told of it: questions after this one cover it.</summary>
+    public void Told(long question)
+    {
+        if (!IsTold)
+            _toldBefore = question;
+    }
+
+    /// <summary>The leader does not know it, or not any more: no question covers it until it has been told again.</summary>
+    public void Untold()
+    {
+        _cursor = Cursor;
+        _toldBefore = NotTold;
+    }
 
     /// <summary>Whatever changed up to here cannot be had any more.</summary>
     public void Lost(Revision until)

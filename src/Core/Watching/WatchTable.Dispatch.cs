@@ -1,6 +1,6 @@
 namespace Watch.Core.Watching;
 
-// The fast path: messages in, revisions into queues; and the progress that shows what no message showed.
+// The fast path: messages in, revisions into queues.
 public sealed partial class WatchTable
 {
     /// <summary>A message came. It may be late, early, repeated, or of a scope that nobody watches any more.</summary>
@@ -24,37 +24,6 @@ public sealed partial class WatchTable
         Accept(feed, message);
         if (!feed.IsGone)
             Settle(feed, nowMs, waitMs: message.Changes is null && message.Previous <= feed.Cursor ? 0 : _options.HoldMs);
-    }
-
-    /// <summary>
-    /// The answer to the progress question of a bucket, by a read confirmed by a majority. It finds a message that was lost and
-    /// followed by none, scopes that the leader does not know (they are registered again), and scopes that it knows in vain.
-    /// </summary>
-    /// <param name="bucket">The bucket.</param>
-    /// <param name="now">The bucket's revision at that read.</param>
-    /// <param name="heads">The last change of every scope that the leader has registered for this silo.</param>
-    /// <param name="nowMs">The time.</param>
-    public void Progress(BucketId bucket, Revision now, IReadOnlyList<ScopeHead> heads, long nowMs)
-    {
-        ArgumentNullException.ThrowIfNull(heads);
-        _progressRound++;
-        foreach (var (scope, head) in heads)
-        {
-            if (Feed(bucket, scope) is not { } feed)
-            {
-                _effects.Add(new WatchEffect.UnregisterScope(bucket, scope));
-                continue;
-            }
-
-            feed.ProgressRound = _progressRound;
-            if (feed.IsStarted)
-                Learn(feed, now, head, nowMs);
-        }
-
-        if (_feeds.TryGetValue(bucket, out var feeds))
-            foreach (var feed in feeds.Scopes.Values)
-                if (feed.IsStarted && feed.ProgressRound != _progressRound)
-                    _effects.Add(new WatchEffect.RegisterScope(bucket, feed.Scope, feed.Subscriptions[0].Id));
     }
 
     /// <summary>A confirmed read says that at <paramref name="now"/> the scope's last change was <paramref name="head"/>.</summary>

@@ -18,7 +18,7 @@ public sealed partial class WatchTable
                         Ask(feed.Repair!, feed.Cursor, feed.Wanted, _options.FetchEventsMax, _options.FetchBytesMax);
                     break;
                 case RegistrationRetry { Subscription: var subscription }:
-                    _effects.Add(new WatchEffect.RegisterScope(subscription.Spec.Bucket, subscription.Feed.Scope, subscription.Id));
+                    Register(subscription.Feed, subscription.Id);
                     break;
             }
         }
@@ -35,14 +35,15 @@ public sealed partial class WatchTable
 
     /// <summary>History's answer.</summary>
     /// <param name="id">The question. An answer that nobody waits for any more is dropped.</param>
-    /// <param name="commits">The scope's changes after the question's start, in order, whole revisions, of this scope only.</param>
-    /// <param name="reached">The revision up to which these are all; the answer is asked for in pieces if it is short.</param>
+    /// <param name="piece">What it has; the rest is asked for in pieces if it is short.</param>
     /// <param name="nowMs">The time.</param>
-    public void Fetched(FetchId id, IReadOnlyList<Commit> commits, Revision reached, long nowMs)
+    public void Fetched(FetchId id, HistoryPiece piece, long nowMs)
     {
-        ArgumentNullException.ThrowIfNull(commits);
+        ArgumentNullException.ThrowIfNull(piece);
         if (Answered(id) is not { } reader)
             return;
+
+        var (commits, reached) = (piece.Commits, piece.Reached);
 
         Invariant.That(commits.Count == 0 || commits[^1].Revision <= reached, "History's answer reaches its own last revision.");
         if (reached <= reader.After)
@@ -197,7 +198,18 @@ public sealed partial class WatchTable
         var id = new FetchId(++_lastFetch);
         _reads.Add(id, reader);
         (reader.InFlight, reader.After) = (id, after);
-        _effects.Add(new WatchEffect.Fetch(reader.Feed.Bucket, reader.Feed.Scope, id, after, upTo, eventsMax, bytesMax));
+        _effects.Add(new WatchEffect.Fetch(
+            reader.Feed.Bucket,
+            reader.Feed.Scope,
+            id,
+            after,
+            upTo,
+            Skip: 0,
+            eventsMax,
+            bytesMax,
+            PreviousValues: reader.Subscription?.Spec.PreviousValues ?? true,
+            IsRepair: reader.Subscription is null,
+            reader.Failures));
     }
 
     private void Backoff(HistoryReader reader, long nowMs)

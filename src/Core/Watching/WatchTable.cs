@@ -44,7 +44,6 @@ public sealed partial class WatchTable
     private List<WatchEffect> _effects = [];
     private long _lastSubscription;
     private long _lastFetch;
-    private long _progressRound;
     private bool _isStopping;
 
     /// <summary>An empty table.</summary>
@@ -112,7 +111,7 @@ public sealed partial class WatchTable
         _counters.Joined(spec);
         feed.Add(subscription);
         feed.KeepRecent(_options);
-        _effects.Add(new WatchEffect.RegisterScope(spec.Bucket, feed.Scope, subscription.Id));
+        Register(feed, subscription.Id);
         return subscription;
     }
 
@@ -140,7 +139,10 @@ public sealed partial class WatchTable
     public void Registered(SubscriptionId id, Revision now, Revision compactedThrough, Revision head, long nowMs)
     {
         if (!_subscriptions.TryGetValue(id, out var subscription))
+        {
+            AnsweredRegistration(id);
             return;
+        }
 
         Invariant.That(head <= now && compactedThrough <= now, "A registration's answer names nothing after its own revision.");
         var feed = subscription.Feed;
@@ -150,6 +152,7 @@ public sealed partial class WatchTable
             feed.KeepRecent(_options);
         }
 
+        AnsweredRegistration(id);
         if (subscription.State == SubscriptionState.Registering)
             Begin(subscription, now, compactedThrough, nowMs);
         if (!feed.IsGone)
@@ -159,6 +162,7 @@ public sealed partial class WatchTable
     /// <summary>The registration of a subscription did not reach the leader, or its answer did not come back; it is repeated.</summary>
     public void RegisterFailed(SubscriptionId id, long nowMs)
     {
+        _registering.Remove(id);
         if (!_subscriptions.TryGetValue(id, out var subscription) || subscription.State != SubscriptionState.Registering)
             return;
         _counters.QuestionsFailed++;
@@ -202,6 +206,7 @@ public sealed partial class WatchTable
     {
         if (!_feeds.Remove(bucket, out var feeds))
             return;
+        _agreements.Remove(bucket);
         foreach (var feed in feeds.Scopes.Values)
         {
             feed.IsGone = true;
@@ -234,6 +239,8 @@ public sealed partial class WatchTable
         feeds.Scopes.Remove(feed.Scope);
         if (feeds.Scopes.Count == 0)
             _feeds.Remove(feed.Bucket);
+        if (feed.IsTold)
+            Agreement(feed.Bucket).Leaving(feed.Scope);
         _effects.Add(new WatchEffect.UnregisterScope(feed.Bucket, feed.Scope));
     }
 

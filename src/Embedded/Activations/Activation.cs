@@ -37,6 +37,7 @@ internal sealed class Activation : ExecutionScope
     private long _lastUse;
     private long _notCollectedBefore;
     private DeactivationReason? _endReason;
+    private bool _isKilled;
     private AsyncEnumerableExtension? _sequences;
     private StreamConsumerExtension? _streams;
 
@@ -152,6 +153,14 @@ internal sealed class Activation : ExecutionScope
         }
 
         Pump();
+    }
+
+    /// <summary>Ends the activation without its knowing: none of its code that says goodbye runs (simulation).</summary>
+    public void Kill()
+    {
+        lock (_gate)
+            _isKilled = true;
+        Deactivate(new(DeactivationReasonCode.RuntimeRequested, "The activation was killed."));
     }
 
     public void DelayCollection(TimeSpan delay)
@@ -279,6 +288,12 @@ internal sealed class Activation : ExecutionScope
     {
         foreach (var timer in TakeTimers())
             timer.Dispose();
+        if (_isKilled)
+        {
+            await End(null);
+            return;
+        }
+
         try
         {
             if (_sequences is not null)
@@ -299,7 +314,8 @@ internal sealed class Activation : ExecutionScope
     {
         try
         {
-            await Context.DisposeInstanceAsync();
+            if (!_isKilled)
+                await Context.DisposeInstanceAsync();
         }
         catch (Exception e)
         {

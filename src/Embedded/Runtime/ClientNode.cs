@@ -17,8 +17,8 @@ internal sealed class ClientNode : Node
     private readonly SiloNode?[] _gateways = new SiloNode?[Bindings];
     private uint _turn;
 
-    public ClientNode(string clientId, EmbeddedCluster cluster, IMessageCopier copier, TimeSpan responseTimeout, ILogger logger)
-        : base(clientId, cluster.Environment, copier, responseTimeout, logger)
+    public ClientNode(string clientId, EmbeddedCluster cluster, IMessageCopier copier, TimeSpan responseTimeout, ILogger logger, IEmbeddedEnvironment? environment = null)
+        : base(clientId, environment ?? cluster.Environment, copier, responseTimeout, logger)
     {
         _cluster = cluster;
     }

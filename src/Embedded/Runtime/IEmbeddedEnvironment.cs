@@ -1,6 +1,9 @@
 // What the runtime takes from outside: time, chance, threads, and the way between two nodes. There
 // are two implementations: real time on the thread pool, and Simulation/SimulatedWorld. Nothing else
 // in this project may ask a clock, draw a number or start work by other means.
+using Orleans.Runtime;
+using Watch.Embedded.Simulation;
+
 namespace Watch.Embedded.Runtime;
 
 internal interface IEmbeddedEnvironment
@@ -26,6 +29,9 @@ internal interface IEmbeddedEnvironment
 
     /// <summary>Takes a message from one node to another: it arrives by running <paramref name="message"/>.</summary>
     void Deliver(string from, string to, INodeMessage message);
+
+    /// <summary>What becomes of a publishing to a stream: as usual it arrives once and at once.</summary>
+    MessageFate FateOf(string silo, StreamId stream, int events);
 
     /// <summary>Notes what happened, where somebody reads it.</summary>
     void Trace(string kind, object subject);
@@ -56,6 +62,8 @@ internal sealed class RealEnvironment(TimeProvider timeProvider) : IEmbeddedEnvi
     public void Schedule(IThreadPoolWorkItem work, bool local) => ThreadPool.UnsafeQueueUserWorkItem(work, local);
 
     public void Deliver(string from, string to, INodeMessage message) => message.Arrive();
+
+    public MessageFate FateOf(string silo, StreamId stream, int events) => MessageFate.Usual;
 
     public void Trace(string kind, object subject) { }
 }

@@ -1,10 +1,11 @@
 // The environments of a simulated world: one for what belongs to no silo (membership, directory,
 // clients), and one per silo, whose work passes through the silo's process and follows its clock.
+using Orleans.Runtime;
 using Watch.Embedded.Runtime;
 
 namespace Watch.Embedded.Simulation;
 
-internal sealed class SimulatedEnvironment(SimulationLoop loop, SimulatedNetwork network, SimulatedProcess? process = null, SimulatedClock? clock = null)
+internal sealed class SimulatedEnvironment(SimulationLoop loop, SimulatedNetwork network, SimulatedProcess? process = null, SimulatedClock? clock = null, SimulatedStreams? streams = null)
     : IEmbeddedEnvironment
 {
     public TimeProvider TimeProvider { get; } = clock ?? (TimeProvider)loop.Time;
@@ -27,6 +28,8 @@ internal sealed class SimulatedEnvironment(SimulationLoop loop, SimulatedNetwork
     }
 
     public void Deliver(string from, string to, INodeMessage message) => network.Deliver(from, to, message);
+
+    public MessageFate FateOf(string silo, StreamId stream, int events) => streams?.FateOf(silo, stream, events) ?? MessageFate.Usual;
 
     public void Trace(string kind, object subject)
     {

@@ -70,6 +70,23 @@ public sealed class SimulatedSilo
     /// <summary>Membership takes the silo for gone, rightly or not. If it still runs, nothing leaves it or reaches it any more.</summary>
     public void DeclareDead() => _node.Cluster.Membership.Kill(_node, freeze: _process.HasEnded);
 
+    /// <summary>
+    /// All activations of a type of grain on this silo are lost, as far as anybody can notice: what they have begun ends, and then nothing of
+    /// them runs any more, neither <c>OnDeactivateAsync</c> nor the end of a sequence nor a disposal. The next call finds a new one.
+    /// </summary>
+    /// <returns>How many there were.</returns>
+    public int Kill(string grainType)
+    {
+        var killed = 0;
+        foreach (var each in _node.Activations.All.Where(each => string.Equals(each.Id.Type.ToString(), grainType, StringComparison.Ordinal)))
+        {
+            each.Kill();
+            killed++;
+        }
+
+        return killed;
+    }
+
     /// <summary>None of its code runs until <see cref="Thaw"/>; its clocks go on, and what reaches it waits.</summary>
     public void Freeze() => _process.Freeze();
 

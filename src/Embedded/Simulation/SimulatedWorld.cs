@@ -30,12 +30,14 @@ public sealed class SimulatedWorld
     private readonly EmbeddedCluster _cluster;
     private readonly List<SimulatedSilo> _silos = [];
     private readonly List<string> _trace = [];
+    private readonly SimulatedStreams _streams;
 
     public SimulatedWorld(int seed)
     {
         Seed = seed;
         _loop = new SimulationLoop(seed, _trace);
         Network = new SimulatedNetwork(_loop);
+        _streams = new SimulatedStreams(_loop);
         _cluster = new EmbeddedCluster(new SimulatedEnvironment(_loop, Network));
         Client = AddClient("client");
     }
@@ -68,6 +70,19 @@ public sealed class SimulatedWorld
         set => _cluster.Directory.Loses = value is null ? null : id => value(id.ToString());
     }
 
+    /// <summary>
+    /// Decides what becomes of each publishing to a stream, on its way from the publisher to the stream's queue: lost, doubled, or late,
+    /// so that others overtake it. Null while all goes well.
+    /// </summary>
+    public Func<SimulatedPublishing, MessageFate>? StreamFate
+    {
+        get => _streams.Fate;
+        set => _streams.Fate = value;
+    }
+
+    /// <summary>How many publishings there were.</summary>
+    public long Publishings => _streams.Publishings;
+
     /// <summary>Whether the trace is kept: on by default; making it costs more than all the rest.</summary>
     public bool IsTracing
     {
@@ -89,6 +104,11 @@ public sealed class SimulatedWorld
         return new ClusterClient(node, new ServiceCollection().AddSingleton<TimeProvider>(_loop.Time).BuildServiceProvider());
     }
 
+    /// <summary>Makes a client that is a process of its own, which can freeze and end. To begin again, it takes a name that was not used.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="clockRate">How fast its monotonic clock runs.</param>
+    public SimulatedClient AddClientProcess(string name, double clockRate = 1) => new(name, _loop, Network, _cluster, clockRate);
+
     /// <summary>Makes a silo; it starts with <see cref="SimulatedSilo.StartAsync"/>, inside a scenario.</summary>
     /// <param name="name">Its name; a silo of the same name must have ended.</param>
     /// <param name="configure">Adds what the silo is made of.</param>
@@ -98,7 +118,7 @@ public sealed class SimulatedWorld
         var process = new SimulatedProcess(_loop, name);
         var clock = new SimulatedClock(_loop.Time, process, clockRate);
         var services = new ServiceCollection();
-        services.AddSingleton<IEmbeddedEnvironment>(new SimulatedEnvironment(_loop, Network, process, clock));
+        services.AddSingleton<IEmbeddedEnvironment>(new SimulatedEnvironment(_loop, Network, process, clock, _streams));
         services.AddSingleton<TimeProvider>(clock);
         services.AddSingleton(_loop.Random);
         services.AddSingleton<TaskScheduler>(process);

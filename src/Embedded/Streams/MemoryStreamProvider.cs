@@ -12,6 +12,7 @@ using Orleans.Streams;
 using Watch.Embedded.Activations;
 using Watch.Embedded.Calls;
 using Watch.Embedded.Runtime;
+using Watch.Embedded.Simulation;
 
 namespace Watch.Embedded.Streams;
 
@@ -38,6 +39,28 @@ internal sealed class MemoryStreamProvider(string name, SiloNode silo, StreamPul
         if (items.Length == 0)
             return;
         var batch = new StreamBatch { Sequence = Interlocked.Increment(ref _sequence), Items = Copy(items) };
+        var fate = Silo.Environment.FateOf(Silo.Name, stream, items.Length);
+        if (fate == MessageFate.Usual)
+            Enqueue(stream, batch);
+        else
+            EnqueueOddly(stream, batch, fate);
+    }
+
+    public void Remove(StreamPump pump) => _pumps.TryRemove(KeyValuePair.Create((pump.Stream, pump.Subscriber.Type), pump));
+
+    private void EnqueueOddly(StreamId stream, StreamBatch batch, MessageFate fate)
+    {
+        for (var copy = 0; copy < fate.Copies; copy++)
+        {
+            if (fate.Delay <= TimeSpan.Zero)
+                Enqueue(stream, batch);
+            else
+                Silo.Environment.TimeProvider.CreateTimer(_ => Enqueue(stream, batch), null, fate.Delay, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private void Enqueue(StreamId stream, StreamBatch batch)
+    {
         var first = true;
         foreach (var subscriber in SubscribersOf(stream.GetNamespace()))
         {
@@ -49,8 +72,6 @@ internal sealed class MemoryStreamProvider(string name, SiloNode silo, StreamPul
             }
         }
     }
-
-    public void Remove(StreamPump pump) => _pumps.TryRemove(KeyValuePair.Create((pump.Stream, pump.Subscriber.Type), pump));
 
     private StreamPump NewPump((StreamId Stream, GrainType Subscriber) key) => new(this, key.Stream, key.Subscriber);
 

@@ -21,7 +21,7 @@ internal static class NearGrains
 #if ENGINE_ORLEANS
     // The session is not local by nature, but by its use: its id is drawn by its one client, which calls it through one gateway.
     private static readonly HashSet<string> s_types =
-        new(["watch.kv", "watch.bucket", "watch.consensus", "watch.publisher", "watch.cluster", "watch.session"], StringComparer.Ordinal);
+        new(["watch.kv", "watch.bucket", "watch.consensus", "watch.publisher", "watch.cluster", "watch.session", "watch.hub"], StringComparer.Ordinal);
 
     public static void Add(ISiloBuilder builder) => builder.Services.AddSingleton<IGrainDirectoryResolver, Resolver>();
 

@@ -1,14 +1,13 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
-using Orleans.Configuration;
 using Orleans.Runtime;
-using Orleans.Streams;
 using Watch;
 using Watch.Client;
 using Watch.Core.Storage;
 using Watch.Grains;
 using Watch.Grains.Consensus;
 using Watch.Grains.Engine;
+using Watch.Grains.Engine.PushStreams;
 using Watch.Grains.Nodes;
 using Watch.Grains.Publishing;
 using Watch.Grains.Storage;
@@ -34,16 +33,7 @@ public static class WatchSiloBuilderExtensions
         NearGrains.Add(builder);
         builder.AddGrainService<ReplicaService>();
         builder.AddGrainService<WatchDispatcherService>();
-        builder.AddMemoryStreams(WatchStreams.Provider, streams =>
-        {
-            // The hubs are the only subscribers, and they are implicit: no storage of subscriptions, no call for a new stream.
-            streams.ConfigureStreamPubSub(StreamPubSubType.ImplicitOnly);
-            streams.ConfigurePullingAgent(agent => agent.Configure(settings =>
-            {
-                settings.GetQueueMsgsTimerPeriod = TimeSpan.FromMilliseconds(5);
-                settings.BatchContainerBatchSize = 64;
-            }));
-        });
+        PushStreams.Add(builder, WatchStreams.Provider);
         return builder;
     }
 

@@ -4,6 +4,13 @@ using Watch.Core;
 
 namespace Watch.Grains.Publishing;
 
+/// <summary>An event that knows about how much room it takes.</summary>
+internal interface ISizedEvent
+{
+    /// <summary>About how many bytes.</summary>
+    int CountBytes();
+}
+
 /// <summary>One revision of one scope, as it travels through a stream: a hint that may be lost, repeated or overtaken.</summary>
 /// <param name="Bucket">The bucket.</param>
 /// <param name="Scope">The scope.</param>
@@ -18,7 +25,7 @@ internal sealed record ScopeEvent(
     [property: Id(2)] Revision Previous,
     [property: Id(3)] Revision Revision,
     [property: Id(4)] ImmutableArray<Change> Changes,
-    [property: Id(5)] ImmutableArray<string> Silos)
+    [property: Id(5)] ImmutableArray<string> Silos) : ISizedEvent
 {
     private const int FixedBytes = 128;
 

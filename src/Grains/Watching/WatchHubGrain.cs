@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Orleans;
+using Orleans.Concurrency;
 using Orleans.Configuration;
 using Orleans.Runtime;
 using Orleans.Streams;
@@ -21,6 +22,7 @@ internal interface IWatchHubGrain : IGrainWithStringKey
 /// with it.
 /// </summary>
 [GrainType("watch.hub")]
+[StatelessWorker(1, false)]
 [ImplicitStreamSubscription(WatchStreams.KeyNamespace)]
 [ImplicitStreamSubscription(WatchStreams.PrefixNamespace)]
 [CollectionAgeLimit(Minutes = 2)]

@@ -109,12 +109,12 @@ public class CostTests(ITestOutputHelper output)
             switch (effect)
             {
                 case WatchEffect.RegisterScope register:
-                    ledger.Watched.Register(register.Scope, Ledger.Silo);
+                    ledger.Register(register.Scope);
                     table.Registered(register.Subscription, ledger.Now, default, ledger.Head(register.Scope), 0);
                     break;
                 case WatchEffect.Fetch fetch:
                     var upTo = Revision.Min(fetch.UpTo, new Revision(fetch.After.Value + fetch.EventsMax));
-                    table.Fetched(fetch.Id, ledger.Truth(fetch.Scope, fetch.After, upTo), upTo, 0);
+                    table.Fetched(fetch.Id, new HistoryPiece(ledger.Truth(fetch.Scope, fetch.After, upTo), upTo, 0), 0);
                     break;
             }
     }

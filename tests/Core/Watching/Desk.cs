@@ -64,7 +64,15 @@ internal sealed class Desk
 
     public void Deliver(ScopeMessage message) => Table.Deliver(Bucket, message, NowMs);
 
-    public void Progress() => Table.Progress(Bucket, Ledger.Now, Ledger.Heads(), NowMs);
+    /// <summary>Asks the leader for progress until it has nothing more to say that would be asked for at once.</summary>
+    public void Progress()
+    {
+        for (var round = 0; round < 3; round++)
+        {
+            var ask = Table.BeginProgress(Bucket, NowMs);
+            Table.Progress(ask, Ledger.Answer(ask), NowMs);
+        }
+    }
 
     public void TickDue()
     {
@@ -93,17 +101,18 @@ internal sealed class Desk
         switch (effect)
         {
             case WatchEffect.RegisterScope register:
-                Ledger.Watched.Register(register.Scope, Ledger.Silo);
+                Ledger.Register(register.Scope);
                 Table.Registered(register.Subscription, Ledger.Now, Ledger.CompactedThrough, Ledger.Head(register.Scope), NowMs);
                 break;
             case WatchEffect.UnregisterScope unregister:
                 Ledger.Watched.Unregister(unregister.Scope, Ledger.Silo);
+                Table.Withdrawn(Bucket, unregister.Scope);
                 break;
             case WatchEffect.Fetch { After: var after } fetch when after < Ledger.CompactedThrough:
                 Table.FetchCompacted(fetch.Id, Ledger.CompactedThrough.Next, NowMs);
                 break;
             case WatchEffect.Fetch fetch:
-                Table.Fetched(fetch.Id, Ledger.Truth(fetch.Scope, fetch.After, fetch.UpTo), fetch.UpTo, NowMs);
+                Table.Fetched(fetch.Id, new HistoryPiece(Ledger.Truth(fetch.Scope, fetch.After, fetch.UpTo), fetch.UpTo, 0), NowMs);
                 break;
         }
     }

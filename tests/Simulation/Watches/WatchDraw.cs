@@ -12,10 +12,10 @@ internal sealed class WatchDraw(Random random)
 
     // What is drawn so far; the rest comes with the product.
     private static readonly SlowPolicy[] s_policies = [SlowPolicy.Park, SlowPolicy.Cancel];
-    private static readonly bool s_snapshots, s_progress, s_leaves, s_retargets;
+    private static readonly HashSet<string> s_served = [];
 
     /// <summary>Whether there are dictionaries, too.</summary>
-    public static bool Dictionaries { get; }
+    public static bool Dictionaries => s_served.Contains("dictionaries");
 
     /// <summary>A watch.</summary>
     public WatchWish Wish()
@@ -23,7 +23,7 @@ internal sealed class WatchDraw(Random random)
         var policy = random.Next(10) switch { < 5 => SlowPolicy.Park, 5 => SlowPolicy.Cancel, 6 => SlowPolicy.DropOldest, 7 => SlowPolicy.DropNewest, _ => SlowPolicy.Latest };
         if (!s_policies.Contains(policy))
             policy = SlowPolicy.Park;
-        var snapshot = random.Next(4) == 0 && s_snapshots;
+        var snapshot = random.Next(4) == 0 && s_served.Contains("snapshots");
         var filter = Filter();
         return new WatchWish
         {
@@ -34,7 +34,7 @@ internal sealed class WatchDraw(Random random)
             PreviousValues = random.Next(3) == 0 && !filter.HasFlag(EventFilter.KeysOnly),
             WhenSlow = policy,
             QueueEventsMax = random.Next(3) == 0 ? null : 1 + random.Next(48),
-            ProgressInterval = random.Next(3) == 0 && s_progress ? TimeSpan.FromMilliseconds(200 + random.Next(4000)) : null,
+            ProgressInterval = random.Next(3) == 0 && s_served.Contains("progress") ? TimeSpan.FromMilliseconds(200 + random.Next(4000)) : null,
         };
     }
 
@@ -46,7 +46,7 @@ internal sealed class WatchDraw(Random random)
     {
         // A marker that counts what was lost says nothing exact across two targets or two registrations.
         var isExact = wish.WhenSlow is SlowPolicy.Park or SlowPolicy.Cancel;
-        return new WatchHabits(isExact && random.Next(6) == 0 && s_leaves, isExact && random.Next(5) == 0 && s_retargets ? [Target(), Target(), wish.Target] : []);
+        return new WatchHabits(isExact && random.Next(6) == 0 && s_served.Contains("leaves"), isExact && random.Next(5) == 0 && s_served.Contains("retargets") ? [Target(), Target(), wish.Target] : []);
     }
 
     private EventFilter Filter()
