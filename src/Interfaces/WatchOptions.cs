@@ -31,7 +31,7 @@ public sealed record WatchOptions
 
     /// <summary>
     /// How many events wait for a slow reader before <see cref="WhenSlow"/> decides, 1 to 1,000,000; null for the silo's default of 1,024. A
-    /// client outside the cluster takes as many again, at most 1,024, ahead of its reader, but from a queue below 64 none.
+    /// client outside the cluster takes as many again, at most 1,024, ahead of a reader that reads, but from a queue below 64 none.
     /// </summary>
     public int? QueueEventsMax { get; init; }
 

@@ -14,13 +14,13 @@ namespace Watch.Client;
 /// </remarks>
 internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, WatchClientOptions options, TimeProvider time, IWatchRandom random)
 {
-    /// <summary>How many events a watch's reader has room for at first.</summary>
+    /// <summary>How many events a watch's reader has room for.</summary>
     private const int CreditEvents = 1_024;
 
     /// <summary>A watch whose queue is to hold fewer events than this is asked for one event at a time.</summary>
     private const int SmallQueue = 64;
 
-    /// <summary>How many bytes a watch's reader has room for at first.</summary>
+    /// <summary>How many bytes a watch's reader has room for.</summary>
     private const long CreditBytes = 4 << 20;
 
     private static readonly TimeSpan s_stopJitter = TimeSpan.FromMilliseconds(200);
@@ -39,8 +39,8 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
     public async Task<IWatchFeed> OpenAsync(WatchRequest request, CancellationToken cancellationToken)
     {
         var number = Interlocked.Increment(ref _numbers);
-        var events = request.QueueEventsMax < SmallQueue ? 0 : Math.Min(CreditEvents, request.QueueEventsMax ?? CreditEvents);
-        var watch = new ClientWatch(this, request with { Watch = number, CreditEvents = events, CreditBytes = CreditBytes });
+        var window = request.QueueEventsMax < SmallQueue ? 1 : Math.Min(CreditEvents, request.QueueEventsMax ?? CreditEvents);
+        var watch = new ClientWatch(this, request with { Watch = number }, window, CreditBytes);
         var pending = new Pending(watch);
         bool starts;
         lock (_gate)

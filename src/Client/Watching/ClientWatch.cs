@@ -10,10 +10,11 @@ namespace Watch.Client;
 /// <remarks>
 /// I-D2: steps have consecutive numbers from 1 and form a chain; whatever else arrives gives the registration up. I-D4: credit is granted
 /// when something is handed to the reader, not when it arrives; the pieces of a revision that is larger than the credit count as handed
-/// over, for without the rest the reader can have none of it. Where the queue at the server is to be small, nothing is taken ahead of the
-/// reader at all: credit for one event is granted when it waits, so that the queue holds as much as was asked for. The session writes, one reader reads; both on any thread.
+/// over, for without the rest the reader can have none of it. Nothing is taken before the reader first waits, so that the queue of a watch
+/// that nobody reads holds as much as it says; where that is little, nothing is ever taken ahead of the reader: credit for one event is
+/// granted when it waits. The session writes, one reader reads; both on any thread.
 /// </remarks>
-internal sealed class ClientWatch(ClientSession session, WatchRequest request) : IWatchFeed
+internal sealed class ClientWatch(ClientSession session, WatchRequest request, int window, long windowBytes) : IWatchFeed
 {
     private readonly Lock _gate = new();
     private readonly Queue<Arrived> _arrived = [];
@@ -28,7 +29,7 @@ internal sealed class ClientWatch(ClientSession session, WatchRequest request) :
     private long _toldEvents;
     private long _toldBytes;
     private bool _isOver;
-    private bool _isWaiting;
+    private bool _hasBegun;
 
     /// <summary>The client's number of it.</summary>
     public long Number => request.Watch;
@@ -80,7 +81,7 @@ internal sealed class ClientWatch(ClientSession session, WatchRequest request) :
 
         _ready.Set();
         if (!isWhole && TakesNothingAhead)
-            GrantOne();
+            Ask();
         else if (!isWhole)
             GrantIfDue();
         return end == WatchEndReason.None;
@@ -108,8 +109,7 @@ internal sealed class ClientWatch(ClientSession session, WatchRequest request) :
             if (isOver)
                 return null;
             cancellationToken.ThrowIfCancellationRequested();
-            if (TakesNothingAhead)
-                GrantOne();
+            Ask();
             await _ready.WaitAsync(cancellationToken);
         }
     }
@@ -121,7 +121,7 @@ internal sealed class ClientWatch(ClientSession session, WatchRequest request) :
         {
             _toldEvents = _takenEvents;
             _toldBytes = _takenBytes;
-            return new Credit(Number, _takenEvents + (_isWaiting ? 1 : request.CreditEvents), _takenBytes + request.CreditBytes);
+            return new Credit(Number, _takenEvents + window, _takenBytes + windowBytes);
         }
     }
 
@@ -133,15 +133,16 @@ internal sealed class ClientWatch(ClientSession session, WatchRequest request) :
         return default;
     }
 
-    private bool TakesNothingAhead => request.CreditEvents == 0;
+    private bool TakesNothingAhead => window == 1;
 
-    private void GrantOne()
+    /// <summary>The reader waits.</summary>
+    private void Ask()
     {
         lock (_gate)
         {
-            if (_isOver || (_isWaiting && _toldEvents == _takenEvents))
+            if (_isOver || (_hasBegun && (!TakesNothingAhead || _toldEvents == _takenEvents)))
                 return;
-            _isWaiting = true;
+            _hasBegun = true;
         }
 
         _link?.Grant(this);
@@ -151,7 +152,7 @@ internal sealed class ClientWatch(ClientSession session, WatchRequest request) :
     {
         bool isDue;
         lock (_gate)
-            isDue = !_isOver && !TakesNothingAhead && (_takenEvents - _toldEvents >= (request.CreditEvents + 1) / 2 || _takenBytes - _toldBytes >= request.CreditBytes / 2);
+            isDue = !_isOver && !TakesNothingAhead && (_takenEvents - _toldEvents >= (window + 1) / 2 || _takenBytes - _toldBytes >= windowBytes / 2);
         if (isDue)
             _link?.Grant(this);
     }
