@@ -44,7 +44,7 @@ public sealed partial class Subscription
     {
         (Id, Spec, Feed, Group, _roomAvailable) = (id, spec, feed, group, roomAvailable);
         (WhenSlow, Target) = (spec.WhenSlow, spec.Target);
-        _queue = new SubscriptionQueue(spec.QueueEventsMax, spec.QueueBytesMax);
+        _queue = new SubscriptionQueue(spec.QueueEventsMax, spec.QueueBytesMax, feed.Siblings.Rules);
         Cursor = _queue.Taken = spec.StartAt?.Previous;
     }
 
@@ -92,6 +92,36 @@ public sealed partial class Subscription
         {
             lock (_lock)
                 return _queue.Bytes;
+        }
+    }
+
+    /// <summary>How many events may wait for the consumer.</summary>
+    public int QueueEventsMax
+    {
+        get
+        {
+            lock (_lock)
+                return _queue.EventsMax;
+        }
+    }
+
+    /// <summary>How many bytes may wait for the consumer.</summary>
+    public long QueueBytesMax
+    {
+        get
+        {
+            lock (_lock)
+                return _queue.BytesMax;
+        }
+    }
+
+    /// <summary>How many events its policy has dropped, or let newer ones overtake.</summary>
+    public long Dropped
+    {
+        get
+        {
+            lock (_lock)
+                return _queue.Dropped;
         }
     }
 
@@ -187,7 +217,7 @@ public sealed partial class Subscription
         lock (_lock)
         {
             wasReady = _queue.IsReady;
-            added = _queue.TryAdd(commit);
+            added = WhenSlow.TryReplay(_queue, commit);
         }
 
         Tell(added && !wasReady);
@@ -240,10 +270,28 @@ public sealed partial class Subscription
         return outcome;
     }
 
+    /// <summary>Changes policy and bounds. A live one puts what waits to the new policy at once; one that replays has what it has, and waits.</summary>
+    internal SlowOutcome SetPolicy(SlowRule rule, int eventsMax, long bytesMax)
+    {
+        lock (_lock)
+        {
+            WhenSlow = rule;
+            _queue.SetBounds(eventsMax, bytesMax);
+            if (State != SubscriptionState.Live || !_queue.IsTooFull)
+                return SlowOutcome.Kept;
+            var outcome = rule.IsTooMuch(_queue);
+            if (outcome == SlowOutcome.Park)
+                Park();
+            return outcome;
+        }
+    }
+
     // The consumer tells the table when it has taken what is left, which may be nothing.
     private void Park()
     {
-        Cursor = _queue.Park();
+        var cursor = _queue.Park();
+        if (Feed.Siblings.Rules.ParksAtTaken)
+            Cursor = cursor;
         _roomWanted = (int.MaxValue, long.MaxValue);
     }
 
