@@ -111,6 +111,9 @@ public sealed partial class WatchTable
         var isFresh = freshness.Refresh();
         if (freshness.Subscription.EffectiveCursor is not { } cursor || (freshness.IsStale && !isFresh))
             return false;
+        // A snapshot says nothing about any revision before all of it was read.
+        if (freshness.Subscription.State is SubscriptionState.Snapshotting or SubscriptionState.Registering)
+            return false;
         freshness.IsStale = false;
         freshness.Subscription.Owe(new WatchPart.Progress(cursor, freshness.FreshWallMs));
         return true;

@@ -35,6 +35,7 @@ internal sealed class WatchDispatcher
 
     public WatchDispatcher(
         LeaderLocator leaders,
+        IHistorySource history,
         ILocalSiloDetails silo,
         NodeHealth health,
         IOptions<WatchSiloOptions> options,
@@ -47,7 +48,7 @@ internal sealed class WatchDispatcher
         _host = host;
         _time = time;
         _options = options.Value;
-        _loop = new DispatcherLoop(this, leaders, silo.SiloAddress.ToParsableString(), options.Value, time, logger);
+        _loop = new DispatcherLoop(this, leaders, history, silo.SiloAddress.ToParsableString(), options.Value, time, logger);
         _table = new WatchTable(
             new WatchTableOptions { Enabled = _options.WatchEnabled, WatchersMax = _options.WatchersMax, HoldMs = (long)_options.Hold.TotalMilliseconds },
             new RandomBits(random),
@@ -68,12 +69,12 @@ internal sealed class WatchDispatcher
     internal long NowMs => (long)_time.GetElapsedTime(0).TotalMilliseconds;
 
     /// <summary>Starts a watch; done when it is effective.</summary>
-    public async Task<SubscriptionFeed> SubscribeAsync(WatchRequest request, CancellationToken cancellationToken)
+    public async Task<ILocalWatch> SubscribeAsync(WatchRequest request, WatchOwner owner, CancellationToken cancellationToken)
     {
         var registered = new TaskCompletionSource<WatchRegistration>(TaskCreationOptions.RunContinuationsAsynchronously);
         var subscription = Step(table =>
         {
-            var added = table.Subscribe(RequestTranslation.ToSpec(request, _options), NowMs);
+            var added = table.Subscribe(RequestTranslation.ToSpec(request, owner, _options), NowMs);
             _registering.Add(added.Id, registered);
             return added;
         });
@@ -85,7 +86,7 @@ internal sealed class WatchDispatcher
             var registration = await registered.Task;
             if (request.Incarnation.Length > 0 && !string.Equals(request.Incarnation, registration.Incarnation, StringComparison.Ordinal))
                 throw new WatchException(WatchErrorCode.IncarnationChanged, $"The watch followed cluster {request.Incarnation}, but this is cluster {registration.Incarnation}: its revisions mean nothing here.");
-            return new SubscriptionFeed(this, subscription, registration);
+            return new LocalWatch(this, subscription, registration);
         }
         catch
         {
