@@ -70,7 +70,12 @@ internal sealed partial class SubscriptionQueue(int eventsMax, long bytesMax, Wa
     /// <summary>Adds a part that has no events, or one that is known to fit.</summary>
     public void Add(WatchPart part)
     {
-        (_parts ??= new PartRing()).Add(part);
+        var parts = _parts ??= new PartRing();
+        // A second change of targets with nothing between them is the one that counts (I-S4: no more than one waits).
+        if (part is WatchPart.TargetsChanged && parts.Count > 0 && parts[parts.Count - 1] is WatchPart.TargetsChanged)
+            parts[parts.Count - 1] = part;
+        else
+            parts.Add(part);
         Count(part, 1);
         if (IsBarrier(part))
             _latest?.Clear();

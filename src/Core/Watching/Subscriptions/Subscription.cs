@@ -153,6 +153,9 @@ public sealed partial class Subscription
     /// <summary>Those of the scope that have the same form.</summary>
     internal FormGroup Group { get; set; }
 
+    /// <summary>The last change of its targets, if there was one.</summary>
+    internal Retargeted? Retargeted { get; set; }
+
     /// <summary>Its place among the scope's subscriptions.</summary>
     internal int Index { get; set; }
 
