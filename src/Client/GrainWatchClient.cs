@@ -108,6 +108,12 @@ public abstract class GrainWatchClient : IWatchClient
     /// <inheritdoc/>
     public abstract Task<IWatchSubscription> SubscribeAsync(WatchTarget target, IWatchObserver observer, WatchOptions? options = null, CancellationToken cancellationToken = default);
 
+    /// <inheritdoc/>
+    public IWatcher CreateWatcher(WatchTarget target, Func<WatchEvent, CancellationToken, ValueTask> callback, WatcherOptions? options = null) => throw NotServed.Yet("A watcher with a callback");
+
+    /// <inheritdoc/>
+    public Task<IWatchedDictionary> WatchDictionaryAsync(WatchTarget target, WatchedDictionaryOptions? options = null, CancellationToken cancellationToken = default) => throw NotServed.Yet("A watched dictionary");
+
     /// <summary>One attempt at a watch: registered when the task is done.</summary>
     internal async Task<IWatchFeed> OpenAsync(WatchRequest request, CancellationToken cancellationToken)
     {
@@ -139,13 +145,25 @@ public abstract class GrainWatchClient : IWatchClient
     private protected abstract Task<IWatchFeed> OpenFeedAsync(WatchRequest request, CancellationToken cancellationToken);
 
     /// <summary>The request that these options make.</summary>
-    private protected static WatchRequest Request(WatchTarget target, WatchOptions? options) => new()
+    private protected static WatchRequest Request(WatchTarget target, WatchOptions? options)
     {
-        Target = target,
-        StartAt = options?.StartAt,
-        PreviousValues = options?.PreviousValues ?? false,
-        QueueEventsMax = options?.QueueEventsMax,
-    };
+        options ??= new WatchOptions();
+        if (options.From is not null)
+            throw NotServed.Yet("Going on from a cursor");
+        return new WatchRequest
+        {
+            Target = target,
+            StartAt = options.StartAt,
+            PreviousValues = options.PreviousValues,
+            QueueEventsMax = options.QueueEventsMax,
+            QueueBytesMax = options.QueueBytesMax,
+            Snapshot = options.Snapshot,
+            Filter = options.Filter,
+            WhenSlow = options.WhenSlow,
+            ProgressInterval = options.ProgressInterval,
+            StaleAfter = options.StaleAfter,
+        };
+    }
 
     private IKvGrain KeyGrain(Key key) => Grains.GetGrain<IKvGrain>(GrainKeys.OfKey(BucketId.Default, key));
 

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Options;
 using Orleans;
+using Watch.Core;
 using Watch.Interfaces;
 
 namespace Watch.Client;
@@ -115,6 +116,15 @@ internal sealed class GrainWatchCluster : IWatchCluster
         }
     }
 
+    public Task<Revision> CompactAsync(Revision through, CancellationToken cancellationToken = default) =>
+        _calls.OnceAsync(door => Bucket(door).Compact(through, cancellationToken), isWrite: true, _options.CallTimeout, hedgeAfter: null, cancellationToken);
+
+    public Task<WatcherList> ListWatchersAsync(WatchersQuestion? question = null, CancellationToken cancellationToken = default) =>
+        throw NotServed.Yet("Listing watches");
+
+    public Task<bool> EndWatcherAsync(string silo, long id, CancellationToken cancellationToken = default) =>
+        throw NotServed.Yet("Ending a watch of another");
+
     /// <summary>The next sight; null after a loss and a pause.</summary>
     private async Task<NodesNews?> NextAsync(string token, Backoff backoff, CancellationToken cancellationToken)
     {
@@ -134,6 +144,8 @@ internal sealed class GrainWatchCluster : IWatchCluster
             return null;
         }
     }
+
+    private IBucketGrain Bucket(Door? door) => _grains.GetGrain<IBucketGrain>(GrainKeys.OfDoor(BucketId.Default, door?.Number ?? 0));
 
     private IClusterGrain Grain(Door? door) => _grains.GetGrain<IClusterGrain>(GrainKeys.OfClusterDoor(door?.Number ?? 0));
 }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Watch.Core;
+using Watch.Interfaces;
 
 namespace Watch.Client;
 
@@ -61,6 +62,18 @@ internal sealed class ResumingWatchStream : IWatchStream
             yield return batch;
         }
     }
+
+    public WatchTarget Target => _request.Target;
+
+    public WatchCursor GetCursor() => throw NotServed.Yet("A cursor of a watch");
+
+    public Task<Revision> ChangeTargetAsync(WatchTarget target, CancellationToken cancellationToken = default) => throw NotServed.Yet("Changing the target of a watch");
+
+    public Task ChangePolicyAsync(SlowPolicy policy, int? queueEventsMax = null, long? queueBytesMax = null, CancellationToken cancellationToken = default) => throw NotServed.Yet("Changing the policy of a watch");
+
+    public Task AskProgressAsync(CancellationToken cancellationToken = default) => throw NotServed.Yet("Asking a watch for its progress");
+
+    public Task WaitForAsync(Revision revision, CancellationToken cancellationToken = default) => throw NotServed.Yet("Waiting for a watch");
 
     public async ValueTask DisposeAsync()
     {

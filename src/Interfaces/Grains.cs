@@ -50,6 +50,14 @@ public interface IBucketGrain : IGrainWithStringKey
     [Alias("Status")]
     Task<StatusResult> Status(CancellationToken cancellationToken);
 
+    /// <summary>
+    /// Gives up history up to and including a revision. Answers with the revision up to which there is none, which is later where that
+    /// had been given up before.
+    /// </summary>
+    /// <exception cref="WatchException">Future revision, no quorum, outcome unknown, shutting down.</exception>
+    [Alias("Compact")]
+    Task<Revision> Compact(Revision through, CancellationToken cancellationToken);
+
     /// <summary>As <see cref="IKvGrain.Put"/> of the key.</summary>
     /// <exception cref="WatchException">Invalid key or value, no quorum, outcome unknown, busy, shutting down.</exception>
     [Alias("Put")]

@@ -3,22 +3,6 @@ using Watch.Core;
 
 namespace Watch;
 
-/// <summary>How a watch is to be. All of it is optional.</summary>
-public sealed record WatchOptions
-{
-    /// <summary>The first revision to deliver, replayed from history where it has happened already; null for the one after now.</summary>
-    public Revision? StartAt { get; init; }
-
-    /// <summary>Deliver the value before each change, too. Default no.</summary>
-    public bool PreviousValues { get; init; }
-
-    /// <summary>How many events wait for a slow reader before the watch ends with <see cref="WatchEndReason.Slow"/>, 1 to 1,000,000; null for the silo's default of 1,024.</summary>
-    public int? QueueEventsMax { get; init; }
-
-    /// <summary>Go on by itself, from its cursor, when the connection or the silo is lost. Default yes; without, the watch ends with <see cref="WatchEndReason.ClientLost"/>.</summary>
-    public bool Resume { get; init; } = true;
-}
-
 /// <summary>
 /// The client of Watch: the same for a program outside the cluster (<c>AddWatchClient</c>) and for a service hosted in a silo
 /// (<c>AddWatch</c>). Thread-safe. Every method throws <see cref="WatchException"/> with a stable code.
@@ -96,6 +80,18 @@ public interface IWatchClient
     /// that ends with <see cref="WatchEventType.Canceled"/> is the last one.
     /// </summary>
     Task<IWatchSubscription> SubscribeAsync(WatchTarget target, IWatchObserver observer, WatchOptions? options = null, CancellationToken cancellationToken = default);
+
+    /// <summary>A watch that calls a function with one event after the other. It begins with <see cref="IWatcher.RunAsync"/>.</summary>
+    /// <param name="target">What to follow.</param>
+    /// <param name="callback">Is called with one event at a time. What it throws, or too long a call, ends the watch.</param>
+    /// <param name="options">How.</param>
+    IWatcher CreateWatcher(WatchTarget target, Func<WatchEvent, CancellationToken, ValueTask> callback, WatcherOptions? options = null);
+
+    /// <summary>What a target has, kept up to date in this process. Done when it is complete for the first time.</summary>
+    /// <param name="target">What to hold.</param>
+    /// <param name="options">How.</param>
+    /// <param name="cancellationToken">Stops the beginning; the dictionary itself is ended by disposing of it.</param>
+    Task<IWatchedDictionary> WatchDictionaryAsync(WatchTarget target, WatchedDictionaryOptions? options = null, CancellationToken cancellationToken = default);
 }
 
 /// <summary>A running watch.</summary>
@@ -117,6 +113,9 @@ public interface IWatchSubscription : IAsyncDisposable
 /// </summary>
 public interface IWatchStream : IWatchSubscription, IAsyncEnumerable<WatchEvent>
 {
+    /// <summary>What is followed now.</summary>
+    WatchTarget Target { get; }
+
     /// <summary>
     /// Hands the reader out as a sequence of its own. This object may then be forgotten: the watch lives until the sequence is
     /// disposed of (leaving its loop does) or the client goes.
@@ -125,6 +124,50 @@ public interface IWatchStream : IWatchSubscription, IAsyncEnumerable<WatchEvent>
 
     /// <summary>The same as whole batches, for readers that keep the cursor themselves.</summary>
     IAsyncEnumerable<WatchBatch> ReadBatchesAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Where the reader is, to go on from later, from here or elsewhere (<see cref="WatchOptions.From"/>).</summary>
+    WatchCursor GetCursor();
+
+    /// <summary>
+    /// Follows something else from here on. Answers with the revision after which changes are of the new target; before it they are of
+    /// the old one. A <see cref="WatchEventType.TargetsChanged"/> stands between them.
+    /// </summary>
+    /// <exception cref="WatchException">The target is not valid, or the watch has ended.</exception>
+    Task<Revision> ChangeTargetAsync(WatchTarget target, CancellationToken cancellationToken = default);
+
+    /// <summary>Changes what happens when the reader is slow, and the size of the queue; null leaves a size as it is.</summary>
+    /// <exception cref="WatchException">An option is out of its range, or the watch has ended.</exception>
+    Task ChangePolicyAsync(SlowPolicy policy, int? queueEventsMax = null, long? queueBytesMax = null, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Asks how far the watch is. The answer comes to the reader, as a <see cref="WatchEventType.Progress"/> behind everything up to it.
+    /// </summary>
+    /// <exception cref="WatchException">The watch has ended, or cannot be reached now.</exception>
+    Task AskProgressAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Waits until everything up to a revision was handed to the reader, who has to go on reading meanwhile.</summary>
+    /// <exception cref="WatchException">The watch ended before.</exception>
+    Task WaitForAsync(Revision revision, CancellationToken cancellationToken = default);
+}
+
+/// <summary>Changes of a running watch's targets.</summary>
+public static class WatchStreamExtensions
+{
+    /// <summary>Follows one target more; as <see cref="IWatchStream.ChangeTargetAsync"/>.</summary>
+    public static Task<Revision> AddTargetAsync(this IWatchStream stream, WatchTarget target, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        return stream.ChangeTargetAsync(stream.Target.With(target), cancellationToken);
+    }
+
+    /// <summary>Follows one target less, which has to be one of its parts; as <see cref="IWatchStream.ChangeTargetAsync"/>.</summary>
+    /// <exception cref="WatchException">It is the last one.</exception>
+    public static Task<Revision> RemoveTargetAsync(this IWatchStream stream, WatchTarget target, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        var left = stream.Target.Without(target) ?? throw new WatchException(WatchErrorCode.InvalidTarget, $"The last target of a watch ({target}) cannot be removed: dispose of the watch instead.");
+        return stream.ChangeTargetAsync(left, cancellationToken);
+    }
 }
 
 /// <summary>Conveniences over text.</summary>

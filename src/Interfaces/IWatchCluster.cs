@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Orleans;
+using Watch.Core;
 
 namespace Watch
 {
@@ -58,6 +59,23 @@ namespace Watch
         /// for a moment the old one may be seen leaving, and the new one not yet coming.
         /// </summary>
         IAsyncEnumerable<ClusterNodes> WatchNodesAsync(CancellationToken cancellationToken = default);
+
+        /// <summary>
+        /// Gives up history up to and including a revision: watches and reads from before it are refused as compacted. Answers with the
+        /// revision up to which there is none; it is later where that had been given up before, and then nothing is done.
+        /// </summary>
+        /// <exception cref="WatchException"><see cref="WatchErrorCode.FutureRevision"/>, no quorum, outcome unknown.</exception>
+        Task<Revision> CompactAsync(Revision through, CancellationToken cancellationToken = default);
+
+        /// <summary>The watches of all silos; what a silo that does not answer within a second has is missing, and the answer names it.</summary>
+        Task<WatcherList> ListWatchersAsync(WatchersQuestion? question = null, CancellationToken cancellationToken = default);
+
+        /// <summary>Ends a watch with <see cref="WatchEndReason.Removed"/>. False where there is none of that number.</summary>
+        /// <param name="silo">The silo's name or address, as <see cref="WatcherInfo.Silo"/> has it.</param>
+        /// <param name="id">The watch's number there, as <see cref="WatcherInfo.Id"/> has it.</param>
+        /// <param name="cancellationToken">Stops the waiting.</param>
+        /// <exception cref="WatchException"><see cref="WatchErrorCode.UnknownNode"/>: no silo answers to the name.</exception>
+        Task<bool> EndWatcherAsync(string silo, long id, CancellationToken cancellationToken = default);
     }
 }
 

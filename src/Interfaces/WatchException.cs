@@ -21,6 +21,12 @@ public enum WatchErrorCode
     /// <summary>The bucket does not exist.</summary>
     UnknownBucket = 5,
 
+    /// <summary>What is to be watched is malformed or too much.</summary>
+    InvalidTarget = 6,
+
+    /// <summary>The cursor is no cursor, or one of another watch: of another bucket, target or filter.</summary>
+    InvalidCursor = 7,
+
     /// <summary>The revision asked for lies before the history that is kept.</summary>
     Compacted = 10,
 

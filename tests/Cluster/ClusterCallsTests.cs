@@ -1,6 +1,4 @@
-using System.Reflection;
 using Microsoft.Extensions.Options;
-using Orleans;
 using Orleans.Runtime;
 using Watch.Client;
 using Watch.Interfaces;
@@ -46,6 +44,54 @@ public sealed class ClusterCallsTests
         Assert.True(more);
         Assert.Equal(2, watch.Current.Nodes.Length);
         Assert.InRange(took, _options.WatchQuiet, _options.WatchQuiet + s_soon);
+    });
+
+    [Fact]
+    [Trait("DE", "M12")]
+    public Task Two_sights_are_read_in_order_with_their_fields_and_the_sequence_ends_by_its_reader() => TwoNodes.InTurnsAsync(async () =>
+    {
+        using var reading = new CancellationTokenSource();
+        _cluster.Now = Sight(7, ("a", "1", NodeStanding.Member));
+        await using var watch = _nodes.WatchNodesAsync(reading.Token).GetAsyncEnumerator();
+        Assert.True((await TimeAsync(watch.MoveNextAsync().AsTask())).Result);
+        var first = watch.Current;
+        var next = watch.MoveNextAsync().AsTask();
+        _cluster.Now = Sight(8, ("a", "1", NodeStanding.Member), ("b", "2", NodeStanding.Joining));
+        Assert.True((await TimeAsync(next)).Result);
+
+        Assert.Equal((7, "a 1 Member"), (first.Index, Words(first)));
+        Assert.Equal((8, "a 1 Member, b 2 Joining"), (watch.Current.Index, Words(watch.Current)));
+        var last = watch.MoveNextAsync().AsTask();
+        reading.Cancel();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => TimeAsync(last));
+
+        static string Words(ClusterNodes nodes) => string.Join(", ", nodes.Nodes.Select(node => $"{node.Name} {node.Id} {node.Standing}"));
+    });
+
+    [Fact]
+    [Trait("DE", "M11")]
+    public Task Whoever_follows_is_told_at_once_where_the_server_refuses_for_good() => TwoNodes.InTurnsAsync(async () =>
+    {
+        _cluster.OnNext = (_, _) => throw new WatchException(WatchErrorCode.Unauthorized, "not for you");
+        await using var watch = _nodes.WatchNodesAsync().GetAsyncEnumerator();
+        var refused = await Assert.ThrowsAsync<WatchException>(() => TimeAsync(watch.MoveNextAsync().AsTask()));
+        Assert.Equal((WatchErrorCode.Unauthorized, "not for you"), (refused.Code, refused.Message));
+    });
+
+    [Fact]
+    [Trait("DE", "M13")]
+    public Task Whoever_stops_following_before_there_was_a_sight_is_through_at_once() => TwoNodes.InTurnsAsync(async () =>
+    {
+        using var reading = new CancellationTokenSource();
+        _cluster.OnNext = (_, _) => new TaskCompletionSource<NodesNews>().Task;
+        await using var watch = _nodes.WatchNodesAsync(reading.Token).GetAsyncEnumerator();
+        var first = watch.MoveNextAsync().AsTask();
+        await PassAsync(TimeSpan.FromMilliseconds(100));
+        Assert.False(first.IsCompleted);
+        var began = _time.GetTimestamp();
+        reading.Cancel();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => TimeAsync(first));
+        Assert.InRange(_time.GetElapsedTime(began), TimeSpan.Zero, s_step);
     });
 
     [Fact]
@@ -290,108 +336,5 @@ public sealed class ClusterCallsTests
             _time.Advance(s_step);
             _time.Fire();
         }
-    }
-
-    /// <summary>What the cluster's grain says, behind doors some of which are frozen.</summary>
-    private sealed class FakeCluster
-    {
-        private readonly List<TaskCompletionSource> _changes = [];
-        private ClusterNodes _now = new();
-        private int _looks;
-
-        public HashSet<int> Frozen { get; } = [];
-
-        /// <summary>Called with the name, and with what the teller had seen.</summary>
-        public Func<string, long, Task<long>> OnAdd { get; set; } = (_, _) => Task.FromResult(0L);
-
-        /// <summary>Called with name and number, and with what the teller had seen.</summary>
-        public Func<string, string, long, Task<long>> OnRemove { get; set; } = (_, _, _) => Task.FromResult(0L);
-
-        /// <summary>What is answered to those who follow, instead of the next change; called with the token and how long it may be held.</summary>
-        public Func<string, TimeSpan, Task<NodesNews>>? OnNext { get; set; }
-
-        /// <summary>Called when an answer has left its server.</summary>
-        public Action OnAnswered { get; set; } = () => { };
-
-        public int Looks => _looks;
-
-        /// <summary>Called with the number of each look.</summary>
-        public Action<int> OnLook { get; set; } = _ => { };
-
-        public ClusterNodes Now
-        {
-            get => _now;
-            set
-            {
-                _now = value;
-                foreach (var each in _changes)
-                    each.TrySetResult();
-                _changes.Clear();
-            }
-        }
-
-        public async Task<T> AnswerAsync<T>(int door, Func<Task<T>> answer)
-        {
-            await NotWhileFrozenAsync(door);
-            var said = await answer();
-            await NotWhileFrozenAsync(door);
-            OnAnswered();
-            return said;
-        }
-
-        public ClusterNodes Look()
-        {
-            OnLook(++_looks);
-            return _now;
-        }
-
-        public async Task<NodesNews> NextAsync(string seen, TimeSpan hold)
-        {
-            if (OnNext is { } next)
-                return await next(seen, hold);
-            while (Look() is var nodes)
-            {
-                if (nodes.Fingerprint() != seen)
-                    return new NodesNews(nodes, nodes.Fingerprint());
-                var change = new TaskCompletionSource();
-                _changes.Add(change);
-                await change.Task;
-            }
-
-            throw new InvalidOperationException();
-        }
-
-        private Task NotWhileFrozenAsync(int door) => Frozen.Contains(door) ? new TaskCompletionSource().Task : Task.CompletedTask;
-    }
-
-    /// <summary>The cluster's grain as one of its doors shows it.</summary>
-    private sealed class FakeDoor(FakeCluster cluster, int door) : IClusterGrain
-    {
-        public Task<ClusterNodes> ListNodes(CancellationToken cancellationToken) => cluster.AnswerAsync(door, () => Task.FromResult(cluster.Look()));
-
-        public Task<NodesNews> NextNodes(string seen, TimeSpan hold, CancellationToken cancellationToken) => cluster.AnswerAsync(door, () => cluster.NextAsync(seen, hold));
-
-        public Task<long> AddNode(string name, long seen, CancellationToken cancellationToken) => cluster.AnswerAsync(door, () => cluster.OnAdd(name, seen));
-
-        public Task<long> RemoveNode(string name, string id, long seen, bool force, CancellationToken cancellationToken) =>
-            cluster.AnswerAsync(door, () => cluster.OnRemove(name, id, seen));
-
-        public Task Feel() => cluster.AnswerAsync(door, () => Task.FromResult(true));
-    }
-
-    /// <summary>A factory that knows the cluster's grain only, by its doors.</summary>
-    private class FakeFactory : DispatchProxy
-    {
-        private FakeCluster _cluster = new();
-
-        public static IGrainFactory Over(FakeCluster cluster)
-        {
-            var factory = Create<IGrainFactory, FakeFactory>();
-            ((FakeFactory)(object)factory)._cluster = cluster;
-            return factory;
-        }
-
-        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) =>
-            new FakeDoor(_cluster, Enumerable.Range(0, GrainKeys.Doors).Single(door => GrainKeys.OfClusterDoor(door) == (string)args![0]!));
     }
 }

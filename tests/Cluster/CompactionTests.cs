@@ -25,7 +25,7 @@ public sealed class CompactionTests(CompactionTests.SmallWindow shared) : IClass
 
             await using var stream = await _cluster.Of(origin).WatchAsync(target, new WatchOptions { StartAt = canceled.FirstAvailable });
             await using var reader = stream.Reader();
-            var expected = shared.Written.Where(each => each.Revision >= canceled.FirstAvailable && (target.Kind == ScopeKind.Prefix || each.Key == "/c/1"))
+            var expected = shared.Written.Where(each => each.Revision >= canceled.FirstAvailable && (target.Kind == WatchTargetKind.Prefix || each.Key == "/c/1"))
                 .Select(each => $"put {each.Key}={each.Value}@{each.Revision}").ToList();
             Assert.Equal(expected, (await reader.NextAsync(expected.Count)).Select(each => each.Short()));
         }

@@ -78,6 +78,7 @@ public sealed class RegistrationTests
     }
 
     [Theory, BothOrigins]
+    [Trait("NU", "D13")]
     public async Task Where_watching_is_switched_off_a_watch_is_refused_as_disabled_and_everything_else_works(Origin origin)
     {
         await using var cluster = await WatchCluster.StartAsync(silos: 1, watch => watch.WatchEnabled = false);

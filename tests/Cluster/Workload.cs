@@ -217,7 +217,7 @@ internal sealed class Workload(Func<int, int> below)
     private static bool IsLast(WatchEvent each, WatchTarget target) =>
         each.Type == WatchEventType.Put && Text(each.Value) == Last && each.Key.ToString() == s_keys.Last(key => Contains(target, key));
 
-    private static bool Contains(WatchTarget target, string key) => target.Kind == ScopeKind.Key
+    private static bool Contains(WatchTarget target, string key) => target.Kind == WatchTargetKind.Key
         ? key == target.Text.ToString()
         : key.StartsWith(target.Text.ToString(), StringComparison.Ordinal);
 

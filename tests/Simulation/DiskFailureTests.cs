@@ -14,7 +14,7 @@ public sealed class DiskFailureTests
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]
-    [Trait("DE", "E21")]
+    [Trait("DE", "E21"), Trait("DE", "S17")]
     public void A_write_that_the_disk_refuses_is_not_acknowledged_and_no_watcher_hears_of_it(int seed)
     {
         var cluster = new SimulatedCluster(seed);
@@ -33,10 +33,12 @@ public sealed class DiskFailureTests
             var refused = await Assert.ThrowsAsync<WatchException>(() => cluster.Client.PutAsync("/k", "2"));
             var later = await Assert.ThrowsAsync<WatchException>(() => cluster.HostedIn(1).PutAsync("/k", "3"));
             var read = await Assert.ThrowsAsync<WatchException>(() => cluster.Client.GetAsync("/k"));
+            var scan = await Assert.ThrowsAsync<WatchException>(() => cluster.Client.ScanAsync(new ScanRequest(Key.Of("/"))));
 
             Assert.Equal(WatchErrorCode.OutcomeUnknown, refused.Code);
             Assert.True(later.Code is WatchErrorCode.Internal or WatchErrorCode.NoQuorum, $"a later write failed with {later.Code}: {later.Message}");
             Assert.True(read.Code is WatchErrorCode.Internal or WatchErrorCode.NoQuorum or WatchErrorCode.Unavailable, $"a read failed with {read.Code}: {read.Message}");
+            Assert.True(scan.Code is WatchErrorCode.Internal or WatchErrorCode.NoQuorum or WatchErrorCode.Unavailable, $"a scan failed with {scan.Code}: {scan.Message}");
             // The world has minutes to bring what must not come.
             await cluster.PassAsync(TimeSpan.FromMinutes(3));
             Assert.Equal((first.Revision, first.Revision), (hosted.Cursor, remote.Cursor));

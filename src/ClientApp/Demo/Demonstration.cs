@@ -145,7 +145,7 @@ internal sealed class Demonstration(DemoView view, TimeProvider time, string sou
         var failures = failed.All.ToList();
         foreach (var witness in witnesses)
         {
-            var scope = new Scope(witness.Target.Kind, witness.Target.Text);
+            var scope = witness.Scope;
             await CatchUpAsync(witness.Name, witness.WhenSeenAsync(ledger.Last(each => scope.Contains(each.Key)).Revision, cancellationToken), failures);
         }
 

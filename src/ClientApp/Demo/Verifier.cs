@@ -45,7 +45,7 @@ internal static class Verifier
     /// <summary>What a watcher saw that was not so, or did not see that was: in order, once, nothing left out, from its start to its end.</summary>
     public static IEnumerable<string> CheckWitness(Witness witness, IReadOnlyList<Acknowledged> ledger)
     {
-        var scope = new Scope(witness.Target.Kind, witness.Target.Text);
+        var scope = witness.Scope;
         var until = witness.End?.Revision ?? new Revision(long.MaxValue);
         var expected = ledger.Where(each => scope.Contains(each.Key) && each.Revision > witness.Start && each.Revision <= until).ToList();
         var seen = witness.Seen;

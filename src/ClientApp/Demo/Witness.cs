@@ -16,6 +16,9 @@ internal sealed class Witness(string name, WatchTarget target, WatchOptions opti
 
     public WatchTarget Target { get; } = target;
 
+    /// <summary>The keys that the target, a key or a prefix, has.</summary>
+    public Scope Scope { get; } = target.Kind == WatchTargetKind.Key ? Scope.OfKey(target.Text) : Scope.OfPrefix(target.Text);
+
     public bool PreviousValues { get; } = options.PreviousValues;
 
     /// <summary>Whether it was told what was long ago, so that it says nothing of how fast events come.</summary>

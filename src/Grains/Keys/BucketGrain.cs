@@ -65,6 +65,8 @@ internal sealed class BucketGrain(LeaderLocator leaders, OwnReplica own, WatchDi
 
     public Task<GetResult> Get(Key key, ReadPolicy policy, CancellationToken cancellationToken) => KeyGrain(key).Get(policy, cancellationToken);
 
+    public Task<Revision> Compact(Revision through, CancellationToken cancellationToken) => throw NotServed.Yet("Compaction on request");
+
     public Task Feel() => Task.CompletedTask;
 
     // This silo's own: it checks, orders and publishes whichever way a call came.

@@ -72,7 +72,7 @@ internal sealed class WatchDispatcher
         var registered = new TaskCompletionSource<WatchRegistration>(TaskCreationOptions.RunContinuationsAsynchronously);
         var subscription = Step(table =>
         {
-            var added = table.Subscribe(SpecOf(request), NowMs);
+            var added = table.Subscribe(RequestTranslation.ToSpec(request, _options), NowMs);
             _registering.Add(added.Id, registered);
             return added;
         });
@@ -187,7 +187,7 @@ internal sealed class WatchDispatcher
         catch (WatchRefusedException refused)
         {
             // Without the cause: it is Core's, and Core's types do not travel.
-            throw new WatchException(CodeOf(refused.Code), refused.Message);
+            throw new WatchException(RequestTranslation.CodeOf(refused.Code), refused.Message);
         }
     }
 
@@ -220,31 +220,4 @@ internal sealed class WatchDispatcher
         });
         waiting?.TrySetException(error);
     }
-
-    private WatchSpec SpecOf(WatchRequest request)
-    {
-        if (request.Target.Text.Length > _options.KeyBytesMax)
-            throw new WatchException(WatchErrorCode.InvalidKey, $"The {request.Target.Kind.ToString().ToLowerInvariant()} to watch has {request.Target.Text.Length} bytes; at most {_options.KeyBytesMax} are allowed.");
-        return ToSpec(request);
-    }
-
-    private WatchSpec ToSpec(WatchRequest request) => new()
-    {
-        Bucket = request.Bucket,
-        Target = request.Target.Kind == ScopeKind.Key ? Core.Watching.WatchTarget.Key(request.Target.Text) : Core.Watching.WatchTarget.Prefix(request.Target.Text),
-        StartAt = request.StartAt,
-        PreviousValues = request.PreviousValues,
-        QueueEventsMax = request.QueueEventsMax ?? _options.QueueEventsDefault,
-        QueueBytesMax = _options.QueueBytesMax,
-    };
-
-    private static WatchErrorCode CodeOf(WatchRefusal refusal) => refusal switch
-    {
-        WatchRefusal.EmptyKey or WatchRefusal.KeyTooLong => WatchErrorCode.InvalidKey,
-        WatchRefusal.MalformedPrefix or WatchRefusal.PrefixTooDeep => WatchErrorCode.InvalidPrefix,
-        WatchRefusal.WatcherLimitReached => WatchErrorCode.WatcherLimit,
-        WatchRefusal.WatchDisabled => WatchErrorCode.WatchDisabled,
-        WatchRefusal.ShuttingDown => WatchErrorCode.ShuttingDown,
-        _ => WatchErrorCode.InvalidOption,
-    };
 }

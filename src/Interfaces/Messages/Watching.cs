@@ -16,6 +16,53 @@ public enum WatchEventType
 
     /// <summary>The watch has ended: the last event of a stream, with <see cref="WatchEvent.Reason"/>.</summary>
     Canceled = 2,
+
+    /// <summary>Everything of the target up to <see cref="WatchEvent.Revision"/> was delivered; no change.</summary>
+    Progress = 3,
+
+    /// <summary><see cref="WatchEvent.Count"/> events up to <see cref="WatchEvent.Revision"/> were left out, since the reader was slow.</summary>
+    Lagged = 4,
+
+    /// <summary>What follows, up to <see cref="Synced"/>, is all that the target has at <see cref="WatchEvent.Revision"/>; what an unfinished snapshot had said is void.</summary>
+    SnapshotBegins = 5,
+
+    /// <summary>The reader has all that the target had at <see cref="WatchEvent.Revision"/>; changes after it follow.</summary>
+    Synced = 6,
+
+    /// <summary>Changes after <see cref="WatchEvent.Revision"/> are of the target that the watch was changed to.</summary>
+    TargetsChanged = 7,
+
+    /// <summary>How fresh the watch is has not been known for <see cref="WatchEvent.Count"/> milliseconds; the next <see cref="Progress"/> ends that.</summary>
+    Stale = 8,
+}
+
+/// <summary>What made a change. Numbers never change.</summary>
+[GenerateSerializer, Alias("watch.EventCause")]
+public enum WatchEventCause
+{
+    /// <summary>A put.</summary>
+    Put = 0,
+
+    /// <summary>A delete.</summary>
+    Delete = 1,
+
+    /// <summary>The key's time was over.</summary>
+    Expired = 2,
+
+    /// <summary>The key's lease was revoked.</summary>
+    LeaseRevoked = 3,
+
+    /// <summary>A transaction.</summary>
+    Transaction = 4,
+
+    /// <summary>Its bucket was deleted.</summary>
+    BucketDeleted = 5,
+
+    /// <summary>No change of its own: what a watch missed, as the difference between what its reader had and what there is.</summary>
+    Resync = 6,
+
+    /// <summary>No change: what the target had when the watch began.</summary>
+    Snapshot = 7,
 }
 
 /// <summary>Why a watch ended. Numbers never change.</summary>
@@ -60,6 +107,9 @@ public enum WatchEndReason
 
     /// <summary>Its resumption was refused; <see cref="WatchEvent.Message"/> says why.</summary>
     Refused = 12,
+
+    /// <summary>An operator ended it.</summary>
+    Removed = 13,
 }
 
 /// <summary>What an event tells of the value before.</summary>
@@ -130,28 +180,29 @@ public sealed record WatchEvent
     /// <summary>Of <see cref="WatchEndReason.Compacted"/>: the first revision that history still has.</summary>
     [Id(11)]
     public Revision FirstAvailable { get; init; }
-}
 
-/// <summary>What a watch follows.</summary>
-/// <param name="Kind">A key or a prefix segment.</param>
-/// <param name="Text">The key, or the prefix, which begins and ends with <c>/</c>.</param>
-[GenerateSerializer, Immutable, Alias("watch.Target")]
-public sealed record WatchTarget([property: Id(0)] ScopeKind Kind, [property: Id(1)] Key Text)
-{
-    /// <summary>Follows one key.</summary>
-    public static WatchTarget Key(Key key) => new(ScopeKind.Key, key);
+    /// <summary>What made the change.</summary>
+    [Id(12)]
+    public WatchEventCause Cause { get; init; }
 
-    /// <summary>Follows one key.</summary>
-    public static WatchTarget Key(string key) => Key(Core.Key.Of(key));
+    /// <summary>The change's place among those of its revision, from 0.</summary>
+    [Id(13)]
+    public int Position { get; init; }
 
-    /// <summary>Follows every key below a prefix, which begins and ends with <c>/</c>.</summary>
-    public static WatchTarget Prefix(Key prefix) => new(ScopeKind.Prefix, prefix);
+    /// <summary>Who wrote it, as the writer's client names itself; null where it does not.</summary>
+    [Id(14)]
+    public string? Writer { get; init; }
 
-    /// <summary>Follows every key below a prefix, which begins and ends with <c>/</c>.</summary>
-    public static WatchTarget Prefix(string prefix) => Prefix(Core.Key.Of(prefix));
+    /// <summary>Of <see cref="WatchEventType.Lagged"/>, how many events were left out; of <see cref="WatchEventType.Stale"/>, for how many milliseconds.</summary>
+    [Id(15)]
+    public long Count { get; init; }
 
-    /// <inheritdoc/>
-    public override string ToString() => Kind == ScopeKind.Key ? $"key {Text}" : $"prefix {Text}";
+    /// <summary>Of <see cref="WatchEventType.Progress"/>: when the leader confirmed it, by its wall clock, in milliseconds since 1970-01-01 UTC.</summary>
+    [Id(16)]
+    public long ConfirmedTimeMs { get; init; }
+
+    /// <summary>Whether it tells of a key: a put or a delete.</summary>
+    public bool IsChange => Type is WatchEventType.Put or WatchEventType.Delete;
 }
 
 /// <summary>What a client asks of a watch.</summary>
@@ -181,17 +232,63 @@ public sealed record WatchRequest
     /// <summary>The cluster's incarnation that <see cref="StartAt"/> belongs to; empty where there is none yet.</summary>
     [Id(5)]
     public string Incarnation { get; init; } = "";
+
+    /// <summary>The client's number of the watch; answers and steps of a session use it.</summary>
+    [Id(6)]
+    public long Watch { get; init; }
+
+    /// <summary>Deliver what the target has, then its changes.</summary>
+    [Id(7)]
+    public bool Snapshot { get; init; }
+
+    /// <summary>What to leave out.</summary>
+    [Id(8)]
+    public EventFilter Filter { get; init; }
+
+    /// <summary>What happens when the reader is slow.</summary>
+    [Id(9)]
+    public SlowPolicy WhenSlow { get; init; } = SlowPolicy.Cancel;
+
+    /// <summary>How many bytes the queue holds, 1 to 1 GiB; null for the silo's default.</summary>
+    [Id(10)]
+    public long? QueueBytesMax { get; init; }
+
+    /// <summary>How often to say how far the watch is, 100 ms to 1 h; null for never.</summary>
+    [Id(11)]
+    public TimeSpan? ProgressInterval { get; init; }
+
+    /// <summary>After how long without a confirmation the watch says that it is stale; null for never.</summary>
+    [Id(12)]
+    public TimeSpan? StaleAfter { get; init; }
+
+    /// <summary>How often the target has been changed.</summary>
+    [Id(13)]
+    public long TargetVersion { get; init; }
+
+    /// <summary>How many events the client has room for at first.</summary>
+    [Id(14)]
+    public int CreditEvents { get; init; }
+
+    /// <summary>How many bytes the client has room for at first.</summary>
+    [Id(15)]
+    public long CreditBytes { get; init; }
+
+    /// <summary>Of the cursor that <see cref="StartAt"/> is from: what it was a cursor of; 0 for not known.</summary>
+    [Id(16)]
+    public ulong FilterHash { get; init; }
 }
 
 /// <summary>The answer to a registration.</summary>
 /// <param name="SubscriptionId">The subscription's number on its silo.</param>
 /// <param name="Start">The watch's start: everything of its target after this revision arrives, nothing up to it does.</param>
 /// <param name="Incarnation">The cluster's incarnation.</param>
+/// <param name="FilterHash">What a cursor of this watch is of: its target and what it leaves out.</param>
 [GenerateSerializer, Immutable, Alias("watch.Registration")]
 public sealed record WatchRegistration(
     [property: Id(0)] long SubscriptionId,
     [property: Id(1)] Revision Start,
-    [property: Id(2)] string Incarnation);
+    [property: Id(2)] string Incarnation,
+    [property: Id(3)] ulong FilterHash = 0);
 
 /// <summary>
 /// A step of a watch. Batches of one watch form a chain: each names the revision up to which everything was delivered before
@@ -201,14 +298,16 @@ public sealed record WatchRegistration(
 /// <param name="Previous">The cursor before this batch.</param>
 /// <param name="Revision">The cursor after it: everything of the target up to here was delivered.</param>
 /// <param name="Events">The events, in order; a revision is never split. The last one of the last batch is <see cref="WatchEventType.Canceled"/>.</param>
-/// <param name="Registration">In the first batch of a pulled watch: the registration, with no events.</param>
+/// <param name="Registration">Unused; null.</param>
+/// <param name="Number">1, 2, 3 … of one registration.</param>
 [GenerateSerializer, Immutable, Alias("watch.Batch")]
 public sealed record WatchBatch(
     [property: Id(0)] long SubscriptionId,
     [property: Id(1)] Revision Previous,
     [property: Id(2)] Revision Revision,
     [property: Id(3)] ImmutableArray<WatchEvent> Events,
-    [property: Id(4)] WatchRegistration? Registration = null)
+    [property: Id(4)] WatchRegistration? Registration = null,
+    [property: Id(5)] long Number = 0)
 {
     /// <summary>
     /// The part of the batch that lies behind a cursor: itself, less what is at or below it; null where nothing is. A last event is

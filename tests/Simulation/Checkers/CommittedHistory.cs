@@ -2,13 +2,9 @@ using System.Text;
 using Watch.Core;
 using Watch.Core.Keyspace;
 using Watch.Core.Storage;
-using Watch.Simulation.Tests.Workloads;
+using Watch.Simulation.Tests.Watches;
 
 namespace Watch.Simulation.Tests.Checkers;
-
-/// <summary>A change that took effect.</summary>
-/// <param name="Value">The new value; null for a delete.</param>
-internal sealed record CommittedChange(long Revision, string Key, string? Value);
 
 /// <summary>
 /// What the agreed log means, worked out by the simplest means there are: a dictionary. Only the bytes of the commands are read with the
@@ -51,15 +47,8 @@ internal sealed class CommittedHistory
     /// <summary>A key's value as of a revision; null where it did not exist.</summary>
     public string? ValueAt(string key, long revision) => _byKey.TryGetValue(key, out var changes) ? changes.FindLast(each => each.Revision <= revision)?.Value : null;
 
-    /// <summary>The last change of a watch's target.</summary>
-    public Revision LastChangeOf(WatchTarget target) => new(Of(target).LastOrDefault()?.Revision ?? 0);
-
-    /// <summary>The changes of a watch's target.</summary>
-    public IEnumerable<CommittedChange> Of(WatchTarget target)
-    {
-        var text = target.Text.ToString();
-        return _changes.Where(change => target.Kind == ScopeKind.Key ? change.Key == text : change.Key.StartsWith(text, StringComparison.Ordinal));
-    }
+    /// <summary>The last change of what a pattern has; 0 where there is none.</summary>
+    public Revision LastChangeOf(Pattern target) => new(_changes.LastOrDefault(change => target.Has(change.Key))?.Revision ?? 0);
 
     private void Apply(WriteCommand write)
     {
@@ -73,7 +62,7 @@ internal sealed class CommittedHistory
         else
             _state[key] = value;
         _modified[key] = ++Revision;
-        var change = new CommittedChange(Revision, key, value);
+        var change = new CommittedChange(Revision, key, value, present);
         _changes.Add(change);
         if (!_byKey.TryGetValue(key, out var changes))
             _byKey.Add(key, changes = []);

@@ -82,7 +82,7 @@ internal sealed class SeedRun
         _population.ThrowIfFailed();
         await ReadToTheEndAsync();
         var committed = new CommittedHistory(_recorder.Entries);
-        await _population.CatchUpAsync(committed.LastChangeOf, s_recovery);
+        await _population.Audience.CatchUpAsync(committed, s_recovery);
         await AgreeAsync();
     }
 
@@ -147,7 +147,7 @@ internal sealed class SeedRun
             ?? ReadChecker.Check(_history.Operations, committed)
             ?? RevisionChecker.Check(_history.Operations)
             ?? BankChecker.Check(committed)
-            ?? _history.Watches.Select(watch => WatchChecker.Check(watch, committed)).FirstOrDefault(wrong => wrong is not null)
+            ?? _population.Audience.Judge(committed)
             ?? LinearizabilityChecker.Check(_history.Operations, out _isUndecided);
     }
 }

@@ -3,23 +3,18 @@ using Watch.Core;
 
 namespace Watch.Simulation.Tests.Workloads;
 
-/// <summary>All operations of a run, in the order in which they were begun, and all watches.</summary>
+/// <summary>All operations of a run, in the order in which they were begun.</summary>
 /// <param name="leaseReads">Whether reads by lease are asked for; otherwise those are linearizable ones.</param>
 internal sealed class History(bool leaseReads)
 {
     private readonly List<Operation> _operations = [];
-    private readonly List<WatchRecord> _watches = [];
     private long _clock;
     private long _values;
 
     public IReadOnlyList<Operation> Operations => _operations;
 
-    public IReadOnlyList<WatchRecord> Watches => _watches;
-
     /// <summary>A value that nobody else writes.</summary>
     public string NewValue(string client) => $"{client}.{++_values}";
-
-    public void Add(WatchRecord watch) => _watches.Add(watch);
 
     public async Task<Operation> GetAsync(string client, IWatchClient by, string key, ReadPolicy policy = default)
     {
@@ -127,24 +122,4 @@ internal sealed class History(bool leaseReads)
     }
 
     private static string? Text(KeyValue? key) => key is null ? null : Encoding.UTF8.GetString(key.Value.Span);
-}
-
-/// <summary>What one watch delivered.</summary>
-internal sealed class WatchRecord(string client, WatchTarget target)
-{
-    public string Client { get; } = client;
-
-    public WatchTarget Target { get; } = target;
-
-    public Revision Start { get; set; }
-
-    public List<WatchBatch> Batches { get; } = [];
-
-    /// <summary>Why it ended; null while it had not.</summary>
-    public WatchEndReason? End { get; set; }
-
-    /// <summary>Whether its client went before the run ended: then it may lack what came later.</summary>
-    public bool IsCutShort { get; set; } = true;
-
-    public override string ToString() => $"watch of {Target} by {Client} from {Start}";
 }

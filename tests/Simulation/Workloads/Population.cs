@@ -1,5 +1,6 @@
 using Watch.Core;
 using Watch.Simulation.Tests.Faults;
+using Watch.Simulation.Tests.Watches;
 
 namespace Watch.Simulation.Tests.Workloads;
 
@@ -10,12 +11,16 @@ namespace Watch.Simulation.Tests.Workloads;
 internal sealed class Population(ClusterUnderTest cluster, History history)
 {
     private const int Remotes = 3;
-    private static readonly string[] s_prefixes = ["/", "/registers/", "/sets/"];
+    private const int WatchesEach = 2;
 
     private readonly TaskCompletionSource _stop = new();
     private readonly List<Task> _remotes = [];
     private readonly List<Task> _hosted = [];
-    private readonly List<WatchActor> _watchers = [];
+    private readonly List<Task> _watching = [];
+    private readonly Audience _audience = new(cluster);
+
+    /// <summary>Everybody who follows something.</summary>
+    public Audience Audience => _audience;
 
     private Random Random => cluster.Random;
 
@@ -27,8 +32,11 @@ internal sealed class Population(ClusterUnderTest cluster, History history)
             var name = $"remote{at}";
             var client = cluster.AddRemote(name);
             _remotes.Add(ActAsync(NewActor(name), client, cluster.World.TimeProvider));
-            _remotes.Add(WatchAsync(name, client, new TaskCompletionSource().Task));
+            for (var watch = 0; watch < WatchesEach; watch++)
+                _watching.Add(_audience.AttendAsync($"{name}.{watch}", client, new TaskCompletionSource().Task));
         }
+
+        _remotes.Add(ActAsync(new FlurryActor("flurry", history, Random), cluster.AddRemote("flurry"), cluster.World.TimeProvider));
 
         foreach (var node in cluster.Nodes)
             _hosted.Add(HostAsync(node));
@@ -38,32 +46,15 @@ internal sealed class Population(ClusterUnderTest cluster, History history)
     public async Task StopAsync()
     {
         _stop.TrySetResult();
-        await Task.WhenAll(_remotes.Where((_, at) => at % 2 == 0));
-    }
-
-    /// <summary>Done when every watch that still runs has delivered everything up to its target's last change.</summary>
-    public async Task CatchUpAsync(Func<WatchTarget, Revision> lastChange, TimeSpan limit)
-    {
-        var started = cluster.World.TimeProvider.GetTimestamp();
-        while (_watchers.Where(each => each.IsRunning).Select(each => each.Record).FirstOrDefault(each => CursorOf(each) < lastChange(each.Target)) is { } behind)
-        {
-            if (cluster.World.TimeProvider.GetElapsedTime(started) > limit)
-                throw new ViolationException($"The {behind} stands at {CursorOf(behind)} {limit.TotalSeconds} s after everything was healed, and its target last changed in {lastChange(behind.Target)}.{Environment.NewLine}{cluster.Describe()}", ViolationKind.Standstill);
-            await cluster.PassAsync(TimeSpan.FromMilliseconds(200));
-        }
-
-        foreach (var watcher in _watchers.Where(each => each.IsRunning))
-            watcher.Record.IsCutShort = false;
+        await Task.WhenAll(_remotes);
     }
 
     /// <summary>Something that failed in a client by itself, which no client may.</summary>
     public void ThrowIfFailed()
     {
-        foreach (var failed in _remotes.Concat(_hosted).Where(each => each.IsFaulted))
+        foreach (var failed in _remotes.Concat(_watching).Concat(_hosted).Where(each => each.IsFaulted))
             throw new ViolationException($"A client failed: {failed.Exception!.InnerException}", ViolationKind.Run);
     }
-
-    private static Revision CursorOf(WatchRecord record) => record.Batches.Count == 0 ? record.Start : record.Batches[^1].Revision;
 
     private Actor NewActor(string name) => Random.Next(4) switch
     {
@@ -84,7 +75,7 @@ internal sealed class Population(ClusterUnderTest cluster, History history)
             var actor = NewActor(name);
             var client = node.Client;
             var reading = silo.RunAsync(() => ActAsync(new ReaderActor($"{name}r", history, Random), client, clock));
-            var watching = silo.RunAsync(() => WatchAsync(name, client, silo.Ended));
+            var watching = silo.RunAsync(() => _audience.AttendAsync(name, client, silo.Ended));
             await Task.WhenAny(silo.RunAsync(() => ActAsync(actor, client, clock)), silo.Ended);
             foreach (var failed in new[] { watching, reading }.Where(each => each.IsFaulted))
                 await failed;
@@ -99,15 +90,5 @@ internal sealed class Population(ClusterUnderTest cluster, History history)
             var pause = Passing.On(clock, actor.OnlyReads ? actor.Pause : actor.Pause * cluster.Plan.Leisure);
             await Task.WhenAny(pause, _stop.Task);
         }
-    }
-
-    private Task WatchAsync(string name, IWatchClient client, Task gone)
-    {
-        var target = Random.Next(2) == 0
-            ? WatchTarget.Prefix(s_prefixes[Random.Next(s_prefixes.Length)])
-            : WatchTarget.Key($"/registers/{Random.Next(RegisterActor.Keys)}");
-        var watcher = new WatchActor(name, target, history, Random.Next(3) == 0 ? new Revision(1) : null, gone);
-        _watchers.Add(watcher);
-        return watcher.RunAsync(client, cluster.World.TimeProvider);
     }
 }

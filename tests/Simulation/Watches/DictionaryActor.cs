@@ -1,0 +1,80 @@
+using System.Text;
+using Watch.Core;
+using Watch.Simulation.Tests.Faults;
+
+namespace Watch.Simulation.Tests.Watches;
+
+/// <summary>What a dictionary showed at one moment.</summary>
+internal sealed record DictionarySight(long Revision, IReadOnlyDictionary<string, string> Items);
+
+/// <summary>What one dictionary showed, and what it said had changed.</summary>
+internal sealed class DictionaryRecord(string client, Pattern target)
+{
+    public Pattern Target => target;
+
+    public List<DictionarySight> Sights { get; } = [];
+
+    /// <summary>What it told to have become of a key, in order.</summary>
+    public List<(long Revision, string Key, string? Before, string? After)> Changes { get; } = [];
+
+    public Revision Revision => new(Sights.Count == 0 ? 0 : Sights[^1].Revision);
+
+    public override string ToString() => $"dictionary of {target} by {client}";
+}
+
+/// <summary>Somebody who has a target's content at hand, and writes down every view that it becomes.</summary>
+/// <param name="record">Where it writes.</param>
+/// <param name="gone">Done when the process that it runs in has ended.</param>
+internal sealed class DictionaryActor(DictionaryRecord record, Task gone)
+{
+    private IWatchedDictionary? _dictionary;
+
+    public DictionaryRecord Record => record;
+
+    /// <summary>Whether it is kept up to date.</summary>
+    public bool IsRunning => _dictionary is { Completion.IsCompleted: false } && !gone.IsCompleted;
+
+    /// <summary>What it shows now.</summary>
+    public Revision Revision => _dictionary!.Current.Revision;
+
+    public async Task RunAsync(IWatchClient client, TimeProvider clock)
+    {
+        await using var dictionary = _dictionary = await BeginAsync(client, clock);
+        // The reader is there before the first view is looked at, so no change falls between the two.
+        await using var changes = dictionary.ChangesAsync().GetAsyncEnumerator();
+        var next = changes.MoveNextAsync();
+        See();
+        while (await next)
+        {
+            var change = changes.Current;
+            record.Changes.Add((change.Revision.Value, change.Key.ToString(), Text(change.Before), Text(change.After)));
+            See();
+            next = changes.MoveNextAsync();
+        }
+    }
+
+    /// <summary>Writes down the view as it is now, if it is another one.</summary>
+    public void See()
+    {
+        var view = _dictionary!.Current;
+        if (record.Sights.Count == 0 || record.Sights[^1].Revision != view.Revision.Value)
+            record.Sights.Add(new DictionarySight(view.Revision.Value, view.Items.ToDictionary(each => each.Key.ToString(), each => Text(each.Value)!, StringComparer.Ordinal)));
+    }
+
+    private async Task<IWatchedDictionary> BeginAsync(IWatchClient client, TimeProvider clock)
+    {
+        while (true)
+        {
+            try
+            {
+                return await client.WatchDictionaryAsync(record.Target.ToTarget());
+            }
+            catch (WatchException error) when (error.Code is WatchErrorCode.Unavailable or WatchErrorCode.NoQuorum or WatchErrorCode.ShuttingDown or WatchErrorCode.Internal)
+            {
+                await Passing.On(clock, TimeSpan.FromMilliseconds(300));
+            }
+        }
+    }
+
+    private static string? Text(KeyValue? key) => key is null ? null : Encoding.UTF8.GetString(key.Value.Span);
+}
