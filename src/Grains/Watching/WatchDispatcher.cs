@@ -6,6 +6,7 @@ using Orleans.Runtime;
 using Watch.Core;
 using Watch.Core.Watching;
 using Watch.Grains.Consensus;
+using Watch.Grains.Diagnostics;
 using Watch.Grains.Publishing;
 
 namespace Watch.Grains.Watching;
@@ -41,6 +42,7 @@ internal sealed class WatchDispatcher
         TimeProvider time,
         IWatchRandom random,
         ILogger<WatchDispatcher> logger,
+        WatchMetrics metrics,
         IHostApplicationLifetime? host = null)
     {
         _health = health;
@@ -52,6 +54,17 @@ internal sealed class WatchDispatcher
             new WatchTableOptions { Enabled = _options.WatchEnabled, WatchersMax = _options.WatchersMax, HoldMs = (long)_options.Hold.TotalMilliseconds },
             new RandomBits(random),
             _loop.Continue);
+        metrics.ReadFrom(() => Stats);
+    }
+
+    /// <summary>What the watches hold and have done.</summary>
+    public WatchStats Stats
+    {
+        get
+        {
+            lock (_gate)
+                return _table.Stats;
+        }
     }
 
     /// <summary>How many watches there are.</summary>
