@@ -69,7 +69,7 @@ public class DispatchBenchmarks
     {
         var subscription = _table.Subscribe(new WatchSpec { Target = ScopeTarget.Prefix(prefix) }, nowMs: 0);
         _table.Registered(subscription.Id, Revision.None, Revision.None, Revision.None, nowMs: 0);
-        _scopes.Register(Scope.OfPrefix(prefix), "silo");
+        _scopes.Register(Scope.OfPrefix(prefix), "silo", Revision.None);
         return subscription;
     }
 }

@@ -99,7 +99,7 @@ internal sealed class FakeReplicaService(NodeId node) : IReplicaService
 
     public Task<HeadsReply> Register(BucketId bucket, string silo, ImmutableArray<Scope> scopes) => throw new NotSupportedException();
 
-    public Task<ProgressReply> Progress(BucketId bucket, string silo) => throw new NotSupportedException();
+    public Task<ProgressReply> Progress(ProgressQuestion question) => throw new NotSupportedException();
 
     public Task<LeaderReply> Unregister(BucketId bucket, string silo, ImmutableArray<Scope> scopes) => throw new NotSupportedException();
 

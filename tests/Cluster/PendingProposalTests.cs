@@ -80,7 +80,7 @@ public sealed class PendingProposalTests(ITestOutputHelper output)
     private static IEnumerable<string> SilosNamedAfterLostLeadership(ReplicaRules rules)
     {
         var bucket = new BucketReplica(GroupId.Default, new WatchSiloOptions(), rules: rules);
-        bucket.Watched.Register(Scope.OfKey(Key.Of("/k")), "silo");
+        bucket.Watched.Register(Scope.OfKey(Key.Of("/k")), "silo", default);
         bucket.LeadershipEnded(new Term(2));
         return bucket.Watched.Silos(Scope.OfKey(Key.Of("/k")));
     }

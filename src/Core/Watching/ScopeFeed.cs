@@ -4,19 +4,39 @@ namespace Watch.Core.Watching;
 /// One watched scope of one bucket on this silo: how far it is complete, what is known to be missing, and who follows it. It
 /// holds the facts; <see cref="WatchTable"/> acts on them.
 /// </summary>
-internal sealed class ScopeFeed(BucketId bucket, Scope scope)
+internal sealed class ScopeFeed(BucketFeeds bucket, Scope scope)
 {
-    private readonly List<Subscription> _subscriptions = new(1);
+    private const long NotTold = long.MaxValue;
 
-    public BucketId Bucket => bucket;
+    private readonly List<Subscription> _subscriptions = new(1);
+    private readonly List<FormGroup> _groups = new(1);
+    private Revision _cursor;
+    private long _toldBefore = NotTold;
+
+    public BucketId Bucket => bucket.Bucket;
+
+    /// <summary>The bucket's scopes, of which this is one.</summary>
+    public BucketFeeds Siblings => bucket;
 
     public Scope Scope => scope;
 
     /// <summary>Whether a registration was answered, so that <see cref="Cursor"/> means something.</summary>
     public bool IsStarted { get; private set; }
 
-    /// <summary>Every change of the scope up to here was given to its live subscriptions.</summary>
-    public Revision Cursor { get; private set; }
+    /// <summary>Whether its leader has been told of it, as far as this silo knows.</summary>
+    public bool IsTold => _toldBefore != NotTold;
+
+    /// <summary>
+    /// Whether the last confirmed answer holds for this scope (I-P4): it had started, and its leader had been told of it, before the
+    /// question, and nothing is missing.
+    /// </summary>
+    public bool IsCovered => IsStarted && IsTold && Wanted <= _cursor && bucket.Rules.Covers(_toldBefore, bucket.ConfirmedQuestion);
+
+    /// <summary>
+    /// Every change of the scope up to here was given to its live subscriptions. What was confirmed for the whole bucket moves it when it
+    /// is looked at: a walk over all feeds for each confirmation would cost more than what happens in them (I-P4).
+    /// </summary>
+    public Revision Cursor => IsCovered ? Revision.Max(_cursor, bucket.Confirmed) : _cursor;
 
     /// <summary>No change of the scope lies after this and up to <see cref="Cursor"/>: who has this one is not behind.</summary>
     public Revision LastChange { get; private set; }
@@ -24,13 +44,10 @@ internal sealed class ScopeFeed(BucketId bucket, Scope scope)
     /// <summary>The latest revision that is known to be a change of the scope, or may be one; a gap if it lies after <see cref="Cursor"/>.</summary>
     public Revision Wanted { get; private set; }
 
-    public bool HasGap => IsStarted && Wanted > Cursor;
+    public bool HasGap => IsStarted && Wanted > _cursor;
 
     /// <summary>Whether it has left the table.</summary>
     public bool IsGone { get; set; }
-
-    /// <summary>The last progress answer that named this scope.</summary>
-    public long ProgressRound { get; set; }
 
     /// <summary>How many of its subscriptions are not live yet.</summary>
     public int Joining { get; private set; }
@@ -43,21 +60,43 @@ internal sealed class ScopeFeed(BucketId bucket, Scope scope)
 
     public IReadOnlyList<Subscription> Subscriptions => _subscriptions;
 
+    /// <summary>Its subscriptions by form.</summary>
+    public IReadOnlyList<FormGroup> Groups => _groups;
+
     /// <summary>The first answer: every change up to and including <paramref name="now"/> lies before this feed.</summary>
     public void Start(Revision now, Revision head)
     {
         IsStarted = true;
-        Cursor = now;
+        _cursor = now;
         LastChange = Revision.Min(head, now);
     }
 
-    public void Want(Revision revision) => Wanted = Revision.Max(Wanted, revision);
+    public void Want(Revision revision)
+    {
+        // What is missing ends the cover of the confirmed answer; how far that had brought the scope stays (T1).
+        Unchanged(Cursor);
+        Wanted = Revision.Max(Wanted, revision);
+    }
 
     /// <summary>A change was given to the live subscriptions.</summary>
-    public void Changed(Revision revision) => Cursor = LastChange = revision;
+    public void Changed(Revision revision) => _cursor = LastChange = revision;
 
     /// <summary>It is known that nothing changed up to here.</summary>
-    public void Unchanged(Revision until) => Cursor = Revision.Max(Cursor, until);
+    public void Unchanged(Revision until) => _cursor = Revision.Max(Cursor, until);
+
+    /// <summary>The leader has been told of it: questions after this one cover it.</summary>
+    public void Told(long question)
+    {
+        if (!IsTold)
+            _toldBefore = question;
+    }
+
+    /// <summary>The leader does not know it, or not any more: no question covers it until it has been told again.</summary>
+    public void Untold()
+    {
+        _cursor = Cursor;
+        _toldBefore = NotTold;
+    }
 
     /// <summary>Whatever changed up to here cannot be had any more.</summary>
     public void Lost(Revision until)
@@ -66,19 +105,34 @@ internal sealed class ScopeFeed(BucketId bucket, Scope scope)
         Recent?.Restart(until);
     }
 
+    /// <summary>The group of a form, made if there is none: its form is the one object that all of the group share.</summary>
+    public FormGroup GroupOf(WatchForm form)
+    {
+        foreach (var each in _groups)
+            if (each.Form == form)
+                return each;
+        var group = new FormGroup(form);
+        _groups.Add(group);
+        return group;
+    }
+
     /// <summary>Enters a subscription, which has to join.</summary>
     public void Add(Subscription subscription)
     {
         subscription.Index = _subscriptions.Count;
         _subscriptions.Add(subscription);
+        subscription.Group.Members++;
         Joining++;
     }
 
     /// <summary>Takes a subscription out; the last one takes its place.</summary>
     public void Remove(Subscription subscription)
     {
-        if (subscription.State != SubscriptionState.Live)
+        if (subscription.State == SubscriptionState.Live)
+            subscription.Group.Leave(subscription);
+        else if (subscription.State != SubscriptionState.Parked)
             Joined();
+        LeaveGroup(subscription);
         var last = _subscriptions[^1];
         _subscriptions[subscription.Index] = last;
         last.Index = subscription.Index;
@@ -89,7 +143,22 @@ internal sealed class ScopeFeed(BucketId bucket, Scope scope)
     public void GoLive(Subscription subscription)
     {
         subscription.State = SubscriptionState.Live;
+        subscription.Group.Enter(subscription);
         Joined();
+    }
+
+    /// <summary>The subscription is given nothing until it joins again.</summary>
+    public void Park(Subscription subscription)
+    {
+        subscription.Group.Leave(subscription);
+        subscription.State = SubscriptionState.Parked;
+    }
+
+    /// <summary>A parked subscription has to join again.</summary>
+    public void Unpark(Subscription subscription)
+    {
+        subscription.State = SubscriptionState.CatchingUp;
+        Joining++;
     }
 
     /// <summary>Keeps what comes from now on for those that are joining.</summary>
@@ -99,9 +168,18 @@ internal sealed class ScopeFeed(BucketId bucket, Scope scope)
             Recent ??= new RecentCommits(LastChange, options.RecentCommitsMax, options.RecentBytesMax);
     }
 
+    private void LeaveGroup(Subscription subscription)
+    {
+        if (--subscription.Group.Members == 0)
+            _groups.Remove(subscription.Group);
+    }
+
     private void Joined()
     {
-        if (--Joining == 0)
-            Recent = null;
+        if (--Joining > 0)
+            return;
+        Recent = null;
+        foreach (var group in _groups)
+            group.Forget();
     }
 }

@@ -20,6 +20,8 @@ internal sealed class WatchCounters
 
     public long QuestionsFailed { get; set; }
 
+    public long Parked { get; set; }
+
     public void Joined(WatchSpec spec) => _previousValueSubscriptions += spec.PreviousValues ? 1 : 0;
 
     public void Left(WatchSpec spec, EndReason reason)
@@ -40,6 +42,7 @@ internal sealed class WatchCounters
         MessagesHeld = MessagesHeld,
         GapsRepaired = GapsRepaired,
         QuestionsFailed = QuestionsFailed,
+        Parked = Parked,
         Ended = new Dictionary<EndReason, long>(_ended),
     };
 }

@@ -26,6 +26,27 @@ public enum WatchRefusal
 
     /// <summary>This silo is stopping. Try another one.</summary>
     ShuttingDown = 8,
+
+    /// <summary>The range holds no key.</summary>
+    MalformedRange = 9,
+
+    /// <summary>The glob is empty, too long, or not well formed.</summary>
+    MalformedGlob = 10,
+
+    /// <summary>Several targets were asked for, but none was named.</summary>
+    NoTargets = 11,
+
+    /// <summary>More than <see cref="TargetFilter.TargetsMax"/> targets were named.</summary>
+    TooManyTargets = 12,
+
+    /// <summary>An option, or a combination of options, is not allowed.</summary>
+    OptionOutOfRange = 13,
+
+    /// <summary>The cursor belongs to a watch of other keys.</summary>
+    CursorOfAnotherFilter = 14,
+
+    /// <summary>The cursor belongs to a watch of another bucket.</summary>
+    CursorOfAnotherBucket = 15,
 }
 
 /// <summary>A watch was refused before it began. Nothing was registered.</summary>

@@ -1,20 +1,5 @@
 namespace Watch.Core.Watching;
 
-/// <summary>What a watch is about: one key, or every key below a slash prefix.</summary>
-/// <param name="Kind">Which of the two.</param>
-/// <param name="Text">The key, or the prefix with its slashes.</param>
-public readonly record struct WatchTarget(ScopeKind Kind, Key Text)
-{
-    /// <summary>One key, byte for byte.</summary>
-    public static WatchTarget Key(Key key) => new(ScopeKind.Key, key);
-
-    /// <summary>Every key that begins with this prefix, the key equal to it included. It must begin and end with <c>/</c>.</summary>
-    public static WatchTarget Prefix(Key prefix) => new(ScopeKind.Prefix, prefix);
-
-    /// <inheritdoc/>
-    public override string ToString() => Kind == ScopeKind.Key ? $"key '{Text}'" : $"prefix '{Text}'";
-}
-
 /// <summary>Everything that a subscriber chooses when a watch begins.</summary>
 public sealed record WatchSpec
 {
@@ -27,10 +12,16 @@ public sealed record WatchSpec
     /// <summary>The largest <see cref="QueueBytesMax"/>: 1 GiB.</summary>
     public const long QueueBytesLimit = 1L << 30;
 
+    /// <summary>The shortest <see cref="ProgressIntervalMs"/> and <see cref="StaleAfterMs"/>, in milliseconds.</summary>
+    public const long IntervalMsMin = 100;
+
+    /// <summary>The longest <see cref="ProgressIntervalMs"/> and <see cref="StaleAfterMs"/>, in milliseconds: one hour.</summary>
+    public const long IntervalMsMax = 3_600_000;
+
     /// <summary>The bucket; the default one unless named.</summary>
     public BucketId Bucket { get; init; } = BucketId.Default;
 
-    /// <summary>A key or a prefix.</summary>
+    /// <summary>The keys.</summary>
     public required WatchTarget Target { get; init; }
 
     /// <summary>
@@ -49,39 +40,91 @@ public sealed record WatchSpec
     /// <summary>How many bytes of keys and values may wait for the consumer, 1 to <see cref="QueueBytesLimit"/>; 16 MiB unless set.</summary>
     public long QueueBytesMax { get; init; } = 16L << 20;
 
-    /// <summary>What happens when a live change does not fit into the queue.</summary>
-    public SlowPolicy WhenSlow { get; init; } = SlowPolicy.Cancel;
+    /// <summary>What happens when a live change does not fit into the queue; <see cref="SlowRule.Park"/> unless set.</summary>
+    public SlowRule WhenSlow { get; init; } = SlowRule.Park;
 
-    /// <summary>The scope that serves the target.</summary>
-    /// <exception cref="WatchRefusedException">The target or a limit is not valid.</exception>
-    internal Scope Validate()
+    /// <summary>
+    /// Whether the keys of the target come first as they stand, and then every change after that. Not together with <see cref="StartAt"/>.
+    /// </summary>
+    public bool Snapshot { get; init; }
+
+    /// <summary>Which changes are left out, and what is not shown; nothing unless set.</summary>
+    public EventFilter Filter { get; init; }
+
+    /// <summary>
+    /// How often the watch is told how far it is, whether or not anything changed: <see cref="IntervalMsMin"/> to
+    /// <see cref="IntervalMsMax"/> milliseconds, a tenth more or less each time. Null, the default, for never.
+    /// </summary>
+    public long? ProgressIntervalMs { get; init; }
+
+    /// <summary>
+    /// For how long nobody need confirm that nothing is missing before the watch is told that it is stale: <see cref="IntervalMsMin"/>
+    /// to <see cref="IntervalMsMax"/> milliseconds. Null, the default, for ever.
+    /// </summary>
+    public long? StaleAfterMs { get; init; }
+
+    /// <summary>The number of the target among all that the watch was given, 0 or more; changes of target have greater ones.</summary>
+    public long TargetVersion { get; init; }
+
+    /// <summary>For people: the client that watches; empty where it is not known.</summary>
+    public string Client { get; init; } = "";
+
+    /// <summary>For people: the client's session; null where the reader is in this process.</summary>
+    public string? Session { get; init; }
+
+    /// <summary>What is delivered.</summary>
+    /// <exception cref="WatchRefusedException">The target or an option is not valid.</exception>
+    internal WatchForm Validate()
     {
-        ValidateTarget();
-        if (QueueEventsMax is < 1 or > QueueEventsLimit)
-            throw new WatchRefusedException(WatchRefusal.QueueSizeOutOfRange, $"The queue size of {QueueEventsMax} events is out of range: 1 to {QueueEventsLimit} are allowed.");
-        if (QueueBytesMax is < 1 or > QueueBytesLimit)
-            throw new WatchRefusedException(WatchRefusal.QueueSizeOutOfRange, $"The queue size of {QueueBytesMax} bytes is out of range: 1 to {QueueBytesLimit} are allowed.");
-        return Target.Kind == ScopeKind.Key ? Scope.OfKey(Target.Text) : Scope.OfPrefix(Target.Text);
+        var filter = TargetFilter.Of(Target);
+        ValidateQueue(QueueEventsMax, QueueBytesMax);
+        ValidateFilter();
+        InRange(nameof(ProgressIntervalMs), ProgressIntervalMs);
+        InRange(nameof(StaleAfterMs), StaleAfterMs);
+        if (Snapshot && StartAt is not null)
+            throw Refused($"A watch that begins with a snapshot has no start of its own, but revision {StartAt} was asked for.");
+        if (TargetVersion < 0)
+            throw Refused($"The target's version is {TargetVersion}: 0 or more is allowed.");
+        ValidateServed();
+        return new WatchForm(filter, Filter, PreviousValues);
     }
 
-    private void ValidateTarget()
+    internal static void ValidateQueue(int eventsMax, long bytesMax)
     {
-        var text = Target.Text;
-        if (text.Length > KeyBytesMax)
-            throw new WatchRefusedException(WatchRefusal.KeyTooLong, $"The {Noun} to watch has {text.Length} bytes: at most {KeyBytesMax} are allowed.");
-        if (Target.Kind == ScopeKind.Key)
-        {
-            if (text.IsEmpty)
-                throw new WatchRefusedException(WatchRefusal.EmptyKey, $"The key to watch is empty: 1 to {KeyBytesMax} bytes are allowed.");
-            return;
-        }
-
-        if (text.IsEmpty || text.Span[0] != (byte)'/' || text.Span[^1] != (byte)'/')
-            throw new WatchRefusedException(WatchRefusal.MalformedPrefix, $"The prefix '{text}' is malformed: it must begin and end with '/', like '/config/'.");
-        var depth = text.Span.Count((byte)'/');
-        if (depth > Scope.DepthMax)
-            throw new WatchRefusedException(WatchRefusal.PrefixTooDeep, $"The prefix '{text}' has {depth} segments: at most {Scope.DepthMax} are allowed.");
+        if (eventsMax is < 1 or > QueueEventsLimit)
+            throw new WatchRefusedException(WatchRefusal.QueueSizeOutOfRange, $"The queue size of {eventsMax} events is out of range: 1 to {QueueEventsLimit} are allowed.");
+        if (bytesMax is < 1 or > QueueBytesLimit)
+            throw new WatchRefusedException(WatchRefusal.QueueSizeOutOfRange, $"The queue size of {bytesMax} bytes is out of range: 1 to {QueueBytesLimit} are allowed.");
     }
 
-    private string Noun => Target.Kind == ScopeKind.Key ? "key" : "prefix";
+    private void ValidateFilter()
+    {
+        const EventFilter All = EventFilter.NoPuts | EventFilter.NoDeletes | EventFilter.KeysOnly | EventFilter.OnlyChangedValue;
+        if ((Filter & ~All) != 0)
+            throw Refused($"The filter is {(int)Filter}: 0 to {(int)All} are allowed.");
+        if (Filter.HasFlag(EventFilter.NoPuts | EventFilter.NoDeletes))
+            throw Refused("The filter leaves out both puts and deletes: nothing would be delivered.");
+        if (Filter.HasFlag(EventFilter.NoPuts | EventFilter.OnlyChangedValue))
+            throw Refused("The filter leaves out all puts, and those that do not change the value: one of both is allowed.");
+        if (Filter.HasFlag(EventFilter.KeysOnly) && PreviousValues)
+            throw Refused("The filter shows no values, but previous values were asked for: one of both is allowed.");
+    }
+
+    private void ValidateServed()
+    {
+        if (!WhenSlow.IsServed)
+            throw Refused($"The policy '{WhenSlow}' is not served yet.");
+        if (Snapshot)
+            throw Refused("Snapshots are not served yet.");
+        if (ProgressIntervalMs is not null || StaleAfterMs is not null)
+            throw Refused("Progress and staleness of a watch are not served yet.");
+    }
+
+    private static void InRange(string name, long? value)
+    {
+        if (value is < IntervalMsMin or > IntervalMsMax)
+            throw Refused($"{name} is {value} ms: {IntervalMsMin} to {IntervalMsMax} are allowed.");
+    }
+
+    private static WatchRefusedException Refused(string message) => new(WatchRefusal.OptionOutOfRange, message);
 }

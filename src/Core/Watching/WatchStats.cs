@@ -33,6 +33,9 @@ public sealed record WatchStats
     /// <summary>Questions to history and registrations that failed.</summary>
     public required long QuestionsFailed { get; init; }
 
+    /// <summary>Times that a subscription was too slow and gave up its queue.</summary>
+    public required long Parked { get; init; }
+
     /// <summary>Subscriptions that ended, by reason; reasons that never occurred are absent.</summary>
     public required IReadOnlyDictionary<EndReason, long> Ended { get; init; }
 }

@@ -1,6 +1,6 @@
 namespace Watch.Core.Watching;
 
-// The fast path: messages in, revisions into queues; and the progress that shows what no message showed.
+// The fast path: messages in, revisions into queues.
 public sealed partial class WatchTable
 {
     /// <summary>A message came. It may be late, early, repeated, or of a scope that nobody watches any more.</summary>
@@ -26,37 +26,6 @@ public sealed partial class WatchTable
             Settle(feed, nowMs, waitMs: message.Changes is null && message.Previous <= feed.Cursor ? 0 : _options.HoldMs);
     }
 
-    /// <summary>
-    /// The answer to the progress question of a bucket, by a read confirmed by a majority. It finds a message that was lost and
-    /// followed by none, scopes that the leader does not know (they are registered again), and scopes that it knows in vain.
-    /// </summary>
-    /// <param name="bucket">The bucket.</param>
-    /// <param name="now">The bucket's revision at that read.</param>
-    /// <param name="heads">The last change of every scope that the leader has registered for this silo.</param>
-    /// <param name="nowMs">The time.</param>
-    public void Progress(BucketId bucket, Revision now, IReadOnlyList<ScopeHead> heads, long nowMs)
-    {
-        ArgumentNullException.ThrowIfNull(heads);
-        _progressRound++;
-        foreach (var (scope, head) in heads)
-        {
-            if (Feed(bucket, scope) is not { } feed)
-            {
-                _effects.Add(new WatchEffect.UnregisterScope(bucket, scope));
-                continue;
-            }
-
-            feed.ProgressRound = _progressRound;
-            if (feed.IsStarted)
-                Learn(feed, now, head, nowMs);
-        }
-
-        if (_feeds.TryGetValue(bucket, out var feeds))
-            foreach (var feed in feeds.Values)
-                if (feed.IsStarted && feed.ProgressRound != _progressRound)
-                    _effects.Add(new WatchEffect.RegisterScope(bucket, feed.Scope, feed.Subscriptions[0].Id));
-    }
-
     /// <summary>A confirmed read says that at <paramref name="now"/> the scope's last change was <paramref name="head"/>.</summary>
     private void Learn(ScopeFeed feed, Revision now, Revision head, long nowMs)
     {
@@ -70,9 +39,9 @@ public sealed partial class WatchTable
     /// <summary>The chain rule, for one message.</summary>
     private void Accept(ScopeFeed feed, ScopeMessage message)
     {
-        if (message.Revision <= feed.Cursor)
+        if (_rules.IsLate(message.Revision, feed.Cursor))
             _counters.DuplicatesDropped++;
-        else if (message.Previous > feed.Cursor)
+        else if (_rules.IsEarly(message.Previous, feed.Cursor))
             Hold(feed, message);
         else if (message.Changes is null)
             feed.Want(message.Revision);
@@ -124,23 +93,60 @@ public sealed partial class WatchTable
 
         // Backwards, since one that ends leaves its place to the last. The cursor moves after all of them: one that ends here
         // was given everything before this revision and nothing of it (T5).
-        for (var i = feed.Subscriptions.Count - 1; i >= 0; i--)
-            if (feed.Subscriptions[i] is { State: SubscriptionState.Live } subscription && commit.Revision > subscription.Cursor)
-                Offer(subscription, commit, size);
+        for (var i = feed.Groups.Count - 1; i >= 0; i--)
+            Dispatch(feed.Groups[i], commit, isLast: feed.Joining == 0);
         feed.Changed(commit.Revision);
     }
 
-    private void Offer(Subscription subscription, Commit commit, CommitSize size)
+    private void Dispatch(FormGroup group, Commit commit, bool isLast)
     {
-        switch (subscription.Offer(commit, size))
+        var live = group.Live;
+        if (live.Count == 0 || group.Of(commit) is not { } shared)
+            return;
+        for (var i = live.Count - 1; i >= 0; i--)
+            if (commit.Revision > live[i].Cursor)
+                Offer(live[i], shared);
+        if (isLast)
+            group.Forget();
+    }
+
+    private void Offer(Subscription subscription, SharedCommit commit)
+    {
+        switch (subscription.Offer(commit))
         {
-            case null:
+            case SlowOutcome.Kept:
                 subscription.Cursor = commit.Revision;
-                _counters.EventsOut += size.Events;
+                _counters.EventsOut += commit.Events;
+                break;
+            case SlowOutcome.Park:
+                subscription.Feed.Park(subscription);
+                _counters.Parked++;
                 break;
             case SlowOutcome.Cancel:
-                End(subscription, EndReason.Slow, $"The watch of {subscription.Spec.Target} was canceled: revision {commit.Revision} ({size.Events} events, {subscription.BytesOf(size)} bytes) did not fit into its queue of {subscription.Spec.QueueEventsMax} events and {subscription.Spec.QueueBytesMax} bytes.", commit.Changes[0].Key);
+                End(subscription, EndReason.Slow, $"The watch of {subscription.Target} was canceled: revision {commit.Revision} ({commit.Events} events, {commit.Bytes} bytes) did not fit into its queue of {subscription.Spec.QueueEventsMax} events and {subscription.Spec.QueueBytesMax} bytes.", commit.Changes[0].Key);
                 break;
         }
+    }
+
+    /// <summary>The consumer of a parked subscription asks for more: it reads history from where it was parked.</summary>
+    private void Unpark(Subscription subscription, long nowMs)
+    {
+        subscription.Feed.Unpark(subscription);
+        subscription.Feed.KeepRecent(_options);
+        CatchUp(subscription, nowMs);
+    }
+
+    /// <summary>Puts a revision of history or of the recent ones into a queue, if it fits: as much of it as the subscription's form delivers.</summary>
+    private bool TryReplay(Subscription subscription, Commit commit)
+    {
+        if (subscription.Group.Of(commit) is { } shared)
+        {
+            if (!subscription.TryReplay(shared))
+                return false;
+            _counters.EventsOut += shared.Events;
+        }
+
+        subscription.Cursor = commit.Revision;
+        return true;
     }
 }

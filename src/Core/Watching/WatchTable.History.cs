@@ -18,7 +18,7 @@ public sealed partial class WatchTable
                         Ask(feed.Repair!, feed.Cursor, feed.Wanted, _options.FetchEventsMax, _options.FetchBytesMax);
                     break;
                 case RegistrationRetry { Subscription: var subscription }:
-                    _effects.Add(new WatchEffect.RegisterScope(subscription.Spec.Bucket, subscription.Feed.Scope, subscription.Id));
+                    Register(subscription.Feed, subscription.Id);
                     break;
             }
         }
@@ -27,20 +27,23 @@ public sealed partial class WatchTable
     /// <summary>The consumer of a subscription has made room for more replay.</summary>
     public void Continue(SubscriptionId id, long nowMs)
     {
-        if (_subscriptions.TryGetValue(id, out var subscription) && subscription is { State: SubscriptionState.CatchingUp, Reader: not { InFlight: not null } and not { IsSet: true } })
+        if (_subscriptions.TryGetValue(id, out var parked) && parked.State == SubscriptionState.Parked)
+            Unpark(parked, nowMs);
+        else if (_subscriptions.TryGetValue(id, out var subscription) && subscription is { State: SubscriptionState.CatchingUp, Reader: not { InFlight: not null } and not { IsSet: true } })
             CatchUp(subscription, nowMs);
     }
 
     /// <summary>History's answer.</summary>
     /// <param name="id">The question. An answer that nobody waits for any more is dropped.</param>
-    /// <param name="commits">The scope's changes after the question's start, in order, whole revisions, of this scope only.</param>
-    /// <param name="reached">The revision up to which these are all; the answer is asked for in pieces if it is short.</param>
+    /// <param name="piece">What it has; the rest is asked for in pieces if it is short.</param>
     /// <param name="nowMs">The time.</param>
-    public void Fetched(FetchId id, IReadOnlyList<Commit> commits, Revision reached, long nowMs)
+    public void Fetched(FetchId id, HistoryPiece piece, long nowMs)
     {
-        ArgumentNullException.ThrowIfNull(commits);
+        ArgumentNullException.ThrowIfNull(piece);
         if (Answered(id) is not { } reader)
             return;
+
+        var (commits, reached) = (piece.Commits, piece.Reached);
 
         Invariant.That(commits.Count == 0 || commits[^1].Revision <= reached, "History's answer reaches its own last revision.");
         if (reached <= reader.After)
@@ -131,9 +134,9 @@ public sealed partial class WatchTable
     private void Replay(Subscription subscription, IReadOnlyList<Commit> commits, Revision reached, long nowMs)
     {
         foreach (var commit in commits)
-            if (commit.Revision > subscription.Cursor && !TryReplay(subscription, commit, CommitSize.Of(commit.Changes)))
+            if (commit.Revision > subscription.Cursor && !TryReplay(subscription, commit))
             {
-                WaitForRoom(subscription, CommitSize.Of(commit.Changes), nowMs);
+                WaitForRoom(subscription, commit, nowMs);
                 return;
             }
 
@@ -146,10 +149,10 @@ public sealed partial class WatchTable
     {
         var feed = subscription.Feed;
         if (feed.Recent is { } recent && subscription.Cursor >= recent.From)
-            foreach (var (commit, size) in recent.After(subscription.Cursor.Value))
-                if (!TryReplay(subscription, commit, size))
+            foreach (var (commit, _) in recent.After(subscription.Cursor.Value))
+                if (!TryReplay(subscription, commit))
                 {
-                    WaitForRoom(subscription, size, nowMs);
+                    WaitForRoom(subscription, commit, nowMs);
                     return;
                 }
 
@@ -157,7 +160,7 @@ public sealed partial class WatchTable
         // filled it says nothing about the consumer.
         if (!subscription.HasRoomOrWaits(1, 1))
             return;
-        if (subscription.Cursor >= feed.LastChange)
+        if (_rules.MayGoLive(subscription.Cursor!.Value, feed.LastChange))
         {
             subscription.Reader = null;
             feed.GoLive(subscription);
@@ -170,19 +173,10 @@ public sealed partial class WatchTable
         }
     }
 
-    private bool TryReplay(Subscription subscription, Commit commit, CommitSize size)
-    {
-        if (!subscription.TryReplay(commit, size))
-            return false;
-        subscription.Cursor = commit.Revision;
-        _counters.EventsOut += size.Events;
-        return true;
-    }
-
-    private void WaitForRoom(Subscription subscription, CommitSize size, long nowMs)
+    private void WaitForRoom(Subscription subscription, Commit commit, long nowMs)
     {
         // The consumer may have drained the queue since it refused: then it will tell nobody, and there is room now.
-        if (subscription.HasRoomOrWaits(size.Events, subscription.BytesOf(size)))
+        if (subscription.Group.Of(commit) is { } shared && subscription.HasRoomOrWaits(shared.Events, shared.Bytes))
             CatchUp(subscription, nowMs);
     }
 
@@ -204,7 +198,18 @@ public sealed partial class WatchTable
         var id = new FetchId(++_lastFetch);
         _reads.Add(id, reader);
         (reader.InFlight, reader.After) = (id, after);
-        _effects.Add(new WatchEffect.Fetch(reader.Feed.Bucket, reader.Feed.Scope, id, after, upTo, eventsMax, bytesMax));
+        _effects.Add(new WatchEffect.Fetch(
+            reader.Feed.Bucket,
+            reader.Feed.Scope,
+            id,
+            after,
+            upTo,
+            Skip: 0,
+            eventsMax,
+            bytesMax,
+            PreviousValues: reader.Subscription?.Spec.PreviousValues ?? true,
+            IsRepair: reader.Subscription is null,
+            reader.Failures));
     }
 
     private void Backoff(HistoryReader reader, long nowMs)

@@ -35,7 +35,8 @@ public sealed partial class WatchTable
     private readonly WatchTableOptions _options;
     private readonly Random _random;
     private readonly Action<SubscriptionId> _roomAvailable;
-    private readonly Dictionary<BucketId, Dictionary<Scope, ScopeFeed>> _feeds = [];
+    private readonly WatchRules _rules;
+    private readonly Dictionary<BucketId, BucketFeeds> _feeds = [];
     private readonly Dictionary<SubscriptionId, Subscription> _subscriptions = [];
     private readonly Dictionary<FetchId, HistoryReader> _reads = [];
     private readonly DueList _due = new();
@@ -43,7 +44,6 @@ public sealed partial class WatchTable
     private List<WatchEffect> _effects = [];
     private long _lastSubscription;
     private long _lastFetch;
-    private long _progressRound;
     private bool _isStopping;
 
     /// <summary>An empty table.</summary>
@@ -53,13 +53,14 @@ public sealed partial class WatchTable
     /// Called on a consumer's thread, inside <see cref="Subscription.TryTake"/>, when a replay that waited for room can go on: it
     /// must hand the number to the thread of the table, which calls <see cref="Continue"/>, and must not throw.
     /// </param>
-    public WatchTable(WatchTableOptions options, Random random, Action<SubscriptionId> roomAvailable)
+    /// <param name="rules">For tests that break a rule; <see cref="WatchRules.Kept"/> unless given.</param>
+    public WatchTable(WatchTableOptions options, Random random, Action<SubscriptionId> roomAvailable, WatchRules? rules = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(random);
         ArgumentNullException.ThrowIfNull(roomAvailable);
         options.Validate();
-        (_options, _random, _roomAvailable) = (options, random, roomAvailable);
+        (_options, _random, _roomAvailable, _rules) = (options, random, roomAvailable, rules ?? WatchRules.Kept);
     }
 
     /// <summary>When <see cref="Tick"/> has something to do next; null while nothing is waited for.</summary>
@@ -69,7 +70,7 @@ public sealed partial class WatchTable
     public bool HasEffects => _effects.Count > 0;
 
     /// <summary>What the table holds and has done.</summary>
-    public WatchStats Stats => _counters.Snapshot(_subscriptions.Count, _feeds.Values.Sum(feeds => feeds.Count));
+    public WatchStats Stats => _counters.Snapshot(_subscriptions.Count, _feeds.Values.Sum(feeds => feeds.Scopes.Count));
 
     /// <summary>The subscriptions, for people to look at. Do not change the table while walking them.</summary>
     public IReadOnlyCollection<Subscription> Subscriptions => _subscriptions.Values;
@@ -88,7 +89,7 @@ public sealed partial class WatchTable
     }
 
     /// <summary>The watched scopes of a bucket: what to register with a new leader.</summary>
-    public IReadOnlyList<Scope> ScopesOf(BucketId bucket) => _feeds.TryGetValue(bucket, out var feeds) ? [.. feeds.Keys] : [];
+    public IReadOnlyList<Scope> ScopesOf(BucketId bucket) => _feeds.TryGetValue(bucket, out var feeds) ? [.. feeds.Scopes.Keys] : [];
 
     /// <summary>How many subscriptions follow a scope.</summary>
     public int CountOf(BucketId bucket, Scope scope) => Feed(bucket, scope)?.Subscriptions.Count ?? 0;
@@ -103,27 +104,27 @@ public sealed partial class WatchTable
     public Subscription Subscribe(WatchSpec spec, long nowMs)
     {
         ArgumentNullException.ThrowIfNull(spec);
-        var scope = Admit(spec);
-        var feed = FeedOrNew(spec.Bucket, scope);
-        var subscription = new Subscription(new SubscriptionId(++_lastSubscription), spec, feed, _roomAvailable);
+        var form = Admit(spec);
+        var feed = FeedOrNew(spec.Bucket, form.Filter.Scope);
+        var subscription = new Subscription(new SubscriptionId(++_lastSubscription), spec, feed, feed.GroupOf(form), _roomAvailable);
         _subscriptions.Add(subscription.Id, subscription);
         _counters.Joined(spec);
         feed.Add(subscription);
         feed.KeepRecent(_options);
-        _effects.Add(new WatchEffect.RegisterScope(spec.Bucket, scope, subscription.Id));
+        Register(feed, subscription.Id);
         return subscription;
     }
 
-    private Scope Admit(WatchSpec spec)
+    private WatchForm Admit(WatchSpec spec)
     {
         if (!_options.Enabled)
             throw new WatchRefusedException(WatchRefusal.WatchDisabled, "Watching is disabled by configuration.");
         if (_isStopping)
             throw new WatchRefusedException(WatchRefusal.ShuttingDown, "This silo is shutting down and takes no watchers.");
-        var scope = spec.Validate();
+        var form = spec.Validate();
         if (_subscriptions.Count >= _options.WatchersMax)
             throw new WatchRefusedException(WatchRefusal.WatcherLimitReached, $"This silo serves {_subscriptions.Count} watchers: at most {_options.WatchersMax} are allowed.");
-        return scope;
+        return form;
     }
 
     /// <summary>
@@ -138,7 +139,10 @@ public sealed partial class WatchTable
     public void Registered(SubscriptionId id, Revision now, Revision compactedThrough, Revision head, long nowMs)
     {
         if (!_subscriptions.TryGetValue(id, out var subscription))
+        {
+            AnsweredRegistration(id);
             return;
+        }
 
         Invariant.That(head <= now && compactedThrough <= now, "A registration's answer names nothing after its own revision.");
         var feed = subscription.Feed;
@@ -148,6 +152,7 @@ public sealed partial class WatchTable
             feed.KeepRecent(_options);
         }
 
+        AnsweredRegistration(id);
         if (subscription.State == SubscriptionState.Registering)
             Begin(subscription, now, compactedThrough, nowMs);
         if (!feed.IsGone)
@@ -157,6 +162,7 @@ public sealed partial class WatchTable
     /// <summary>The registration of a subscription did not reach the leader, or its answer did not come back; it is repeated.</summary>
     public void RegisterFailed(SubscriptionId id, long nowMs)
     {
+        _registering.Remove(id);
         if (!_subscriptions.TryGetValue(id, out var subscription) || subscription.State != SubscriptionState.Registering)
             return;
         _counters.QuestionsFailed++;
@@ -183,7 +189,7 @@ public sealed partial class WatchTable
     {
         if (!_subscriptions.TryGetValue(id, out var subscription))
             return false;
-        End(subscription, reason, message ?? $"The watch of {subscription.Spec.Target} ended: {Words(reason)}.");
+        End(subscription, reason, message ?? $"The watch of {subscription.Target} ended: {Words(reason)}.");
         return true;
     }
 
@@ -200,7 +206,8 @@ public sealed partial class WatchTable
     {
         if (!_feeds.Remove(bucket, out var feeds))
             return;
-        foreach (var feed in feeds.Values)
+        _agreements.Remove(bucket);
+        foreach (var feed in feeds.Scopes.Values)
         {
             feed.IsGone = true;
             Forget(feed.Repair);
@@ -213,8 +220,7 @@ public sealed partial class WatchTable
     {
         var feed = subscription.Feed;
         // What the scope has passed without a change for it is as good as delivered (T2), and a later cursor outlives compaction longer.
-        if (subscription.State == SubscriptionState.Live)
-            subscription.Cursor = Revision.Max(subscription.Cursor!.Value, feed.Cursor);
+        subscription.Cursor = subscription.EffectiveCursor;
         _subscriptions.Remove(subscription.Id);
         DueList.CallOff(subscription.Retry);
         Forget(subscription.Reader);
@@ -229,25 +235,27 @@ public sealed partial class WatchTable
     {
         feed.IsGone = true;
         Forget(feed.Repair);
-        var feeds = _feeds[feed.Bucket];
-        feeds.Remove(feed.Scope);
-        if (feeds.Count == 0)
+        var feeds = feed.Siblings;
+        feeds.Scopes.Remove(feed.Scope);
+        if (feeds.Scopes.Count == 0)
             _feeds.Remove(feed.Bucket);
+        if (feed.IsTold)
+            Agreement(feed.Bucket).Leaving(feed.Scope);
         _effects.Add(new WatchEffect.UnregisterScope(feed.Bucket, feed.Scope));
     }
 
     private void EndCompacted(Subscription subscription, Revision firstAvailable) =>
-        End(subscription, EndReason.Compacted, $"The watch of {subscription.Spec.Target} needs revision {subscription.Cursor!.Value.Next} next, but history begins at {firstAvailable}.", firstAvailable: firstAvailable);
+        End(subscription, EndReason.Compacted, $"The watch of {subscription.Target} needs revision {subscription.Cursor!.Value.Next} next, but history begins at {firstAvailable}.", firstAvailable: firstAvailable);
 
     private ScopeFeed? Feed(BucketId bucket, Scope scope) =>
-        _feeds.TryGetValue(bucket, out var feeds) && feeds.TryGetValue(scope, out var feed) ? feed : null;
+        _feeds.TryGetValue(bucket, out var feeds) && feeds.Scopes.TryGetValue(scope, out var feed) ? feed : null;
 
     private ScopeFeed FeedOrNew(BucketId bucket, Scope scope)
     {
         if (!_feeds.TryGetValue(bucket, out var feeds))
-            _feeds.Add(bucket, feeds = []);
-        if (!feeds.TryGetValue(scope, out var feed))
-            feeds.Add(scope, feed = new ScopeFeed(bucket, scope));
+            _feeds.Add(bucket, feeds = new BucketFeeds(bucket, _rules));
+        if (!feeds.Scopes.TryGetValue(scope, out var feed))
+            feeds.Scopes.Add(scope, feed = new ScopeFeed(feeds, scope));
         return feed;
     }
 

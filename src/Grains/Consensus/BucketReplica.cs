@@ -94,7 +94,9 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, Buc
         var outcome = State.Apply(command, AppliedAt.Of(entry), Watched);
         if (command is CompactCommand)
             _compactionUnderWay = false;
-        if (pending is not null && pending.Add(ToOutcome(outcome)))
+        // Also where nobody waits for the write: who watches is told of it by the next question at least.
+        var told = Name(outcome);
+        if (pending is not null && pending.Add(ToOutcome(outcome, told)))
             _pending.Dequeue();
     }
 
@@ -136,18 +138,19 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, Buc
             pending.Lose(reason);
     }
 
-    private CommandOutcome ToOutcome(Outcome outcome)
+    /// <summary>Whom to tell of a commit; each of them will be told, if not by an event then by the answer to its question (I-P2).</summary>
+    private ImmutableArray<WatchedScope> Name(Outcome outcome) => outcome.Links.Count == 0
+        ? []
+        : [.. outcome.Links.Select(link => new WatchedScope(link.Scope, link.Previous, [.. Watched.Named(link.Scope, outcome.Revision)]))];
+
+    private static CommandOutcome ToOutcome(Outcome outcome, ImmutableArray<WatchedScope> told)
     {
         var result = new WriteResult((WriteStatus)(int)outcome.Status, outcome.Revision, outcome.Previous)
         {
             Index = outcome.Index,
             PreviousCompacted = outcome.PreviousCompacted,
         };
-        if (outcome.Links.Count == 0)
-            return new CommandOutcome(result, [], []);
-
-        var watched = outcome.Links.Select(link => new WatchedScope(link.Scope, link.Previous, [.. Watched.Silos(link.Scope)]));
-        return new CommandOutcome(result, [.. outcome.Commit!.Changes], [.. watched]);
+        return told.IsEmpty ? new CommandOutcome(result, [], []) : new CommandOutcome(result, [.. outcome.Commit!.Changes], told);
     }
 
     /// <summary>A batch of writes whose entries are on their way.</summary>

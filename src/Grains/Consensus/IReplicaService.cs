@@ -78,11 +78,11 @@ internal partial interface IReplicaService : IGrainService
     Task<HeadsReply> Register(BucketId bucket, string silo, ImmutableArray<Scope> scopes);
 
     /// <summary>
-    /// The bucket's revision and the head of every scope that is registered for the silo: by this a silo notices that a last event was
-    /// lost, or that the leader does not know one of its scopes (any more).
+    /// The bucket's revision, and which of the silo's scopes changed since it last said what it knows: by this a silo notices that a last
+    /// event was lost, or that the leader does not know one of its scopes (any more). It costs what changed, not what is watched.
     /// </summary>
     [Alias("Progress"), ResponseTimeout("00:00:05")]
-    Task<ProgressReply> Progress(BucketId bucket, string silo);
+    Task<ProgressReply> Progress(ProgressQuestion question);
 
     /// <summary>Commits of these scopes no longer name the silo.</summary>
     [Alias("Unregister"), ResponseTimeout("00:00:05")]

@@ -36,8 +36,9 @@ internal sealed partial class Replica
             var (_, group, term) = led.FindLast(each => each.Bucket == told.Bucket);
             if (!Node.Groups.TryGetValue(group, out var replica) || replica.Role != Role.Leader || replica.Term != term)
                 return false;
+            var bucket = Of(group);
             foreach (var scope in told.Scopes)
-                Of(group).Watched.Register(scope, silo);
+                bucket.Watched.Register(scope, silo, bucket.State.HeadOf(scope));
             return true;
         });
 

@@ -182,6 +182,24 @@ internal sealed record HeadsReply : LeaderReply
 [GenerateSerializer, Immutable, Alias("watch.HeadOfScope")]
 internal readonly record struct HeadOfScope([property: Id(0)] Scope Scope, [property: Id(1)] Revision Head);
 
+/// <summary>A silo's periodic question: has anything changed that I was not told?</summary>
+/// <param name="Bucket">The bucket.</param>
+/// <param name="Silo">Who asks.</param>
+/// <param name="AckTerm">The term of the last answer that it took in; 0 where there was none.</param>
+/// <param name="AckNumber">That answer's number.</param>
+/// <param name="Scopes">How many scopes the leader has for it, as far as it knows.</param>
+/// <param name="ScopesHash">Their checksum.</param>
+/// <param name="WantsAll">Whether all of them are to be told: the two did not agree twice running.</param>
+[GenerateSerializer, Immutable, Alias("watch.ProgressQuestion")]
+internal sealed record ProgressQuestion(
+    [property: Id(0)] BucketId Bucket,
+    [property: Id(1)] string Silo,
+    [property: Id(2)] long AckTerm,
+    [property: Id(3)] long AckNumber,
+    [property: Id(4)] int Scopes,
+    [property: Id(5)] ulong ScopesHash,
+    [property: Id(6)] bool WantsAll);
+
 /// <summary>The answer to a silo's periodic question.</summary>
 [GenerateSerializer, Immutable, Alias("watch.ProgressReply")]
 internal sealed record ProgressReply : LeaderReply
@@ -190,9 +208,37 @@ internal sealed record ProgressReply : LeaderReply
     [Id(0)]
     public Revision Revision { get; init; }
 
-    /// <summary>The scopes that the leader has registered for the silo.</summary>
+    /// <summary>The scopes that changed and were not acknowledged yet; all of the silo's, where it asked for them.</summary>
     [Id(1)]
     public ImmutableArray<HeadOfScope> Heads { get; init; } = [];
+
+    /// <summary>Whether there are more than the answer holds.</summary>
+    [Id(2)]
+    public bool More { get; init; }
+
+    /// <summary>The leader's term.</summary>
+    [Id(3)]
+    public long Term { get; init; }
+
+    /// <summary>The answer's number in that term.</summary>
+    [Id(4)]
+    public long Number { get; init; }
+
+    /// <summary>Whether the leader has exactly the scopes for the silo that the question says.</summary>
+    [Id(5)]
+    public bool Agrees { get; init; }
+
+    /// <summary>The revision up to which history is compacted.</summary>
+    [Id(6)]
+    public Revision Compacted { get; init; }
+
+    /// <summary>When that was, by the leader's wall clock, in milliseconds since 1970-01-01 UTC: for people.</summary>
+    [Id(7)]
+    public long ConfirmedWallMs { get; init; }
+
+    /// <summary>Whether the heads are those of all scopes that the leader has for the silo.</summary>
+    [Id(8)]
+    public bool IsAll { get; init; }
 }
 
 /// <summary>How a bucket is.</summary>

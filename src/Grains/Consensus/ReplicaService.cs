@@ -186,46 +186,6 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
         return new HistoryReply { Changes = [.. page.Commits.SelectMany(commit => commit.Changes)], Reached = page.Reached };
     });
 
-    public Task<HeadsReply> Register(BucketId bucket, string silo, ImmutableArray<Scope> scopes) => Answer(bucket, leading =>
-    {
-        ForgetGoneSilos(leading);
-        foreach (var scope in scopes)
-            leading.Watched.Register(scope, silo);
-        return new HeadsReply
-        {
-            Revision = leading.State.Revision,
-            Compacted = leading.State.Compacted,
-            Heads = [.. scopes.Select(leading.State.HeadOf)],
-            Incarnation = _replica.Incarnation,
-        };
-    });
-
-    public Task<ProgressReply> Progress(BucketId bucket, string silo) => Answer(bucket, leading =>
-    {
-        ForgetGoneSilos(leading);
-        return new ProgressReply
-        {
-            Revision = leading.State.Revision,
-            Heads = [.. leading.Watched.ScopesOf(silo).Select(scope => new HeadOfScope(scope, leading.State.HeadOf(scope)))],
-        };
-    });
-
-    /// <summary>A silo that membership has declared gone never comes back under its address: nothing is published for it any more.</summary>
-    private void ForgetGoneSilos(BucketReplica leading)
-    {
-        foreach (var silo in leading.Watched.KnownSilos.ToList())
-            if (_membership.CurrentSnapshot.GetSiloStatus(SiloAddress.FromParsableString(silo)) is SiloStatus.Dead)
-                leading.Watched.ForgetSilo(silo);
-    }
-
-    public Task<LeaderReply> Unregister(BucketId bucket, string silo, ImmutableArray<Scope> scopes) => Note(bucket, leading =>
-    {
-        foreach (var scope in scopes)
-            leading.Watched.Unregister(scope, silo);
-    });
-
-    public Task<LeaderReply> Forget(BucketId bucket, string silo) => Note(bucket, leading => leading.Watched.ForgetSilo(silo));
-
     public Task<BucketStatusReply> DescribeBucket(BucketId bucket) => Answer(bucket, leading => new BucketStatusReply
     {
         Status = new StatusResult

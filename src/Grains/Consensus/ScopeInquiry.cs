@@ -34,7 +34,11 @@ internal sealed partial class ScopeInquiry(IWatchDispatcherClient dispatchers, I
         try
         {
             var name = silo.ToParsableString();
-            foreach (var told in await dispatchers.At(silo).ScopesOf(buckets))
+            var answer = await dispatchers.At(silo).ScopesOf(buckets);
+            // One that went since is told nothing any more; those that go later are forgotten then.
+            if (membership.CurrentSnapshot.GetSiloStatus(silo) == SiloStatus.Dead)
+                return;
+            foreach (var told in answer)
             {
                 if (learn(name, told))
                     ScopesLearned += told.Scopes.Length;

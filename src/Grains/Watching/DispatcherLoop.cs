@@ -11,25 +11,20 @@ namespace Watch.Grains.Watching;
 /// whether anything was missed. It runs in the turns of <see cref="WatchDispatcherService"/>.
 /// </summary>
 /// <remarks>
-/// Registrations and their withdrawals go to the leader one call at a time, in the order of the effects, since a withdrawal that
-/// overtook a registration would silence a watch; what gathers meanwhile goes with the next call, so a storm of new watches costs few
-/// calls. Reads of history are independent of each other and of those.
+/// Registrations, their withdrawals and questions about progress go to a bucket's leader in order (<see cref="RegistrationLane"/>). Reads
+/// of history are independent of each other and of those.
 /// </remarks>
 internal sealed partial class DispatcherLoop(WatchDispatcher dispatcher, LeaderLocator leaders, string silo, WatchSiloOptions options, TimeProvider time, ILogger logger)
 {
-    private const int ScopesPerCallMax = 1024;
-
     // One token each: "look again". Writing it never blocks and never piles up.
     private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
 
     // One per subscription that waits for room at most, and those are limited.
     private readonly Channel<SubscriptionId> _continues = Channel.CreateBounded<SubscriptionId>(options.WatchersMax);
-    private readonly List<WatchEffect> _registrations = [];
+    private readonly Dictionary<BucketId, RegistrationLane> _lanes = [];
     private readonly CancellationTokenSource _stopping = new();
     private InvariantViolationException? _broken;
     private IReadOnlyList<BucketId> _bucketsAtStop = [];
-    private bool _registering;
-    private bool _asking;
     private volatile bool _progressDue;
 
     /// <summary>There may be effects, or an earlier deadline.</summary>
@@ -94,7 +89,7 @@ internal sealed partial class DispatcherLoop(WatchDispatcher dispatcher, LeaderL
             await ForgetAsync(_bucketsAtStop);
     }
 
-    private long NowMs => (long)time.GetElapsedTime(0).TotalMilliseconds;
+    private long NowMs => dispatcher.NowMs;
 
     private void AskForProgress()
     {
@@ -120,9 +115,7 @@ internal sealed partial class DispatcherLoop(WatchDispatcher dispatcher, LeaderL
             return;
         }
 
-        _registrations.Add(effect);
-        if (!_registering)
-            _ = RegisterAllAsync();
+        Lane(effect.Bucket).Add(effect);
     }
 
     private async Task FetchAsync(WatchEffect.Fetch fetch)
@@ -132,71 +125,16 @@ internal sealed partial class DispatcherLoop(WatchDispatcher dispatcher, LeaderL
             var request = new HistoryRequest(fetch.Bucket, fetch.Scope, fetch.After, fetch.UpTo, fetch.EventsMax, fetch.BytesMax);
             var reply = await leaders.ReadAsync(fetch.Bucket, leader => leader.History(request));
             var commits = reply.Changes.GroupBy(change => change.Revision).Select(each => new Commit(each.Key, [.. each])).ToList();
-            dispatcher.Step(table => Done(() => table.Fetched(fetch.Id, commits, reply.Reached, NowMs)));
+            dispatcher.Do(table => table.Fetched(fetch.Id, new HistoryPiece(commits, reply.Reached, 0), NowMs));
         }
         catch (WatchException error) when (error.Code == WatchErrorCode.Compacted)
         {
-            dispatcher.Step(table => Done(() => table.FetchCompacted(fetch.Id, error.FirstAvailable, NowMs)));
+            dispatcher.Do(table => table.FetchCompacted(fetch.Id, error.FirstAvailable, NowMs));
         }
         catch (Exception error)
         {
             LogQuestionFailed(logger, error, fetch.Scope);
-            dispatcher.Step(table => Done(() => table.FetchFailed(fetch.Id, NowMs)));
-        }
-    }
-
-    private async Task RegisterAllAsync()
-    {
-        _registering = true;
-        try
-        {
-            while (_registrations.Count > 0)
-            {
-                var first = _registrations[0];
-                var run = _registrations
-                    .TakeWhile(each => each.GetType() == first.GetType() && each.Bucket == first.Bucket)
-                    .Take(ScopesPerCallMax)
-                    .ToList();
-                _registrations.RemoveRange(0, run.Count);
-                if (first is WatchEffect.UnregisterScope)
-                    await UnregisterAsync(first.Bucket, run);
-                else
-                    await RegisterAsync(first.Bucket, [.. run.Cast<WatchEffect.RegisterScope>()]);
-            }
-        }
-        finally
-        {
-            _registering = false;
-        }
-    }
-
-    private async Task RegisterAsync(BucketId bucket, List<WatchEffect.RegisterScope> run)
-    {
-        try
-        {
-            var reply = await leaders.ReadAsync(bucket, leader => leader.Register(bucket, silo, [.. run.Select(each => each.Scope)]));
-            for (var at = 0; at < run.Count; at++)
-                dispatcher.Registered(run[at].Subscription, reply, reply.Heads[at]);
-        }
-        catch (Exception error)
-        {
-            LogRegistrationFailed(logger, error, run[0].Scope, run.Count);
-            var told = error as WatchException ?? new WatchException(WatchErrorCode.Unavailable, $"The watch could not be registered: {error.Message}");
-            foreach (var each in run)
-                dispatcher.RegisterFailed(each.Subscription, told);
-        }
-    }
-
-    private async Task UnregisterAsync(BucketId bucket, List<WatchEffect> run)
-    {
-        try
-        {
-            await leaders.ReadAsync(bucket, leader => leader.Unregister(bucket, silo, [.. run.Select(each => each.Scope)]));
-        }
-        catch (Exception error)
-        {
-            // The leader goes on naming this silo; the next progress shows it, and the table withdraws the scopes again.
-            LogQuestionFailed(logger, error, run[0].Scope);
+            dispatcher.Do(table => table.FetchFailed(fetch.Id, NowMs));
         }
     }
 
@@ -216,53 +154,27 @@ internal sealed partial class DispatcherLoop(WatchDispatcher dispatcher, LeaderL
         }
     }
 
+    /// <summary>The time has come to ask about every bucket of which something is watched.</summary>
     private void StartProgress()
     {
         _progressDue = false;
-        if (!_asking)
-            _ = AskAllAsync();
+        var buckets = dispatcher.Step(table => table.Buckets.ToList());
+        foreach (var bucket in buckets)
+            Lane(bucket).Add(new WatchEffect.AskProgress(bucket));
+        foreach (var (bucket, lane) in _lanes.ToList())
+            if (lane.IsIdle && !buckets.Contains(bucket))
+                _lanes.Remove(bucket);
     }
 
-    private async Task AskAllAsync()
+    private RegistrationLane Lane(BucketId bucket)
     {
-        _asking = true;
-        try
-        {
-            foreach (var bucket in dispatcher.Step(table => table.Buckets.ToList()))
-                await AskAsync(bucket);
-        }
-        finally
-        {
-            _asking = false;
-        }
-    }
-
-    private async Task AskAsync(BucketId bucket)
-    {
-        try
-        {
-            var reply = await leaders.ReadAsync(bucket, leader => leader.Progress(bucket, silo));
-            var heads = reply.Heads.Select(each => new ScopeHead(each.Scope, each.Head)).ToList();
-            dispatcher.Step(table => Done(() => table.Progress(bucket, reply.Revision, heads, NowMs)));
-        }
-        catch (Exception error)
-        {
-            // The next question comes in a moment.
-            LogQuestionFailed(logger, error, Scope.Bucket);
-        }
-    }
-
-    private static bool Done(Action action)
-    {
-        action();
-        return true;
+        if (!_lanes.TryGetValue(bucket, out var lane))
+            _lanes.Add(bucket, lane = new RegistrationLane(bucket, dispatcher, leaders, silo, logger));
+        return lane;
     }
 
     [LoggerMessage(Level = LogLevel.Critical, Message = "This silo's watching failed: the silo stops, and its watches go on elsewhere")]
     private static partial void LogFailed(ILogger logger, Exception error);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} watches, the first of {Scope}, could not be registered with the leader")]
-    private static partial void LogRegistrationFailed(ILogger logger, Exception error, Scope scope, int count);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "A question to the leader about {Scope} failed; it is asked again")]
     private static partial void LogQuestionFailed(ILogger logger, Exception error, Scope scope);

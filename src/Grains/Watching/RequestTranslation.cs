@@ -24,6 +24,8 @@ internal static class RequestTranslation
             Target = ToTarget(request.Target),
             StartAt = request.StartAt,
             PreviousValues = request.PreviousValues,
+            Filter = (Core.Watching.EventFilter)(int)request.Filter,
+            WhenSlow = ToRule(request.WhenSlow),
             QueueEventsMax = request.QueueEventsMax ?? options.QueueEventsDefault,
             QueueBytesMax = request.QueueBytesMax ?? options.QueueBytesMax,
         };
@@ -34,6 +36,8 @@ internal static class RequestTranslation
     {
         WatchRefusal.EmptyKey or WatchRefusal.KeyTooLong => WatchErrorCode.InvalidKey,
         WatchRefusal.MalformedPrefix or WatchRefusal.PrefixTooDeep => WatchErrorCode.InvalidPrefix,
+        WatchRefusal.MalformedRange or WatchRefusal.MalformedGlob or WatchRefusal.NoTargets or WatchRefusal.TooManyTargets => WatchErrorCode.InvalidTarget,
+        WatchRefusal.CursorOfAnotherFilter or WatchRefusal.CursorOfAnotherBucket => WatchErrorCode.InvalidCursor,
         WatchRefusal.WatcherLimitReached => WatchErrorCode.WatcherLimit,
         WatchRefusal.WatchDisabled => WatchErrorCode.WatchDisabled,
         WatchRefusal.ShuttingDown => WatchErrorCode.ShuttingDown,
@@ -44,17 +48,28 @@ internal static class RequestTranslation
     {
         WatchTargetKind.Key => CoreTarget.Key(target.Text),
         WatchTargetKind.Prefix => CoreTarget.Prefix(target.Text),
-        _ => throw new WatchException(WatchErrorCode.InvalidTarget, $"A watch of {target} is not served by this version."),
+        WatchTargetKind.AnyPrefix => CoreTarget.AnyPrefix(target.Text),
+        WatchTargetKind.Range => CoreTarget.Range(target.Text, target.End),
+        WatchTargetKind.Glob => CoreTarget.Glob(target.Text),
+        WatchTargetKind.Bucket => CoreTarget.Bucket,
+        WatchTargetKind.Several => CoreTarget.Several([.. (target.Parts.IsDefault ? [] : target.Parts).Select(ToTarget)]),
+        _ => throw new WatchException(WatchErrorCode.InvalidTarget, $"The target is of kind {(int)target.Kind}: 0 to 6 are allowed."),
+    };
+
+    private static SlowRule ToRule(SlowPolicy policy) => policy switch
+    {
+        SlowPolicy.Park => SlowRule.Park,
+        SlowPolicy.Cancel => SlowRule.Cancel,
+        SlowPolicy.Latest => SlowRule.Latest,
+        SlowPolicy.DropOldest => SlowRule.DropOldest,
+        SlowPolicy.DropNewest => SlowRule.DropNewest,
+        _ => throw new WatchException(WatchErrorCode.InvalidOption, $"The policy for slow readers is {(int)policy}: 0 to 4 are allowed."),
     };
 
     private static void RefuseUnserved(WatchRequest request)
     {
         if (request.Snapshot)
             throw NotServed.Yet("A watch that begins with a snapshot");
-        if (request.Filter != EventFilter.None)
-            throw NotServed.Yet($"A watch with the filter {request.Filter}");
-        if (request.WhenSlow != SlowPolicy.Cancel)
-            throw NotServed.Yet($"The policy {request.WhenSlow} for slow readers");
         if (request.ProgressInterval is not null)
             throw NotServed.Yet("A watch that says how far it is");
         if (request.StaleAfter is not null)

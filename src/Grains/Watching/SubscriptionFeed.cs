@@ -34,7 +34,7 @@ internal sealed class SubscriptionFeed : IWatchFeed
     public async ValueTask<WatchBatch?> NextAsync(CancellationToken cancellationToken)
     {
         WatchItems? items;
-        while (!_subscription.TryTake(BatchEventsMax, BatchBytesMax, out items))
+        while (!_subscription.TryTake(BatchEventsMax, long.MaxValue, out items))
         {
             await _ready.Reader.WaitToReadAsync(cancellationToken);
             _ready.Reader.TryRead(out _);
@@ -59,17 +59,20 @@ internal sealed class SubscriptionFeed : IWatchFeed
             return new WatchBatch(_subscription.Id.Value, previous, end.Cursor ?? previous, [ToEvent(end, previous)]);
 
         var events = ImmutableArray.CreateBuilder<WatchEvent>();
-        foreach (var commit in items.Commits)
-            foreach (var change in commit.Changes)
-                events.Add(ToEvent(change, items.PreviousOf(change)));
-        return new WatchBatch(_subscription.Id.Value, previous, items.Commits[^1].Revision, events.DrainToImmutable());
+        foreach (var part in items.Parts)
+            if (part is WatchPart.Events { Commit: var commit })
+                foreach (var change in commit.Changes)
+                    events.Add(ToEvent(change, commit.Form.ValueOf(change), commit.Form.PreviousOf(change)));
+            else
+                throw new InvariantViolationException($"{part.GetType().Name} is not asked for by anybody yet.");
+        return new WatchBatch(_subscription.Id.Value, previous, items.Revision ?? previous, events.DrainToImmutable());
     }
 
-    private static WatchEvent ToEvent(Change change, PreviousValue previous) => new()
+    private static WatchEvent ToEvent(Change change, ReadOnlyMemory<byte> value, PreviousValue previous) => new()
     {
         Type = change.Kind == ChangeKind.Put ? WatchEventType.Put : WatchEventType.Delete,
         Key = change.Key,
-        Value = change.Value,
+        Value = value,
         PreviousState = (Watch.PreviousState)(int)previous.State,
         PreviousValue = previous.Value,
         Revision = change.Revision,

@@ -77,7 +77,8 @@ internal sealed class WatchDispatcher
         }
     }
 
-    private long NowMs => (long)_time.GetElapsedTime(0).TotalMilliseconds;
+    /// <summary>The table's clock.</summary>
+    internal long NowMs => (long)_time.GetElapsedTime(0).TotalMilliseconds;
 
     /// <summary>Starts a watch; done when it is effective.</summary>
     public async Task<SubscriptionFeed> SubscribeAsync(WatchRequest request, CancellationToken cancellationToken)
@@ -173,6 +174,13 @@ internal sealed class WatchDispatcher
             each.TrySetException(new WatchException(WatchErrorCode.ShuttingDown, "The server is stopping."));
         _loop.Stop(buckets);
     }
+
+    /// <summary>A step on the table that answers nothing.</summary>
+    internal void Do(Action<WatchTable> step) => Step(table =>
+    {
+        step(table);
+        return true;
+    });
 
     /// <summary>A step on the table, after which the loop looks for effects if there are any.</summary>
     internal T Step<T>(Func<WatchTable, T> step)

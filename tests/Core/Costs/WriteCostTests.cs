@@ -166,7 +166,7 @@ public sealed class WriteCostTests(ITestOutputHelper output)
 
         public bool Any => _scopes.Any;
 
-        public void Add(Scope scope) => _scopes.Register(scope, Silo);
+        public void Add(Scope scope) => _scopes.Register(scope, Silo, Revision.None);
 
         public bool IsWatched(Scope scope)
         {

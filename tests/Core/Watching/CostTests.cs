@@ -73,7 +73,7 @@ public class CostTests(ITestOutputHelper output)
 
         var consumers = new List<Task<(long Count, EndNotice End)>>();
         for (var i = 0; i < Consumers; i++)
-            consumers.Add(Consume(table.Subscribe(new WatchSpec { Target = Desk.Target("/a"), StartAt = new Revision(1), QueueEventsMax = 8 << i }, 0)));
+            consumers.Add(Consume(table.Subscribe(new WatchSpec { Target = Desk.Target("/a"), StartAt = new Revision(1), QueueEventsMax = 8 << i, WhenSlow = SlowRule.Cancel }, 0)));
         var isDone = false;
         var dispatcher = Task.Run(() =>
         {
@@ -109,12 +109,12 @@ public class CostTests(ITestOutputHelper output)
             switch (effect)
             {
                 case WatchEffect.RegisterScope register:
-                    ledger.Watched.Register(register.Scope, Ledger.Silo);
+                    ledger.Register(register.Scope);
                     table.Registered(register.Subscription, ledger.Now, default, ledger.Head(register.Scope), 0);
                     break;
                 case WatchEffect.Fetch fetch:
                     var upTo = Revision.Min(fetch.UpTo, new Revision(fetch.After.Value + fetch.EventsMax));
-                    table.Fetched(fetch.Id, ledger.Truth(fetch.Scope, fetch.After, upTo), upTo, 0);
+                    table.Fetched(fetch.Id, new HistoryPiece(ledger.Truth(fetch.Scope, fetch.After, upTo), upTo, 0), 0);
                     break;
             }
     }
@@ -132,7 +132,7 @@ public class CostTests(ITestOutputHelper output)
                 while (subscription.TryTake(5, long.MaxValue, out var items))
                 {
                     Assert.Equal(count, items.Previous!.Value.Value);
-                    foreach (var commit in items.Commits)
+                    foreach (var commit in items.Commits())
                         Assert.Equal(++count, commit.Revision.Value);
                     if (items.End is { } end)
                         return (count, end);

@@ -22,20 +22,22 @@ internal sealed class Desk
     /// <summary>Effects that were not answered yet.</summary>
     public List<WatchEffect> Waiting { get; } = [];
 
-    public Subscription Begin(string target, int queue = 1024, long? startAt = null, bool previous = false, long queueBytes = 1 << 20) => Table.Subscribe(
+    /// <summary>Of the policy Cancel, unless another is named.</summary>
+    public Subscription Begin(string target, int queue = 1024, long? startAt = null, bool previous = false, long queueBytes = 1 << 20, SlowRule? whenSlow = null) => Table.Subscribe(
         new WatchSpec
         {
             Target = Target(target),
             QueueEventsMax = queue,
             QueueBytesMax = queueBytes,
             PreviousValues = previous,
+            WhenSlow = whenSlow ?? SlowRule.Cancel,
             StartAt = startAt is { } at ? new Revision(at) : null,
         }, NowMs);
 
     /// <summary>Subscribes and answers the registration.</summary>
-    public Subscription Watch(string target, int queue = 1024, long? startAt = null, bool previous = false, long queueBytes = 1 << 20)
+    public Subscription Watch(string target, int queue = 1024, long? startAt = null, bool previous = false, long queueBytes = 1 << 20, SlowRule? whenSlow = null)
     {
-        var subscription = Begin(target, queue, startAt, previous, queueBytes);
+        var subscription = Begin(target, queue, startAt, previous, queueBytes, whenSlow);
         Answer();
         return subscription;
     }
@@ -45,7 +47,7 @@ internal sealed class Desk
         ? WatchTarget.Prefix(Key.Of(target["prefix ".Length..]))
         : WatchTarget.Key(Key.Of(target));
 
-    public static Scope ScopeOf(string target) => Target(target) is { Kind: ScopeKind.Key, Text: var key } ? Scope.OfKey(key) : Scope.OfPrefix(Target(target).Text);
+    public static Scope ScopeOf(string target) => Target(target) is { Kind: TargetKind.Key, Text: var key } ? Scope.OfKey(key) : Scope.OfPrefix(Target(target).Text);
 
     public int CountOf(string target) => Table.CountOf(Bucket, ScopeOf(target));
 
@@ -62,7 +64,15 @@ internal sealed class Desk
 
     public void Deliver(ScopeMessage message) => Table.Deliver(Bucket, message, NowMs);
 
-    public void Progress() => Table.Progress(Bucket, Ledger.Now, Ledger.Heads(), NowMs);
+    /// <summary>Asks the leader for progress until it has nothing more to say that would be asked for at once.</summary>
+    public void Progress()
+    {
+        for (var round = 0; round < 3; round++)
+        {
+            var ask = Table.BeginProgress(Bucket, NowMs);
+            Table.Progress(ask, Ledger.Answer(ask), NowMs);
+        }
+    }
 
     public void TickDue()
     {
@@ -91,17 +101,18 @@ internal sealed class Desk
         switch (effect)
         {
             case WatchEffect.RegisterScope register:
-                Ledger.Watched.Register(register.Scope, Ledger.Silo);
+                Ledger.Register(register.Scope);
                 Table.Registered(register.Subscription, Ledger.Now, Ledger.CompactedThrough, Ledger.Head(register.Scope), NowMs);
                 break;
             case WatchEffect.UnregisterScope unregister:
                 Ledger.Watched.Unregister(unregister.Scope, Ledger.Silo);
+                Table.Withdrawn(Bucket, unregister.Scope);
                 break;
             case WatchEffect.Fetch { After: var after } fetch when after < Ledger.CompactedThrough:
                 Table.FetchCompacted(fetch.Id, Ledger.CompactedThrough.Next, NowMs);
                 break;
             case WatchEffect.Fetch fetch:
-                Table.Fetched(fetch.Id, Ledger.Truth(fetch.Scope, fetch.After, fetch.UpTo), fetch.UpTo, NowMs);
+                Table.Fetched(fetch.Id, new HistoryPiece(Ledger.Truth(fetch.Scope, fetch.After, fetch.UpTo), fetch.UpTo, 0), NowMs);
                 break;
         }
     }
@@ -121,7 +132,7 @@ internal sealed class Desk
         var words = new List<string>();
         while (subscription.TryTake(1, long.MaxValue, out var items))
         {
-            words.AddRange(items.Commits.SelectMany(commit => commit.Changes).Select(Words));
+            words.AddRange(items.Commits().SelectMany(commit => commit.Changes).Select(Words));
             if (items.End is { } end)
                 words.Add(end.Reason == EndReason.Slow ? $"canceled {end.Key} cursor {end.Cursor}" : $"ended {end.Reason} cursor {end.Cursor}");
         }

@@ -35,7 +35,7 @@ public class DispatchTests
         var desk = new Desk();
         var watches = Enumerable.Range(0, 3).Select(_ => desk.Watch("/a")).ToList();
         desk.Put("/a", "1");
-        var changes = watches.Select(watch => watch.TryTake(10, 10, out var items) ? items.Commits[0].Changes[0] : null).ToList();
+        var changes = watches.Select(watch => watch.TryTake(10, 10, out var items) ? items.Commits()[0].Changes[0] : null).ToList();
         Assert.NotNull(changes[0]);
         Assert.All(changes, change => Assert.Same(changes[0], change));
     }
@@ -60,7 +60,7 @@ public class DispatchTests
         var watch = desk.Watch("/a");
         desk.Put("/a", "1");
         Assert.True(watch.TryTake(1, 1, out var items));
-        Assert.Equal((41L, 42L, 42L), (items.Previous!.Value.Value, items.FirstRevision!.Value.Value, items.Commits[0].Changes[0].Revision.Value));
+        Assert.Equal((41L, 42L, 42L), (items.Previous!.Value.Value, items.Commits()[0].Revision.Value, items.Commits()[0].Changes[0].Revision.Value));
     }
 
     [Theory, Trait("DE", "U25"), Trait("DE", "U26"), Trait("DE", "U27"), Trait("DE", "U28")]
@@ -130,7 +130,7 @@ public class DispatchTests
         static List<string> Previous(Subscription watch)
         {
             Assert.True(watch.TryTake(10, 1000, out var items));
-            return [.. items.Commits.Select(commit => items.PreviousOf(commit.Changes[0])).Select(each => $"{each.State} '{Desk.Text(each.Value)}'")];
+            return [.. items.Commits().Select(commit => commit.Form.PreviousOf(commit.Changes[0])).Select(each => $"{each.State} '{Desk.Text(each.Value)}'")];
         }
     }
 
@@ -153,11 +153,11 @@ public class DispatchTests
         var watch = desk.Watch("prefix /a/");
         desk.Commit(("/a/1", "1"), ("/b", "x"), ("/a/2", "2"));
         desk.Put("/a/3", "3");
-        Assert.True(watch.TryTake(1, 1, out var items));
-        Assert.Equal(["/a/1", "/a/2"], items.Commits.Single().Changes.Select(change => change.Key.ToString()));
-        Assert.True(watch.TryTake(1, 1, out items));
+        Assert.True(watch.TryTake(1, long.MaxValue, out var items));
+        Assert.Equal(["/a/1", "/a/2"], items.Commits().Single().Changes.Select(change => change.Key.ToString()));
+        Assert.True(watch.TryTake(1, long.MaxValue, out items));
         Assert.Equal((1L, 2L), (items.Previous!.Value.Value, items.Revision!.Value.Value));
-        Assert.False(watch.TryTake(1, 1, out _));
+        Assert.False(watch.TryTake(1, long.MaxValue, out _));
     }
 
     [Fact]

@@ -17,6 +17,9 @@ internal sealed class Ledger
 
     public WatchedScopes Watched { get; private set; } = new();
 
+    /// <summary>The leader's term.</summary>
+    public long Term { get; private set; } = 1;
+
     public Revision Now => new(_commits.Count);
 
     public Revision CompactedThrough { get; private set; }
@@ -28,17 +31,26 @@ internal sealed class Ledger
         var changes = writes.Select(write => Apply(revision, Key.Of(write.Key), write.Value)).ToList();
         var before = changes.SelectMany(change => ScopesOf(change.Key)).Distinct().ToDictionary(scope => scope, Head);
         _commits.Add(new Commit(revision, changes));
-        return [.. before.Select(each => new ScopeMessage(each.Key, each.Value, revision, In(each.Key, changes), Watched.Silos(each.Key)))];
+        return [.. before.Select(each => new ScopeMessage(each.Key, each.Value, revision, In(each.Key, changes), Watched.Named(each.Key, revision)))];
     }
 
     public void Compact(Revision through) => CompactedThrough = Revision.Max(CompactedThrough, Revision.Min(through, Now));
 
     /// <summary>Another node leads from now on: it knows of no watchers.</summary>
-    public void ChangeLeader() => Watched = new WatchedScopes();
+    public void ChangeLeader() => (Watched, Term) = (new WatchedScopes(), Term + 1);
+
+    /// <summary>The silo registers a scope, or a new leader has asked what it watches.</summary>
+    public void Register(Scope scope) => Watched.Register(scope, Silo, Head(scope));
+
+    /// <summary>What the leader answers to the silo's question about progress.</summary>
+    public BucketProgress Answer(ProgressAsk ask, int headsMax = int.MaxValue)
+    {
+        var answer = ask.WantsAll ? Watched.AnswerAll(Silo) : Watched.Answer(Silo, ask.AckTerm == Term ? ask.AckNumber : 0, headsMax);
+        var agrees = Watched.Of(Silo) == (ask.Scopes, ask.ScopesHash);
+        return new BucketProgress(Now, CompactedThrough, answer.Heads, answer.More, answer.IsAll, agrees, Term, answer.Number, 0);
+    }
 
     public Revision Head(Scope scope) => _commits.LastOrDefault(commit => commit.Changes.Any(change => scope.Contains(change.Key)))?.Revision ?? Revision.None;
-
-    public List<ScopeHead> Heads() => [.. Watched.ScopesOf(Silo).Select(scope => new ScopeHead(scope, Head(scope)))];
 
     /// <summary>The scope's changes in (after, upTo], compacted or not: what the oracle expects.</summary>
     public List<Commit> Truth(Scope scope, Revision after, Revision upTo) =>

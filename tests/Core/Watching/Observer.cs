@@ -12,7 +12,7 @@ internal sealed class BrokenPromiseException(string message) : Exception(message
 /// </summary>
 internal sealed class Observer(Subscription subscription, Scope scope)
 {
-    private readonly List<Commit> _seen = [];
+    private readonly List<SharedCommit> _seen = [];
     private int? _queuedAtEnd;
     private Revision? _chain;
 
@@ -39,9 +39,9 @@ internal sealed class Observer(Subscription subscription, Scope scope)
     {
         Demand(End is null, "something came after the end");
         Demand(items.Previous == (_chain ?? Start), $"batch names {items.Previous} as previous, not {_chain ?? Start}");
-        Demand(items.Commits.Count > 0 != items.End is not null, "a batch has either commits or an end");
-        _seen.AddRange(items.Commits);
-        if (items.Commits.Count > 0)
+        Demand(items.Parts.Count > 0 != items.End is not null, "a batch has either commits or an end");
+        _seen.AddRange(items.Commits());
+        if (items.Parts.Count > 0)
             _chain = items.Revision;
         if (items.End is not { } end)
             return;

@@ -123,7 +123,7 @@ public class RepairTests
         Assert.InRange(waits[0], 10, 20);
         Assert.InRange(waits[^1], 1000, 2000);
         var fetch = Assert.IsType<WatchEffect.Fetch>(Assert.Single(desk.TakeEffects()));
-        desk.Table.Fetched(fetch.Id, desk.Ledger.Truth(fetch.Scope, new Revision(0), new Revision(1)), new Revision(1), desk.NowMs);
+        desk.Table.Fetched(fetch.Id, new HistoryPiece(desk.Ledger.Truth(fetch.Scope, new Revision(0), new Revision(1)), new Revision(1), 0), desk.NowMs);
         Assert.Equal(["put /a 1 @1"], Desk.Read(watch));
         fetch = Assert.IsType<WatchEffect.Fetch>(Assert.Single(desk.TakeEffects()));
         Assert.Equal((1L, 3L), (fetch.After.Value, fetch.UpTo.Value));
@@ -182,7 +182,7 @@ public class RepairTests
     public void A_scope_that_the_leader_knows_in_vain_is_unregistered_after_the_next_progress()
     {
         var desk = new Desk();
-        desk.Ledger.Watched.Register(Desk.ScopeOf("/gone"), Ledger.Silo);
+        desk.Ledger.Register(Desk.ScopeOf("/gone"));
         desk.Progress();
         desk.Answer();
         Assert.False(desk.Ledger.Watched.Any);
@@ -214,7 +214,7 @@ public class RepairTests
         {
             var expected = desk.Ledger.Truth(Desk.ScopeOf(targets[i]), default, desk.Ledger.Now).SelectMany(commit => commit.Changes).Select(change => change.Revision);
             Assert.True(watches[i].TryTake(int.MaxValue, long.MaxValue, out var items));
-            Assert.True(expected.SequenceEqual(items.Commits.SelectMany(commit => commit.Changes).Select(change => change.Revision)), $"message {lost} lost: {targets[i]} differs");
+            Assert.True(expected.SequenceEqual(items.Commits().SelectMany(commit => commit.Changes).Select(change => change.Revision)), $"message {lost} lost: {targets[i]} differs");
         }
 
         return sent;

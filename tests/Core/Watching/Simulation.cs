@@ -15,10 +15,12 @@ internal class Wire
         table.Registered(id, now, compacted, head, nowMs);
 
     public virtual void Fetched(WatchTable table, WatchEffect.Fetch fetch, IReadOnlyList<Commit> commits, Revision reached, long nowMs) =>
-        table.Fetched(fetch.Id, commits, reached, nowMs);
+        table.Fetched(fetch.Id, new HistoryPiece(commits, reached, 0), nowMs);
 
     public virtual void Compacted(WatchTable table, WatchEffect.Fetch fetch, Revision firstAvailable, long nowMs) =>
         table.FetchCompacted(fetch.Id, firstAvailable, nowMs);
+
+    public virtual BucketProgress Progressed(Ledger ledger, ProgressAsk ask, int headsMax) => ledger.Answer(ask, headsMax);
 
     public virtual IEnumerable<WatchItems> Taken(Subscription subscription, WatchItems items) => [items];
 }
@@ -44,7 +46,10 @@ internal sealed class Simulation
     private readonly List<WatchEffect> _requests = [];
     private readonly List<Action> _answers = [];
     private readonly List<SubscriptionId> _room = [];
-    private readonly int _lossPercent;
+    private readonly List<ProgressAsk> _questions = [];
+    private int _lossPercent;
+    private readonly int _headsMax;
+    private bool _agrees;
     private long _nowMs;
 
     public Simulation(int seed, Wire wire)
@@ -52,6 +57,7 @@ internal sealed class Simulation
         _random = new Random(seed);
         _wire = wire;
         _lossPercent = _random.Next(4) * 10;
+        _headsMax = _random.Next(1, 6);
         var options = new WatchTableOptions
         {
             WatchersMax = 30,
@@ -92,11 +98,12 @@ internal sealed class Simulation
             case < 65: ServeRequest(_random.Next(_requests.Count + 1)); break;
             case < 77: AnswerOne(); break;
             case < 89: TakeSome(); break;
-            case < 93: AskProgress(); break;
+            case < 91: AskProgress(); break;
+            case < 93: ServeQuestion(); break;
             case < 96: Tick(_random.Next(30)); break;
             case < 97 when _random.Next(3) == 0: _ledger.Compact(new Revision(_ledger.Now.Value - _random.Next(30))); break;
             case < 98: LeaveOne(); break;
-            case < 99 when _random.Next(3) == 0: _ledger.ChangeLeader(); break;
+            case < 99 when _random.Next(3) == 0: ChangeLeader(); break;
             default: ContinueReplays(); break;
         }
     }
@@ -128,6 +135,7 @@ internal sealed class Simulation
             StartAt = _random.Next(3) == 0 ? new Revision(_random.NextInt64(_ledger.Now.Value + 5)) : null,
             QueueEventsMax = _random.Next(3) == 0 ? _random.Next(1, 4) : 1000,
             PreviousValues = _random.Next(2) == 0,
+            WhenSlow = _random.Next(2) == 0 ? SlowRule.Park : SlowRule.Cancel,
         };
         try
         {
@@ -149,7 +157,8 @@ internal sealed class Simulation
         switch (request)
         {
             case WatchEffect.RegisterScope register: Register(register); break;
-            case WatchEffect.UnregisterScope unregister when !IsLost(): _ledger.Watched.Unregister(unregister.Scope, Ledger.Silo); break;
+            case WatchEffect.UnregisterScope unregister: Unregister(unregister); break;
+            case WatchEffect.AskProgress: AskProgress(); break;
             case WatchEffect.Fetch fetch: Fetch(fetch); break;
         }
     }
@@ -159,7 +168,7 @@ internal sealed class Simulation
         var id = register.Subscription;
         if (!IsLost())
         {
-            _ledger.Watched.Register(register.Scope, Ledger.Silo);
+            _ledger.Register(register.Scope);
             var (now, compacted, head) = (_ledger.Now, _ledger.CompactedThrough, _ledger.Head(register.Scope));
             if (!IsLost())
             {
@@ -206,8 +215,49 @@ internal sealed class Simulation
 
     private void AskProgress()
     {
-        var (now, heads) = (_ledger.Now, _ledger.Heads());
-        _answers.Add(() => _table.Progress(BucketId.Default, now, heads, _nowMs));
+        var ask = _table.BeginProgress(BucketId.Default, _nowMs);
+        _questions.Add(ask);
+    }
+
+    /// <summary>A question reaches the leader, perhaps a second time, perhaps after a later one; and its answer may be lost.</summary>
+    private void ServeQuestion()
+    {
+        if (_questions.Count == 0)
+            return;
+        var ask = _questions[_random.Next(_questions.Count)];
+        if (_random.Next(8) != 0)
+            _questions.Remove(ask);
+        var answer = IsLost() ? null : _wire.Progressed(_ledger, ask, _headsMax);
+        if (answer is null || IsLost())
+            _answers.Add(() => _table.ProgressFailed(ask, _nowMs));
+        else
+            _answers.Add(() =>
+            {
+                _agrees = answer is { Agrees: true, More: false };
+                _table.Progress(ask, answer, _nowMs);
+            });
+    }
+
+    /// <summary>Another node leads; it asks what is watched, and hears it sooner, later, or never.</summary>
+    private void ChangeLeader()
+    {
+        _ledger.ChangeLeader();
+        var (term, scopes) = (_ledger.Term, _table.ScopesOf(BucketId.Default));
+        if (_random.Next(3) != 0)
+            _answers.Add(() =>
+            {
+                if (term != _ledger.Term)
+                    return;
+                foreach (var scope in scopes)
+                    _ledger.Register(scope);
+            });
+    }
+
+    private void Unregister(WatchEffect.UnregisterScope unregister)
+    {
+        if (!IsLost())
+            _ledger.Watched.Unregister(unregister.Scope, Ledger.Silo);
+        _answers.Add(() => _table.Withdrawn(BucketId.Default, unregister.Scope));
     }
 
     private void TakeSome()
@@ -215,7 +265,7 @@ internal sealed class Simulation
         if (_observers.Count == 0)
             return;
         var observer = _observers[_random.Next(_observers.Count)];
-        TakeFrom(observer, _random.Next(1, 5), _random.Next(1, 50));
+        TakeFrom(observer, _random.Next(1, 5), long.MaxValue);
     }
 
     private bool TakeFrom(Observer observer, int eventsMax, long bytesMax)
@@ -254,21 +304,24 @@ internal sealed class Simulation
     private void Heal()
     {
         _messages.Clear();
+        _lossPercent = 0;
         while (_answers.Count > 0)
             AnswerOne();
         for (var round = 0; round < 500; round++)
         {
             _requests.AddRange(_table.TakeEffects());
-            var isQuiet = _requests.Count == 0 && _answers.Count == 0 && _room.Count == 0 && _table.NextDeadlineMs is null && round > 3;
+            var isQuiet = _requests.Count == 0 && _answers.Count == 0 && _room.Count == 0 && _table.NextDeadlineMs is null && _agrees && round > 3;
             foreach (var observer in _observers)
                 while (TakeFrom(observer, 100, long.MaxValue))
                     isQuiet = false;
-            if (isQuiet)
+            if (isQuiet && _room.Count == 0)
                 return;
             while (_requests.Count > 0)
                 ServeTruly();
             ContinueReplays();
             AskProgress();
+            while (_questions.Count > 0)
+                ServeQuestion();
             while (_answers.Count > 0)
                 AnswerOne();
             if (_table.NextDeadlineMs is { } dueMs)

@@ -29,7 +29,7 @@ public class SlowTests
         Assert.True(watch.TryTake(1, 1, out var first));
         Assert.Null(first.End);
         Assert.True(watch.TryTake(1, 1, out var last));
-        Assert.Empty(last.Commits);
+        Assert.Empty(last.Parts);
         Assert.Equal((EndReason.Slow, "/a", 1L), (last.End!.Reason, last.End.Key.ToString(), last.End.Cursor!.Value.Value));
         Assert.Contains("did not fit into its queue of 1 events", last.End.Message, StringComparison.Ordinal);
         Assert.False(watch.TryTake(1, 1, out _));

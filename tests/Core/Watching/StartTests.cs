@@ -28,7 +28,7 @@ public class StartTests
         var watch = desk.Begin("/a");
         var register = Assert.IsType<WatchEffect.RegisterScope>(Assert.Single(desk.TakeEffects()));
         desk.Put("/a", "before");
-        desk.Ledger.Watched.Register(register.Scope, Ledger.Silo);
+        desk.Ledger.Register(register.Scope);
         var (now, head) = (desk.Ledger.Now, desk.Ledger.Head(register.Scope));
         desk.Put("/a", "1");
         desk.Put("/a", "2");
@@ -42,7 +42,7 @@ public class StartTests
         var desk = new Desk();
         var watch = desk.Begin("/a");
         var register = Assert.IsType<WatchEffect.RegisterScope>(Assert.Single(desk.TakeEffects()));
-        desk.Ledger.Watched.Register(register.Scope, Ledger.Silo);
+        desk.Ledger.Register(register.Scope);
         desk.Ledger.Commit(("/a", "lost"));
         desk.Put("/a", "2");
         desk.Table.Registered(register.Subscription, default, default, default, desk.NowMs);

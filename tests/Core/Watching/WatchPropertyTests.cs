@@ -104,8 +104,8 @@ public class WatchPropertyTests(ITestOutputHelper output)
 
         public override IEnumerable<WatchItems> Taken(Subscription subscription, WatchItems items)
         {
-            var scope = new Scope(subscription.Spec.Target.Kind, subscription.Spec.Target.Text);
-            return [items with { Commits = [.. items.Commits.SelectMany(commit => _again.Contains((scope, commit.Revision)) ? [commit, commit] : new[] { commit })] }];
+            var scope = TargetFilter.Of(subscription.Spec.Target).Scope;
+            return [items with { Parts = [.. items.Parts.SelectMany(part => part is WatchPart.Events { Commit: var commit } && _again.Contains((scope, commit.Revision)) ? [part, part] : new[] { part })] }];
         }
     }
 
@@ -146,7 +146,7 @@ public class WatchPropertyTests(ITestOutputHelper output)
     private sealed class SplitsRevisions : Wire
     {
         public override IEnumerable<WatchItems> Taken(Subscription subscription, WatchItems items) =>
-            [items with { Commits = [.. items.Commits.Select(commit => commit with { Changes = [commit.Changes[0]] })] }];
+            [items with { Parts = [.. items.Parts.Select(part => part is WatchPart.Events { Commit: var commit } ? new WatchPart.Events(new SharedCommit(commit.Revision, [commit.Changes[0]], commit.Form)) : part)] }];
     }
 
     /// <summary>Names the revision that did not fit as delivered.</summary>

@@ -10,28 +10,31 @@ internal sealed class WatchDraw(Random random)
     private static readonly string[] s_beginnings = ["", "/", "/reg", "/tree/a", "/tree/a/1", "x", "x:", "/t"];
     private static readonly string[] s_globs = ["/tree/*/1", "/tree/**", "/tree/a/?", "x:*", "/*/*", "**/2", "/registers/?"];
 
-    /// <summary>Whether there are dictionaries, too.</summary>
-    public const bool Dictionaries = false;
+    // What is drawn so far; the rest comes with the product.
+    private static readonly SlowPolicy[] s_policies = [SlowPolicy.Park, SlowPolicy.Cancel];
+    private static readonly HashSet<string> s_served = [];
 
-    private const bool All = false;
+    /// <summary>Whether there are dictionaries, too.</summary>
+    public static bool Dictionaries => s_served.Contains("dictionaries");
 
     /// <summary>A watch.</summary>
     public WatchWish Wish()
     {
-        if (!All)
-            return new WatchWish { Target = random.Next(2) == 0 ? new Pattern.Below(s_prefixes[random.Next(s_prefixes.Length)]) : new Pattern.One(FlurryActor.Keys[random.Next(FlurryActor.Keys.Count)]), StartAt = random.Next(3) == 0 ? new Revision(1) : null, PreviousValues = random.Next(3) == 0, WhenSlow = SlowPolicy.Cancel, QueueEventsMax = random.Next(3) == 0 ? null : 1 + random.Next(48) };
         var policy = random.Next(10) switch { < 5 => SlowPolicy.Park, 5 => SlowPolicy.Cancel, 6 => SlowPolicy.DropOldest, 7 => SlowPolicy.DropNewest, _ => SlowPolicy.Latest };
-        var snapshot = random.Next(4) == 0;
+        if (!s_policies.Contains(policy))
+            policy = SlowPolicy.Park;
+        var snapshot = random.Next(4) == 0 && s_served.Contains("snapshots");
+        var filter = Filter();
         return new WatchWish
         {
             Target = Target(),
             Snapshot = snapshot,
             StartAt = !snapshot && random.Next(3) == 0 ? new Revision(1) : null,
-            Filter = Filter(),
-            PreviousValues = random.Next(3) == 0,
+            Filter = filter,
+            PreviousValues = random.Next(3) == 0 && !filter.HasFlag(EventFilter.KeysOnly),
             WhenSlow = policy,
             QueueEventsMax = random.Next(3) == 0 ? null : 1 + random.Next(48),
-            ProgressInterval = random.Next(3) == 0 ? TimeSpan.FromMilliseconds(200 + random.Next(4000)) : null,
+            ProgressInterval = random.Next(3) == 0 && s_served.Contains("progress") ? TimeSpan.FromMilliseconds(200 + random.Next(4000)) : null,
         };
     }
 
@@ -41,21 +44,20 @@ internal sealed class WatchDraw(Random random)
     /// <summary>What its reader does beside reading.</summary>
     public WatchHabits Habits(WatchWish wish)
     {
-        if (!All)
-            return new WatchHabits(false, []);
         // A marker that counts what was lost says nothing exact across two targets or two registrations.
         var isExact = wish.WhenSlow is SlowPolicy.Park or SlowPolicy.Cancel;
-        return new WatchHabits(isExact && random.Next(6) == 0, isExact && random.Next(5) == 0 ? [Target(), Target(), wish.Target] : []);
+        return new WatchHabits(isExact && random.Next(6) == 0 && s_served.Contains("leaves"), isExact && random.Next(5) == 0 && s_served.Contains("retargets") ? [Target(), Target(), wish.Target] : []);
     }
 
     private EventFilter Filter()
     {
         if (random.Next(3) > 0)
             return EventFilter.None;
-        var filter = EventFilter.None;
-        foreach (var each in new[] { EventFilter.KeysOnly, EventFilter.OnlyChangedValue, random.Next(2) == 0 ? EventFilter.NoPuts : EventFilter.NoDeletes })
-            if (random.Next(2) == 0)
-                filter |= each;
+        var filter = random.Next(3) switch { 0 => EventFilter.NoPuts, 1 => EventFilter.NoDeletes, _ => EventFilter.None };
+        if (random.Next(2) == 0)
+            filter |= EventFilter.KeysOnly;
+        if (!filter.HasFlag(EventFilter.NoPuts) && random.Next(2) == 0)
+            filter |= EventFilter.OnlyChangedValue;
         return filter;
     }
 

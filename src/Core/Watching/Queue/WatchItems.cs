@@ -29,29 +29,26 @@ public readonly record struct PreviousValue(PreviousState State, ReadOnlyMemory<
 }
 
 /// <summary>
-/// What a consumer takes at once: whole revisions, or the final notice, never both. Commits and changes are shared with other
-/// subscribers; use <see cref="PreviousOf"/> rather than a change's own previous value, which is there whether asked for or not.
+/// What a consumer takes at once: parts in order, or the final notice, never both. Parts are shared with other subscribers.
 /// </summary>
 public sealed record WatchItems
 {
-    /// <summary>The revision up to which everything was delivered before this batch: the last one of the batch before, or the start.</summary>
+    /// <summary>1, 2, 3, …: which take of the subscription it is.</summary>
+    public required long Number { get; init; }
+
+    /// <summary>The cursor before it: <see cref="Revision"/> of the take before, or the start; null before the start is known.</summary>
     public required Revision? Previous { get; init; }
 
-    /// <summary>The whole revisions of this batch, in order; empty where <see cref="End"/> is set.</summary>
-    public required IReadOnlyList<Commit> Commits { get; init; }
+    /// <summary>
+    /// The cursor after it: every event of the watch up to here was delivered, or is counted in a <see cref="WatchPart.Lagged"/>. A
+    /// watch that starts at the next revision goes on without a gap. It stays where it was while a snapshot or a large revision is
+    /// incomplete.
+    /// </summary>
+    public required Revision? Revision { get; init; }
 
-    /// <summary>Whether the subscriber asked for previous values.</summary>
-    public required bool PreviousValues { get; init; }
+    /// <summary>The parts, in order; empty where <see cref="End"/> is set.</summary>
+    public required IReadOnlyList<WatchPart> Parts { get; init; }
 
     /// <summary>The final notice; nothing follows it.</summary>
     public EndNotice? End { get; init; }
-
-    /// <summary>The first revision of this batch; null where it has none.</summary>
-    public Revision? FirstRevision => Commits.Count == 0 ? null : Commits[0].Revision;
-
-    /// <summary>The revision up to which everything is delivered with this batch: the cursor to resume behind.</summary>
-    public Revision? Revision => End is { } end ? end.Cursor : Commits[^1].Revision;
-
-    /// <summary>The value before a change of this batch, as this subscriber asked for it.</summary>
-    public PreviousValue PreviousOf(Change change) => PreviousValue.Of(change, PreviousValues);
 }

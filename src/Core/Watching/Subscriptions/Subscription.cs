@@ -14,6 +14,12 @@ public enum SubscriptionState
 
     /// <summary>It has left its table.</summary>
     Ended = 3,
+
+    /// <summary>It was too slow and gave up its queue; it reads history once its consumer asks for more.</summary>
+    Parked = 4,
+
+    /// <summary>It reads the keys of its target as they stand, before it follows their changes.</summary>
+    Snapshotting = 5,
 }
 
 /// <summary>
@@ -25,27 +31,34 @@ public enum SubscriptionState
 /// to be asked for every batch would make each consumer wait for all the others. Nothing is called while the lock is held.
 /// Everything else is changed by the table alone, under the rule that its calls are serialized.
 /// </remarks>
-public sealed class Subscription
+public sealed partial class Subscription
 {
     private readonly Lock _lock = new();
     private readonly SubscriptionQueue _queue;
     private readonly Action<SubscriptionId> _roomAvailable;
     private Action? _ready;
-    private Revision? _taken;
+    private long _takes;
     private (int Events, long Bytes)? _roomWanted;
 
-    internal Subscription(SubscriptionId id, WatchSpec spec, ScopeFeed feed, Action<SubscriptionId> roomAvailable)
+    internal Subscription(SubscriptionId id, WatchSpec spec, ScopeFeed feed, FormGroup group, Action<SubscriptionId> roomAvailable)
     {
-        (Id, Spec, Feed, _roomAvailable) = (id, spec, feed, roomAvailable);
+        (Id, Spec, Feed, Group, _roomAvailable) = (id, spec, feed, group, roomAvailable);
+        (WhenSlow, Target) = (spec.WhenSlow, spec.Target);
         _queue = new SubscriptionQueue(spec.QueueEventsMax, spec.QueueBytesMax);
-        Cursor = _taken = spec.StartAt?.Previous;
+        Cursor = _queue.Taken = spec.StartAt?.Previous;
     }
 
     /// <summary>Its number in the table.</summary>
     public SubscriptionId Id { get; }
 
-    /// <summary>What it asked for.</summary>
+    /// <summary>What it asked for when it began.</summary>
     public WatchSpec Spec { get; }
+
+    /// <summary>What it is about now. Read it where the table's calls are serialized.</summary>
+    public WatchTarget Target { get; internal set; }
+
+    /// <summary>What happens now when a live change does not fit into its queue. Read it where the table's calls are serialized.</summary>
+    public SlowRule WhenSlow { get; internal set; }
 
     /// <summary>Where it stands. Read it where the table's calls are serialized.</summary>
     public SubscriptionState State { get; internal set; }
@@ -104,10 +117,20 @@ public sealed class Subscription
         }
     }
 
-    internal ScopeFeed Feed { get; }
+    /// <summary>The scope that serves it.</summary>
+    internal ScopeFeed Feed { get; set; }
+
+    /// <summary>Those of the scope that have the same form.</summary>
+    internal FormGroup Group { get; set; }
 
     /// <summary>Its place among the scope's subscriptions.</summary>
     internal int Index { get; set; }
+
+    /// <summary>Its place among the live ones of its form.</summary>
+    internal int LiveIndex { get; set; }
+
+    /// <summary>Up to where nothing of the target is missing: of a live one the scope may have passed without a change for it (T2).</summary>
+    internal Revision? EffectiveCursor => State == SubscriptionState.Live ? Revision.Max(Cursor!.Value, Feed.Cursor) : Cursor;
 
     /// <summary>Its reading of history, from the first time it needs one.</summary>
     internal HistoryReader? Reader { get; set; }
@@ -116,11 +139,11 @@ public sealed class Subscription
     internal RegistrationRetry? Retry { get; set; }
 
     /// <summary>
-    /// Takes what waits: whole revisions up to both limits, at least one; or, when none waits any more, the final notice, once.
+    /// Takes what waits: parts up to both limits, at least one; or, when none waits any more, the final notice, once.
     /// Any thread may call this, one at a time.
     /// </summary>
-    /// <param name="eventsMax">How many events to take at most, if that is not less than the first revision has.</param>
-    /// <param name="bytesMax">How many bytes to take at most, if that is not less than the first revision has.</param>
+    /// <param name="eventsMax">How many events to take at most; a revision that has more is taken whole, alone. With 0 only parts without events are taken.</param>
+    /// <param name="bytesMax">How many bytes to take at most; a revision of several changes that has more is taken in fragments, a single change that has more alone.</param>
     /// <param name="items">What was taken.</param>
     /// <returns>Whether there was anything.</returns>
     public bool TryTake(int eventsMax, long bytesMax, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out WatchItems? items)
@@ -141,15 +164,11 @@ public sealed class Subscription
 
     private WatchItems? Take(int eventsMax, long bytesMax)
     {
-        var previous = _taken;
-        if (_queue.Take(eventsMax, bytesMax) is { Length: > 0 } commits)
-        {
-            _taken = commits[^1].Revision;
-            return new WatchItems { Previous = previous, Commits = commits, PreviousValues = Spec.PreviousValues };
-        }
-
+        var previous = _queue.Taken;
+        if (_queue.Take(eventsMax, bytesMax) is { Count: > 0 } parts)
+            return new WatchItems { Number = ++_takes, Previous = previous, Revision = _queue.Taken, Parts = parts };
         return _queue.TakeEnd() is { } end
-            ? new WatchItems { Previous = previous, Commits = [], PreviousValues = Spec.PreviousValues, End = end }
+            ? new WatchItems { Number = ++_takes, Previous = previous, Revision = end.Cursor, Parts = [], End = end }
             : null;
     }
 
@@ -158,38 +177,74 @@ public sealed class Subscription
     {
         Cursor = cursor;
         lock (_lock)
-            _taken = cursor;
+            _queue.Taken = cursor;
     }
 
     /// <summary>Adds a replayed revision if it fits.</summary>
-    internal bool TryReplay(Commit commit, CommitSize size)
+    internal bool TryReplay(SharedCommit commit)
     {
         bool added, wasReady;
         lock (_lock)
         {
             wasReady = _queue.IsReady;
-            added = _queue.TryAdd(Queued(commit, size));
+            added = _queue.TryAdd(commit);
         }
 
         Tell(added && !wasReady);
         return added;
     }
 
-    /// <summary>Adds a live revision. Returns null if it was added, else what its policy decided.</summary>
-    internal SlowOutcome? Offer(Commit commit, CommitSize size)
+    /// <summary>Adds a part that has no events.</summary>
+    internal void Add(WatchPart part)
     {
-        SlowOutcome? outcome = null;
         bool wasReady;
         lock (_lock)
         {
             wasReady = _queue.IsReady;
-            var queued = Queued(commit, size);
-            if (!_queue.TryAdd(queued))
-                outcome = Spec.WhenSlow.DoesNotFit(_queue, queued);
+            _queue.Add(part);
         }
 
-        Tell(outcome is null && !wasReady);
+        Tell(!wasReady);
+    }
+
+    /// <summary>Adds a page of a snapshot if it fits.</summary>
+    internal bool TryAdd(SharedPage page)
+    {
+        bool added, wasReady;
+        lock (_lock)
+        {
+            wasReady = _queue.IsReady;
+            added = _queue.TryAdd(page);
+        }
+
+        Tell(added && !wasReady);
+        return added;
+    }
+
+    /// <summary>Adds a live revision, or does what its policy says where it does not fit.</summary>
+    internal SlowOutcome Offer(SharedCommit commit)
+    {
+        var outcome = SlowOutcome.Kept;
+        bool becameReady;
+        lock (_lock)
+        {
+            var wasReady = _queue.IsReady;
+            if (!_queue.TryAdd(commit))
+                outcome = WhenSlow.DoesNotFit(_queue, commit);
+            if (outcome == SlowOutcome.Park)
+                Park();
+            becameReady = !wasReady && _queue.IsReady;
+        }
+
+        Tell(becameReady);
         return outcome;
+    }
+
+    // The consumer tells the table when it has taken what is left, which may be nothing.
+    private void Park()
+    {
+        Cursor = _queue.Park();
+        _roomWanted = (int.MaxValue, long.MaxValue);
     }
 
     /// <summary>Whether replay can go on now. If not, the table is told once the consumer has made room for this much.</summary>
@@ -222,10 +277,6 @@ public sealed class Subscription
 
         Tell(true);
     }
-
-    internal long BytesOf(CommitSize size) => size.Bytes + (Spec.PreviousValues ? size.PreviousBytes : 0);
-
-    private QueuedCommit Queued(Commit commit, CommitSize size) => new(commit, size.Events, BytesOf(size));
 
     private void Tell(bool isReady)
     {

@@ -14,9 +14,9 @@ public class WatchedScopesTests
     {
         var watched = new WatchedScopes();
         Assert.False(watched.Any);
-        Assert.True(watched.Register(A, "s2"));
-        Assert.True(watched.Register(A, "s1"));
-        Assert.False(watched.Register(A, "s1"));
+        Assert.True(watched.Register(A, "s2", default));
+        Assert.True(watched.Register(A, "s1", default));
+        Assert.False(watched.Register(A, "s1", default));
         var silos = watched.Silos(A);
         Assert.Equal(["s1", "s2"], silos);
         Assert.Same(silos, watched.Silos(A));
@@ -30,9 +30,9 @@ public class WatchedScopesTests
     public void A_silo_that_is_forgotten_takes_only_its_own_with_it()
     {
         var watched = new WatchedScopes();
-        watched.Register(A, "s1");
-        watched.Register(B, "s1");
-        watched.Register(B, "s2");
+        watched.Register(A, "s1", default);
+        watched.Register(B, "s1", default);
+        watched.Register(B, "s2", default);
         Assert.Equal(2, watched.ForgetSilo("s1"));
         Assert.Equal(0, watched.ForgetSilo("s1"));
         Assert.False(watched.IsWatched(A));
@@ -57,7 +57,7 @@ public class WatchedScopesTests
                 var silo = $"s{random.Next(3)}";
                 var agrees = random.Next(10) switch
                 {
-                    < 5 => watched.Register(scope, silo) == pairs.Add((scope, silo)),
+                    < 5 => watched.Register(scope, silo, default) == pairs.Add((scope, silo)),
                     < 9 => watched.Unregister(scope, silo) == pairs.Remove((scope, silo)),
                     _ => watched.ForgetSilo(silo) == pairs.RemoveWhere(pair => pair.Item2 == silo),
                 };
@@ -73,7 +73,7 @@ public class WatchedScopesTests
     {
         var watched = new WatchedScopes();
         for (var i = 0; i < 1000; i++)
-            watched.Register(Scope.OfPrefix(Key.Of($"/{i}/")), "s1");
+            watched.Register(Scope.OfPrefix(Key.Of($"/{i}/")), "s1", default);
         var key = Key.Of("/7/some/key");
         var found = Ask(1);
         var before = GC.GetAllocatedBytesForCurrentThread();

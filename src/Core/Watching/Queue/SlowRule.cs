@@ -1,0 +1,71 @@
+namespace Watch.Core.Watching;
+
+/// <summary>What a policy did with a live revision that does not fit into the queue, or what its table has to do.</summary>
+internal enum SlowOutcome
+{
+    /// <summary>The queue holds it, or counts it as dropped: the cursor moves over it.</summary>
+    Kept = 0,
+
+    /// <summary>The subscription ends: what waits stays, and the notice takes the slot that was kept for it.</summary>
+    Cancel = 1,
+
+    /// <summary>The subscription gives up its queue and reads history once its consumer asks for more.</summary>
+    Park = 2,
+}
+
+/// <summary>What happens to a subscription when a live change does not fit into its queue. It never slows anyone else down.</summary>
+/// <remarks>
+/// A policy changes nothing but the queue, under the subscription's lock; <see cref="WatchTable"/> acts on the outcome. Replayed
+/// history is never put to a policy: replay waits for room, since its length says nothing about the consumer's speed.
+/// </remarks>
+public abstract class SlowRule
+{
+    private protected SlowRule()
+    {
+    }
+
+    /// <summary>
+    /// What waits is given up, and read again from history once the consumer asks for more: nothing is lost while history lasts,
+    /// and a consumer that has stopped costs no memory. The default.
+    /// </summary>
+    public static SlowRule Park { get; } = new ParkRule();
+
+    /// <summary>End the subscription with <see cref="EndReason.Slow"/> and the cursor to resume from.</summary>
+    public static SlowRule Cancel { get; } = new CancelRule();
+
+    /// <summary>Drop whole revisions, the oldest first, and say how many events: the newest stay.</summary>
+    public static SlowRule DropOldest { get; } = new UnservedRule("drop oldest");
+
+    /// <summary>Drop what does not fit, and say how many events: the oldest stay.</summary>
+    public static SlowRule DropNewest { get; } = new UnservedRule("drop newest");
+
+    /// <summary>Keep the newest change of each key, and say how many events were overtaken.</summary>
+    public static SlowRule Latest { get; } = new UnservedRule("latest");
+
+    internal virtual bool IsServed => true;
+
+    internal abstract SlowOutcome DoesNotFit(SubscriptionQueue queue, SharedCommit commit);
+
+    private sealed class ParkRule : SlowRule
+    {
+        internal override SlowOutcome DoesNotFit(SubscriptionQueue queue, SharedCommit commit) => SlowOutcome.Park;
+
+        public override string ToString() => "park";
+    }
+
+    private sealed class CancelRule : SlowRule
+    {
+        internal override SlowOutcome DoesNotFit(SubscriptionQueue queue, SharedCommit commit) => SlowOutcome.Cancel;
+
+        public override string ToString() => "cancel";
+    }
+
+    private sealed class UnservedRule(string name) : SlowRule
+    {
+        internal override bool IsServed => false;
+
+        internal override SlowOutcome DoesNotFit(SubscriptionQueue queue, SharedCommit commit) => throw new InvariantViolationException($"The policy '{name}' is refused at registration.");
+
+        public override string ToString() => name;
+    }
+}

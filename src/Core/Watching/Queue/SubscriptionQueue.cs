@@ -1,0 +1,202 @@
+namespace Watch.Core.Watching;
+
+/// <summary>
+/// What waits for a consumer: parts in order, of which those with events are bounded in events and in bytes, and beside them a
+/// slot that only the final notice can take.
+/// </summary>
+/// <remarks>
+/// <list type="bullet">
+/// <item>I-S3: the final notice is taken last, and once.</item>
+/// <item>I-S4: parts without events count nothing and put nobody to a policy.</item>
+/// <item>I-S5: a revision or page larger than the whole queue is admitted when no events wait: it could never be delivered otherwise.
+/// One that is larger than a take is taken in fragments, in order, with nothing between them, and moves the cursor with the last.</item>
+/// <item>I-S7: a parked queue holds no commit but one of which a fragment was taken, and those before a change of targets: what follows
+/// them is read again, through the filter that holds there.</item>
+/// </list>
+/// <para>Nothing is allocated until the first part comes. Not thread-safe.</para>
+/// </remarks>
+internal sealed class SubscriptionQueue(int eventsMax, long bytesMax)
+{
+    // A queue that has been drained keeps a small buffer for the next change and gives a large one back.
+    private const int CapacityKept = 64;
+
+    private PartRing? _parts;
+    private EndNotice? _end;
+    private int _fragmentsTaken;
+
+    public int EventsMax { get; private set; } = eventsMax;
+
+    public long BytesMax { get; private set; } = bytesMax;
+
+    public int Events { get; private set; }
+
+    public long Bytes { get; private set; }
+
+    /// <summary>The revision up to which the consumer has taken everything; null before the start is known.</summary>
+    public Revision? Taken { get; set; }
+
+    public bool IsEnded { get; private set; }
+
+    /// <summary>Whether no part waits.</summary>
+    public bool IsEmpty => _parts is not { Count: > 0 };
+
+    /// <summary>Whether a consumer would find anything.</summary>
+    public bool IsReady => !IsEmpty || _end is not null;
+
+    public bool Fits(int events, long bytes) => Events == 0 || (Events + events <= EventsMax && Bytes + bytes <= BytesMax);
+
+    /// <summary>Whether this fits and enough has been drained for another page of replay to be worth a question to history.</summary>
+    public bool HasRoomToReplay(int events, long bytes) => Events == 0 || (Events <= EventsMax / 2 && Bytes <= BytesMax / 2 && Fits(events, bytes));
+
+    public bool TryAdd(SharedCommit commit)
+    {
+        if (IsEnded || !Fits(commit.Events, commit.Bytes))
+            return false;
+        Add(commit.Parts[0]);
+        return true;
+    }
+
+    public bool TryAdd(SharedPage page)
+    {
+        if (IsEnded || !Fits(page.Items.Count, page.Bytes))
+            return false;
+        Add(new WatchPart.SnapshotItems(page));
+        return true;
+    }
+
+    /// <summary>Adds a part that has no events, or one that is known to fit.</summary>
+    public void Add(WatchPart part)
+    {
+        (_parts ??= new PartRing()).Add(part);
+        Count(part, 1);
+    }
+
+    /// <summary>Gives up what can be read again from history. Returns the cursor to read it from.</summary>
+    public Revision Park()
+    {
+        while (_parts is { Count: > 0 } parts && CanGoBackOver(parts[parts.Count - 1], parts.Count == 1))
+            Count(parts.RemoveLast(), -1);
+        var cursor = Taken!.Value;
+        for (var i = 0; i < (_parts?.Count ?? 0); i++)
+            cursor = CursorAfter(_parts![i], cursor)!.Value;
+        Trim();
+        return cursor;
+    }
+
+    /// <summary>Fills the reserved slot; nothing can be added from then on.</summary>
+    public void End(EndNotice notice)
+    {
+        Invariant.That(!IsEnded, "I-S3: a subscription ends once.");
+        IsEnded = true;
+        _end = notice;
+    }
+
+    /// <summary>
+    /// Takes parts up to both limits. At least one revision or page if one is first; none where <paramref name="eventsMax"/> is 0:
+    /// then only parts without events.
+    /// </summary>
+    public IReadOnlyList<WatchPart> Take(int eventsMax, long bytesMax)
+    {
+        if (IsEmpty)
+            return [];
+        if (IsLarge(_parts![0], bytesMax))
+            return eventsMax > 0 ? [TakeFragment(bytesMax)] : [];
+
+        var count = CountToTake(eventsMax, bytesMax);
+        var taken = count == 1 && _parts[0] is WatchPart.Events { Commit: var commit } ? commit.Parts : new WatchPart[count];
+        for (var i = 0; i < count; i++)
+        {
+            var part = _parts.TakeFirst();
+            taken[i] = part;
+            Count(part, -1);
+            Taken = CursorAfter(part, Taken);
+        }
+
+        Trim();
+        return taken;
+    }
+
+    /// <summary>Takes the final notice, once, and only when nothing waits before it.</summary>
+    public EndNotice? TakeEnd()
+    {
+        if (!IsEmpty)
+            return null;
+        var end = _end;
+        _end = null;
+        return end;
+    }
+
+    private int CountToTake(int eventsMax, long bytesMax)
+    {
+        int count = 0, events = 0;
+        long bytes = 0;
+        for (; count < _parts!.Count; count++)
+        {
+            var (more, moreBytes) = SizeOf(_parts[count]);
+            if (more > 0 && (eventsMax <= 0 || (events > 0 && (events + more > eventsMax || bytes + moreBytes > bytesMax))))
+                break;
+            if (count > 0 && IsLarge(_parts[count], bytesMax))
+                break;
+            events += more;
+            bytes += moreBytes;
+        }
+
+        return count;
+    }
+
+    private bool IsLarge(WatchPart part, long bytesMax) =>
+        part is WatchPart.Events { Commit: { Events: > 1 } commit } && (commit.Bytes > bytesMax || (_fragmentsTaken > 0 && ReferenceEquals(part, _parts![0])));
+
+    private WatchPart.Fragment TakeFragment(long bytesMax)
+    {
+        var commit = ((WatchPart.Events)_parts![0]).Commit;
+        var first = _fragmentsTaken;
+        var bytes = 0L;
+        do
+            bytes += commit.Form.BytesOf(commit.Changes[_fragmentsTaken++]);
+        while (_fragmentsTaken < commit.Events && bytes + commit.Form.BytesOf(commit.Changes[_fragmentsTaken]) <= bytesMax);
+
+        var isLast = _fragmentsTaken == commit.Events;
+        var fragment = new WatchPart.Fragment(commit, first, _fragmentsTaken - first, isLast);
+        if (isLast)
+        {
+            _fragmentsTaken = 0;
+            Count(_parts.TakeFirst(), -1);
+            Taken = commit.Revision;
+            Trim();
+        }
+
+        return fragment;
+    }
+
+    private bool CanGoBackOver(WatchPart part, bool isFirst) =>
+        part is WatchPart.Lagged || (part is WatchPart.Events && !(isFirst && _fragmentsTaken > 0));
+
+    private void Count(WatchPart part, int sign)
+    {
+        var (events, bytes) = SizeOf(part);
+        Events += sign * events;
+        Bytes += sign * bytes;
+    }
+
+    private void Trim()
+    {
+        if (_parts is { Count: 0, Capacity: > CapacityKept })
+            _parts = null;
+    }
+
+    private static (int Events, long Bytes) SizeOf(WatchPart part) => part switch
+    {
+        WatchPart.Events { Commit: var commit } => (commit.Events, commit.Bytes),
+        WatchPart.SnapshotItems { Page: var page } => (page.Items.Count, page.Bytes),
+        _ => (0, 0),
+    };
+
+    private static Revision? CursorAfter(WatchPart part, Revision? cursor) => part switch
+    {
+        WatchPart.Events { Commit.Revision: var revision } => revision,
+        WatchPart.Lagged { UpTo: var upTo } => upTo,
+        WatchPart.Synced { At: var at } => at,
+        _ => cursor,
+    };
+}
