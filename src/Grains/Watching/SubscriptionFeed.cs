@@ -79,6 +79,9 @@ internal sealed class SubscriptionFeed : IWatchFeed
         CreateRevision = change.CreateRevision,
         Version = change.Version,
         CommitTimeMs = change.CommitTimeMs,
+        Cause = (WatchEventCause)change.Cause,
+        Position = change.Position,
+        Writer = change.Writer,
     };
 
     private static WatchEvent ToEvent(EndNotice end, Revision previous) => new()
