@@ -123,7 +123,7 @@ public sealed class HubTests(SharedCluster shared, ITestOutputHelper output) : I
         // Better: there the rest is dropped without a word, and after a hundred drops the subscriber is removed as if it had ended by itself.
         const int Events = 2048;
         var before = await _cluster.CountWatchersAsync();
-        await using var stream = await _cluster.Of(origin).WatchAsync(WatchTarget.Key(_root + "k"));
+        await using var stream = await _cluster.Of(origin).WatchAsync(WatchTarget.Key(_root + "k"), new WatchOptions { WhenSlow = SlowPolicy.Cancel });
 
         // Writers notice nothing: each put is acknowledged.
         var written = await WriteAsync(_root + "k", Events);

@@ -18,7 +18,7 @@ public sealed class QueueTests(SharedCluster shared) : IClassFixture<SharedClust
     public async Task A_watch_that_nobody_reads_holds_as_many_events_as_its_queue_then_canceled_and_is_unregistered(Origin origin, int queue, int writes)
     {
         var before = await _cluster.CountWatchersAsync();
-        await using var stream = await _cluster.Of(origin).WatchAsync(WatchTarget.Key(_root + "k"), new WatchOptions { QueueEventsMax = queue });
+        await using var stream = await _cluster.Of(origin).WatchAsync(WatchTarget.Key(_root + "k"), new WatchOptions { WhenSlow = SlowPolicy.Cancel, QueueEventsMax = queue });
         Assert.Equal(before + 1, await _cluster.CountWatchersAsync());
         var acknowledged = new List<WriteResult>();
         for (var at = 1; at <= writes; at++)
@@ -41,7 +41,7 @@ public sealed class QueueTests(SharedCluster shared) : IClassFixture<SharedClust
     public async Task A_prefix_watch_with_room_for_one_reads_one_child_then_canceled_with_the_child_that_did_not_fit(Origin origin)
     {
         var before = await _cluster.CountWatchersAsync();
-        await using var stream = await _cluster.Of(origin).WatchAsync(WatchTarget.Prefix(_root), new WatchOptions { QueueEventsMax = 1 });
+        await using var stream = await _cluster.Of(origin).WatchAsync(WatchTarget.Prefix(_root), new WatchOptions { WhenSlow = SlowPolicy.Cancel, QueueEventsMax = 1 });
         await _cluster.Client.PutAsync(_root + "first", "1");
         await _cluster.Client.PutAsync(_root + "second", "2");
 
@@ -56,7 +56,7 @@ public sealed class QueueTests(SharedCluster shared) : IClassFixture<SharedClust
     public async Task A_slow_watcher_ends_alone_while_the_fast_one_of_the_same_key_goes_on()
     {
         var before = await _cluster.CountWatchersAsync();
-        var options = new WatchOptions { QueueEventsMax = 2 };
+        var options = new WatchOptions { WhenSlow = SlowPolicy.Cancel, QueueEventsMax = 2 };
         await using var slow = await _cluster.HostedIn(1).WatchAsync(WatchTarget.Key(_root + "k"), options);
         await using var fast = await _cluster.HostedIn(1).WatchAsync(WatchTarget.Key(_root + "k"), options);
         await using var reader = fast.Reader();
@@ -76,7 +76,7 @@ public sealed class QueueTests(SharedCluster shared) : IClassFixture<SharedClust
     [Trait("DE", "U23")]
     public async Task A_reader_that_always_drains_is_never_canceled_however_small_its_queue(Origin origin)
     {
-        await using var stream = await _cluster.Of(origin).WatchAsync(WatchTarget.Key(_root + "k"), new WatchOptions { QueueEventsMax = 2 });
+        await using var stream = await _cluster.Of(origin).WatchAsync(WatchTarget.Key(_root + "k"), new WatchOptions { WhenSlow = SlowPolicy.Cancel, QueueEventsMax = 2 });
         await using var reader = stream.Reader();
         for (var at = 0; at < 40; at++)
         {
@@ -94,7 +94,7 @@ public sealed class QueueTests(SharedCluster shared) : IClassFixture<SharedClust
         for (var at = 1; at < 60; at++)
             await _cluster.Client.PutAsync(_root + "k", $"{at}");
 
-        await using var stream = await _cluster.Of(origin).WatchAsync(WatchTarget.Key(_root + "k"), new WatchOptions { QueueEventsMax = 1, StartAt = first.Revision });
+        await using var stream = await _cluster.Of(origin).WatchAsync(WatchTarget.Key(_root + "k"), new WatchOptions { WhenSlow = SlowPolicy.Cancel, QueueEventsMax = 1, StartAt = first.Revision });
         await using var reader = stream.Reader();
 
         Assert.Equal(Enumerable.Range(0, 60).Select(at => $"{at}"), (await reader.NextAsync(60)).Select(each => each.Value.Text()));
@@ -112,7 +112,7 @@ public sealed class QueueTests(SharedCluster shared) : IClassFixture<SharedClust
         var seen = new List<string>();
         while (seen.Count < Writes)
         {
-            await using var part = await _cluster.HostedIn(1).WatchAsync(WatchTarget.Prefix(_root), new WatchOptions { QueueEventsMax = 2, StartAt = cursor.Next });
+            await using var part = await _cluster.HostedIn(1).WatchAsync(WatchTarget.Prefix(_root), new WatchOptions { WhenSlow = SlowPolicy.Cancel, QueueEventsMax = 2, StartAt = cursor.Next });
             await using var reader = part.Reader();
             foreach (var each in await reader.NextAsync(Math.Min(2, Writes - seen.Count)))
             {

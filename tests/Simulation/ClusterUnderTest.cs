@@ -23,6 +23,7 @@ internal sealed class ClusterUnderTest
     private static readonly TimeSpan s_lateWish = TimeSpan.FromSeconds(15);
 
     private readonly List<NodeUnderTest> _nodes = [];
+    private readonly List<SimulatedClient> _programs = [];
 
     public ClusterUnderTest(FaultPlan plan, ReplicaSeams seams, bool trace)
     {
@@ -73,9 +74,26 @@ internal sealed class ClusterUnderTest
     public IWatchCluster AddOperator(string name) =>
         new GrainWatchCluster(World.AddClient(name), Options.Create(new WatchClientOptions { CallTimeout = TimeSpan.FromSeconds(6), BackoffMax = TimeSpan.FromSeconds(4) }), World.TimeProvider, Chance, isOutside: true);
 
-    /// <summary>A client of a program outside the cluster.</summary>
+    /// <summary>A client of a program outside the cluster, which nothing happens to.</summary>
     public IWatchClient AddRemote(string name) =>
-        new RemoteWatchClient(World.AddClient(name), Options.Create(new WatchClientOptions { CallTimeout = TimeSpan.FromSeconds(6), BackoffMax = TimeSpan.FromSeconds(4) }), World.TimeProvider, Chance);
+        new RemoteWatchClient(World.AddClient(name), Options.Create(NewClientOptions()), World.TimeProvider, Chance);
+
+    /// <summary>A program outside the cluster, and its client. To begin again it takes a name that was not used.</summary>
+    public (SimulatedClient Process, IWatchClient Client) AddProgram(string name)
+    {
+        var process = World.AddClientProcess(name);
+        _programs.Add(process);
+        return (process, new RemoteWatchClient(process.Grains, Options.Create(NewClientOptions()), process.Clock, Chance));
+    }
+
+    /// <summary>One of the programs that run; null where none does.</summary>
+    public SimulatedClient? AnyProgram()
+    {
+        _programs.RemoveAll(each => each.HasEnded);
+        return _programs.Count == 0 ? null : _programs[Random.Next(_programs.Count)];
+    }
+
+    private static WatchClientOptions NewClientOptions() => new() { CallTimeout = TimeSpan.FromSeconds(6), BackoffMax = TimeSpan.FromSeconds(4) };
 
     /// <summary>Starts every node; the first one bears the cluster.</summary>
     public async Task StartAsync()
@@ -93,6 +111,9 @@ internal sealed class ClusterUnderTest
     public async Task HealAsync()
     {
         Network.Heal();
+        World.StreamFate = null;
+        foreach (var program in _programs.Where(each => each is { IsFrozen: true, HasEnded: false }))
+            program.Thaw();
         foreach (var node in _nodes)
             await node.HealAsync();
         await ReachAllAsync();

@@ -6,6 +6,7 @@ using Orleans.Runtime;
 using Orleans.TestingHost;
 using Watch.Core;
 using Watch.Core.Consensus;
+using Watch.Grains;
 using Watch.Grains.Consensus;
 
 namespace Watch.Bench.Load;
@@ -25,7 +26,18 @@ internal sealed class VoterCluster : IAsyncDisposable
     /// <summary>The clients of services hosted in the silos, the leader's first.</summary>
     public IReadOnlyList<IWatchClient> Clients => [.. _silos.Select(silo => Services(silo).GetRequiredService<IWatchClient>())];
 
-    public static async Task<VoterCluster> StartAsync(int voters, string folder)
+    /// <summary>A client outside the silos, where one was asked for.</summary>
+    public IWatchClient Outside => _cluster.Client.ServiceProvider.GetRequiredService<IWatchClient>();
+
+    /// <summary>Whether the build is for Orleans.</summary>
+    public static bool IsOrleans => typeof(Orleans.IGrain).Assembly.GetName().Name!.StartsWith("Orleans", StringComparison.Ordinal);
+
+    /// <summary>Starts silos, all of them voters.</summary>
+    /// <param name="voters">How many.</param>
+    /// <param name="folder">Where their data is.</param>
+    /// <param name="withOutside">Whether there is a client outside, too.</param>
+    /// <param name="configure">Changes settings.</param>
+    public static async Task<VoterCluster> StartAsync(int voters, string folder, bool withOutside = false, Action<WatchSiloOptions>? configure = null)
     {
         var builder = new InProcessTestClusterBuilder((short)voters);
         builder.ConfigureSilo((options, silo) =>
@@ -35,9 +47,11 @@ internal sealed class VoterCluster : IAsyncDisposable
             {
                 watch.DataDirectory = Path.Combine(folder, options.SiloName);
                 watch.Bootstrap = string.Create(CultureInfo.InvariantCulture, $"Silo_{0}");
+                configure?.Invoke(watch);
             });
         });
-        builder.Options.InitializeClientOnDeploy = false;
+        builder.Options.InitializeClientOnDeploy = withOutside;
+        builder.ConfigureClient(client => client.AddWatchClient());
         var cluster = builder.Build();
         await cluster.DeployAsync();
         var made = new VoterCluster(cluster);

@@ -8,8 +8,8 @@ internal sealed class ScopeFeed(BucketFeeds bucket, Scope scope)
 {
     private const long NotTold = long.MaxValue;
 
-    private readonly List<Subscription> _subscriptions = new(1);
-    private readonly List<FormGroup> _groups = new(1);
+    private Few<Subscription> _subscriptions;
+    private Few<FormGroup> _groups;
     private Revision _cursor;
     private long _toldBefore = NotTold;
 
@@ -58,10 +58,10 @@ internal sealed class ScopeFeed(BucketFeeds bucket, Scope scope)
 
     public RecentCommits? Recent { get; private set; }
 
-    public IReadOnlyList<Subscription> Subscriptions => _subscriptions;
+    public Few<Subscription> Subscriptions => _subscriptions;
 
     /// <summary>Its subscriptions by form.</summary>
-    public IReadOnlyList<FormGroup> Groups => _groups;
+    public Few<FormGroup> Groups => _groups;
 
     /// <summary>The first answer: every change up to and including <paramref name="now"/> lies before this feed.</summary>
     public void Start(Revision now, Revision head)
@@ -108,9 +108,9 @@ internal sealed class ScopeFeed(BucketFeeds bucket, Scope scope)
     /// <summary>The group of a form, made if there is none: its form is the one object that all of the group share.</summary>
     public FormGroup GroupOf(WatchForm form)
     {
-        foreach (var each in _groups)
-            if (each.Form == form)
-                return each;
+        for (var i = 0; i < _groups.Count; i++)
+            if (_groups[i].Form == form)
+                return _groups[i];
         var group = new FormGroup(form);
         _groups.Add(group);
         return group;
@@ -133,10 +133,7 @@ internal sealed class ScopeFeed(BucketFeeds bucket, Scope scope)
         else if (subscription.State != SubscriptionState.Parked)
             Joined();
         LeaveGroup(subscription);
-        var last = _subscriptions[^1];
-        _subscriptions[subscription.Index] = last;
-        last.Index = subscription.Index;
-        _subscriptions.RemoveAt(_subscriptions.Count - 1);
+        _subscriptions.RemoveAt(subscription.Index).Index = subscription.Index;
     }
 
     /// <summary>From now on the subscription is given every change as it comes.</summary>
@@ -170,8 +167,15 @@ internal sealed class ScopeFeed(BucketFeeds bucket, Scope scope)
 
     private void LeaveGroup(Subscription subscription)
     {
-        if (--subscription.Group.Members == 0)
-            _groups.Remove(subscription.Group);
+        var group = subscription.Group;
+        if (--group.Members > 0)
+            return;
+        for (var i = 0; i < _groups.Count; i++)
+            if (ReferenceEquals(_groups[i], group))
+            {
+                _groups.RemoveAt(i);
+                return;
+            }
     }
 
     private void Joined()
@@ -179,7 +183,7 @@ internal sealed class ScopeFeed(BucketFeeds bucket, Scope scope)
         if (--Joining > 0)
             return;
         Recent = null;
-        foreach (var group in _groups)
-            group.Forget();
+        for (var i = 0; i < _groups.Count; i++)
+            _groups[i].Forget();
     }
 }

@@ -37,7 +37,7 @@ public sealed record WatchSpec
     /// <summary>How many events may wait for the consumer, 1 to <see cref="QueueEventsLimit"/>; 1024 unless set. One slot more is kept for the final notice.</summary>
     public int QueueEventsMax { get; init; } = 1024;
 
-    /// <summary>How many bytes of keys and values may wait for the consumer, 1 to <see cref="QueueBytesLimit"/>; 16 MiB unless set.</summary>
+    /// <summary>How many bytes may wait for the consumer, keys and values and 48 for each event, 1 to <see cref="QueueBytesLimit"/>; 16 MiB unless set.</summary>
     public long QueueBytesMax { get; init; } = 16L << 20;
 
     /// <summary>What happens when a live change does not fit into the queue; <see cref="SlowRule.Park"/> unless set.</summary>
@@ -112,10 +112,6 @@ public sealed record WatchSpec
 
     private void ValidateServed()
     {
-        if (!WhenSlow.IsServed)
-            throw Refused($"The policy '{WhenSlow}' is not served yet.");
-        if (Snapshot)
-            throw Refused("Snapshots are not served yet.");
         if (ProgressIntervalMs is not null || StaleAfterMs is not null)
             throw Refused("Progress and staleness of a watch are not served yet.");
     }

@@ -100,32 +100,58 @@ public sealed partial class WatchTable
 
     private void Dispatch(FormGroup group, Commit commit, bool isLast)
     {
-        var live = group.Live;
-        if (live.Count == 0 || group.Of(commit) is not { } shared)
+        if (group.Live.Count == 0 || group.Of(commit) is not { } shared)
             return;
-        for (var i = live.Count - 1; i >= 0; i--)
-            if (commit.Revision > live[i].Cursor)
-                Offer(live[i], shared);
+        for (var i = group.Live.Count - 1; i >= 0; i--)
+            if (group.Live[i] is var subscription && commit.Revision > subscription.Cursor)
+                Offer(subscription, shared);
         if (isLast)
             group.Forget();
     }
 
     private void Offer(Subscription subscription, SharedCommit commit)
     {
-        switch (subscription.Offer(commit))
+        var outcome = subscription.Offer(commit);
+        if (outcome == SlowOutcome.Kept)
         {
-            case SlowOutcome.Kept:
-                subscription.Cursor = commit.Revision;
-                _counters.EventsOut += commit.Events;
-                break;
-            case SlowOutcome.Park:
-                subscription.Feed.Park(subscription);
-                _counters.Parked++;
-                break;
-            case SlowOutcome.Cancel:
-                End(subscription, EndReason.Slow, $"The watch of {subscription.Target} was canceled: revision {commit.Revision} ({commit.Events} events, {commit.Bytes} bytes) did not fit into its queue of {subscription.Spec.QueueEventsMax} events and {subscription.Spec.QueueBytesMax} bytes.", commit.Changes[0].Key);
-                break;
+            subscription.Cursor = commit.Revision;
+            _counters.EventsOut += commit.Events;
+            return;
         }
+
+        Act(subscription, outcome, $"revision {commit.Revision} ({commit.Events} events, {commit.Bytes} bytes) did not fit into", commit.Changes[0].Key);
+    }
+
+    /// <summary>Does what the policy of a live subscription left to the table.</summary>
+    private void Act(Subscription subscription, SlowOutcome outcome, string problem, Key key)
+    {
+        if (outcome == SlowOutcome.Park)
+        {
+            subscription.Feed.Park(subscription);
+            _counters.Parked++;
+        }
+        else if (outcome == SlowOutcome.Cancel)
+            End(subscription, EndReason.Slow, $"The watch of {subscription.Target} was canceled: {problem} its queue of {subscription.QueueEventsMax} events and {subscription.QueueBytesMax} bytes.", key);
+    }
+
+    /// <summary>Changes what happens when a live change does not fit into a subscription's queue, and its bounds. Smaller bounds put what waits to the new policy at once.</summary>
+    /// <param name="id">The subscription. One that has ended is left alone.</param>
+    /// <param name="rule">The policy from now on.</param>
+    /// <param name="eventsMax">How many events may wait; null leaves that as it is.</param>
+    /// <param name="bytesMax">How many bytes may wait; null leaves that as it is.</param>
+    /// <param name="nowMs">The time.</param>
+    /// <returns>Whether it was there.</returns>
+    /// <exception cref="WatchRefusedException">A bound is out of range; nothing was changed.</exception>
+    public bool SetPolicy(SubscriptionId id, SlowRule rule, int? eventsMax, long? bytesMax, long nowMs)
+    {
+        ArgumentNullException.ThrowIfNull(rule);
+        if (!_subscriptions.TryGetValue(id, out var subscription))
+            return false;
+        var (events, bytes) = (eventsMax ?? subscription.QueueEventsMax, bytesMax ?? subscription.QueueBytesMax);
+        WatchSpec.ValidateQueue(events, bytes);
+        var waits = subscription.QueuedEvents;
+        Act(subscription, subscription.SetPolicy(rule, events, bytes), $"{waits} events waited when its policy was changed, more than", default);
+        return true;
     }
 
     /// <summary>The consumer of a parked subscription asks for more: it reads history from where it was parked.</summary>

@@ -70,6 +70,8 @@ public static class WatchSiloBuilderExtensions
         services.AddSingleton<Publisher>();
         services.AddSingleton(provider => ActivatorUtilities.CreateInstance<SiloForwarders>(
             provider, (Action<ImmutableArray<ScopeEvent>>)provider.GetRequiredService<WatchDispatcher>().Deliver));
+        services.AddSingleton<HistorySource>();
+        services.AddSingleton<IHistorySource>(provider => provider.GetRequiredService<HistorySource>());
         services.AddSingleton<WatchDispatcher>();
         services.AddSingleton<IWatchDispatcherClient, WatchDispatcherClient>();
         services.TryAddSingleton<IWatchClient, HostedWatchClient>();

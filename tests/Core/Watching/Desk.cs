@@ -42,12 +42,24 @@ internal sealed class Desk
         return subscription;
     }
 
-    /// <summary>"prefix /a/" or a key.</summary>
-    public static WatchTarget Target(string target) => target.StartsWith("prefix ", StringComparison.Ordinal)
-        ? WatchTarget.Prefix(Key.Of(target["prefix ".Length..]))
-        : WatchTarget.Key(Key.Of(target));
+    /// <summary>A key, or "prefix /a/", "any /a", "glob /*", "range /a /b", "all", or several of these as "/a, prefix /b/".</summary>
+    public static WatchTarget Target(string target)
+    {
+        if (target.Contains(", ", StringComparison.Ordinal))
+            return WatchTarget.Several([.. target.Split(", ").Select(Target)]);
+        var words = target.Split(' ', 2);
+        return words switch
+        {
+            ["prefix", var text] => WatchTarget.Prefix(Key.Of(text)),
+            ["any", var text] => WatchTarget.AnyPrefix(Key.Of(text)),
+            ["glob", var text] => WatchTarget.Glob(Key.Of(text)),
+            ["range", var text] => WatchTarget.Range(Key.Of(text.Split(' ')[0]), text.Split(' ') is [_, var end] ? Key.Of(end) : null),
+            ["all"] => WatchTarget.Bucket,
+            _ => WatchTarget.Key(Key.Of(target)),
+        };
+    }
 
-    public static Scope ScopeOf(string target) => Target(target) is { Kind: TargetKind.Key, Text: var key } ? Scope.OfKey(key) : Scope.OfPrefix(Target(target).Text);
+    public static Scope ScopeOf(string target) => TargetFilter.Of(Target(target)).Scope;
 
     public int CountOf(string target) => Table.CountOf(Bucket, ScopeOf(target));
 

@@ -58,6 +58,12 @@ internal sealed class Ledger
             .Select(commit => new Commit(commit.Revision, In(scope, commit.Changes)))
             .Where(commit => commit.Changes.Count > 0)];
 
+    /// <summary>What a watch of these keys and with this filter has to be told of the revisions in (after, upTo].</summary>
+    public List<Change> Truth(WatchTarget target, EventFilter filter, Revision after, Revision upTo) =>
+        [.. _commits.Where(commit => commit.Revision > after && commit.Revision <= upTo)
+            .SelectMany(commit => commit.Changes)
+            .Where(change => NaiveTarget.Takes(target, filter, change))];
+
     private IEnumerable<Scope> ScopesOf(Key key)
     {
         var scopes = new List<Scope>();

@@ -8,13 +8,20 @@ internal sealed class BrokenPromiseException(string message) : Exception(message
 
 /// <summary>
 /// One consumer with a memory, and the judge of what it was given: the committed changes of its target after its start, in
-/// order, once, whole; or exactly those up to the cursor of its end. It knows the ledger and nothing of the table.
+/// order, once, whole, up to its cursor at every take; where its policy drops, those or a count of them. It knows the ledger
+/// and nothing of the table, and matches keys with code of its own.
 /// </summary>
-internal sealed class Observer(Subscription subscription, Scope scope)
+internal sealed class Observer(Subscription subscription)
 {
-    private readonly List<SharedCommit> _seen = [];
+    private readonly WatchSpec _spec = subscription.Spec;
+    private readonly List<Change> _seen = [];
+    private readonly List<SlowRule> _rules = [subscription.Spec.WhenSlow];
+    private int _boundMax = subscription.Spec.QueueEventsMax;
     private int? _queuedAtEnd;
     private Revision? _chain;
+    private long _number;
+    private long _lagged;
+    private int _fragmentOf;
 
     public Subscription Subscription => subscription;
 
@@ -25,12 +32,26 @@ internal sealed class Observer(Subscription subscription, Scope scope)
 
     public int Seen => _seen.Count;
 
-    private Revision? Start => subscription.Spec.StartAt?.Previous ?? AnsweredAt;
+    public long Lagged => _lagged;
+
+    public long Fragments { get; private set; }
+
+    private Revision? Start => _spec.StartAt?.Previous ?? AnsweredAt;
+
+    private bool MayLag => _rules.Any(rule => rule == SlowRule.DropNewest || rule == SlowRule.DropOldest || rule == SlowRule.Latest);
+
+    public void PolicyChanges(SlowRule rule, int eventsMax)
+    {
+        if (subscription.State == SubscriptionState.Ended)
+            return;
+        _rules.Add(rule);
+        _boundMax = Math.Max(_boundMax, eventsMax);
+    }
 
     /// <summary>Looks at the queue as it stands; called after every step, so that an end is seen before anything is taken.</summary>
     public void Look()
     {
-        Demand(subscription.QueuedEvents <= Math.Max(subscription.Spec.QueueEventsMax, Simulation.WritesPerCommitMax), $"the queue holds {subscription.QueuedEvents} events");
+        Demand(subscription.QueuedEvents <= Math.Max(_boundMax, Simulation.WritesPerCommitMax), $"the queue holds {subscription.QueuedEvents} events");
         if (subscription.State == SubscriptionState.Ended)
             _queuedAtEnd ??= subscription.QueuedEvents;
     }
@@ -38,11 +59,17 @@ internal sealed class Observer(Subscription subscription, Scope scope)
     public void Take(WatchItems items, Ledger ledger)
     {
         Demand(End is null, "something came after the end");
+        Demand(items.Number == ++_number, $"take {items.Number} came as number {_number}");
         Demand(items.Previous == (_chain ?? Start), $"batch names {items.Previous} as previous, not {_chain ?? Start}");
-        Demand(items.Parts.Count > 0 != items.End is not null, "a batch has either commits or an end");
-        _seen.AddRange(items.Commits());
-        if (items.Parts.Count > 0)
-            _chain = items.Revision;
+        Demand(items.Parts.Count > 0 != items.End is not null, "a batch has either parts or an end");
+        var seen = _seen.Count;
+        foreach (var part in items.Parts)
+            Take(part);
+        _chain = items.End is { } ? items.Revision : CursorAfter(items, seen);
+        Demand(items.Revision == _chain, $"batch names {items.Revision} as its revision, not {_chain}");
+        // What was overtaken in a revision that came in fragments is counted in the next take.
+        if (!(MayLag && items.Parts is [.., WatchPart.Fragment]))
+            CheckCount(ledger, items.Revision);
         if (items.End is not { } end)
             return;
         End = end;
@@ -61,32 +88,103 @@ internal sealed class Observer(Subscription subscription, Scope scope)
         }
     }
 
-    /// <summary>That what was seen is exactly the truth up to this revision.</summary>
-    public void CheckSeen(Ledger ledger, Revision? upTo)
+    /// <summary>That what was seen is the truth up to this revision: exactly, or as much of it as its policies leave.</summary>
+    private void CheckSeen(Ledger ledger, Revision? upTo)
     {
         if (Start is not { } start || upTo is not { } end)
         {
-            Demand(_seen.Count == 0, "changes came before there was a start");
+            Demand(_seen.Count == 0 && _lagged == 0, "changes came before there was a start");
             return;
         }
 
-        var truth = ledger.Truth(scope, start, end);
-        for (var i = 0; i < Math.Max(truth.Count, _seen.Count); i++)
+        var truth = ledger.Truth(_spec.Target, _spec.Filter, start, end);
+        Demand(_seen.Count + _lagged == truth.Count, $"of {truth.Count} changes after {start} up to {end} {_seen.Count} were delivered and {_lagged} counted");
+        if (MayLag)
+            CheckWhatIsLeft(truth);
+        else
+            for (var i = 0; i < truth.Count; i++)
+                Demand(truth[i] == _seen[i], $"change {i} after {start} up to {end} is {_seen[i].Key} in revision {_seen[i].Revision}, not {truth[i].Key} in {truth[i].Revision}");
+    }
+
+    private void CheckWhatIsLeft(List<Change> truth)
+    {
+        var at = -1;
+        foreach (var change in _seen)
         {
-            var (expected, actual) = (truth.ElementAtOrDefault(i), _seen.ElementAtOrDefault(i));
-            Demand(expected?.Revision == actual?.Revision, $"change {i} after {start} up to {end} has revision {actual?.Revision}, not {expected?.Revision}");
-            Demand(expected!.Changes.SequenceEqual(actual!.Changes), $"revision {expected.Revision} is not whole or not as committed");
+            var next = truth.IndexOf(change, at + 1);
+            Demand(next > at, $"{change.Key} in revision {change.Revision} is repeated, out of order, or was never committed");
+            at = next;
+        }
+
+        // What overtook may lie behind the end's cursor: a watch that goes on there is given it.
+        if (End is not null || _rules.Any(rule => rule == SlowRule.DropNewest || rule == SlowRule.DropOldest))
+            return;
+        foreach (var newest in truth.GroupBy(change => change.Key).Select(changes => changes.Last()))
+            Demand(_seen.Last(change => change.Key == newest.Key) == newest, $"the newest change of {newest.Key} was overtaken by an older one");
+    }
+
+    /// <summary>At every cursor, what was delivered and what was counted is all there was.</summary>
+    private void CheckCount(Ledger ledger, Revision? cursor)
+    {
+        if (Start is not { } start || cursor is not { } upTo)
+            return;
+        var expected = ledger.Truth(_spec.Target, _spec.Filter, start, upTo).Count;
+        Demand(_seen.Count(change => change.Revision <= upTo) + _lagged == expected, $"up to {upTo} {expected} changes were committed, {_seen.Count} delivered, {_lagged} counted");
+    }
+
+    private void Take(WatchPart part)
+    {
+        switch (part)
+        {
+            case WatchPart.Events { Commit: var commit }:
+                Demand(_fragmentOf == 0, "a revision comes between fragments");
+                See(commit, 0, commit.Changes.Count);
+                break;
+            case WatchPart.Fragment fragment:
+                Demand(fragment.First == _fragmentOf && fragment.Count > 0, $"a fragment begins at {fragment.First}, not {_fragmentOf}");
+                See(fragment.Commit, fragment.First, fragment.Count);
+                Fragments++;
+                _fragmentOf = fragment.IsLast ? 0 : fragment.First + fragment.Count;
+                Demand(fragment.IsLast == (fragment.First + fragment.Count == fragment.Commit.Changes.Count), "a fragment does not know whether it is the last");
+                break;
+            case WatchPart.Lagged lagged:
+                Demand(_fragmentOf == 0 && MayLag, "events were dropped though no policy allows that");
+                _lagged += lagged.Count;
+                break;
+            default:
+                Demand(false, $"{part} was not asked for");
+                break;
         }
     }
 
+    private void See(SharedCommit commit, int first, int count)
+    {
+        for (var i = first; i < first + count; i++)
+        {
+            Demand(commit.Changes[i].Revision == commit.Revision, "a change is not of its revision");
+            var (value, previous) = (commit.Form.ValueOf(commit.Changes[i]), commit.Form.PreviousOf(commit.Changes[i]));
+            Demand(value.IsEmpty || !_spec.Filter.HasFlag(EventFilter.KeysOnly), "a value is shown though keys only were asked for");
+            Demand(previous.State == PreviousState.NotAsked != _spec.PreviousValues, "the previous value is shown or not against what was asked");
+            _seen.Add(commit.Changes[i]);
+        }
+    }
+
+    private Revision? CursorAfter(WatchItems items, int seenBefore) => items.Parts[^1] switch
+    {
+        WatchPart.Lagged lagged => lagged.UpTo,
+        WatchPart.Fragment { IsLast: false } => items.Parts.Count == 1 ? _chain ?? Start : throw new BrokenPromiseException($"a fragment does not come alone, {seenBefore} seen before"),
+        _ => _seen[^1].Revision,
+    };
+
     private void CheckReason(Ledger ledger, EndNotice end)
     {
-        if (end.Reason == EndReason.Slow)
+        if (end.Reason == EndReason.Slow && !end.Key.IsEmpty)
         {
-            var next = ledger.Truth(scope, end.Cursor!.Value, ledger.Now).FirstOrDefault();
-            Demand(next is not null && _queuedAtEnd > 0 && _queuedAtEnd + next.Changes.Count > subscription.Spec.QueueEventsMax,
-                $"it was canceled with {_queuedAtEnd} events queued and {next?.Changes.Count} to come");
-            Demand(next!.Changes[0].Key == end.Key, $"it was canceled for {end.Key}, not {next.Changes[0].Key}");
+            var next = ledger.Truth(_spec.Target, _spec.Filter, end.Cursor!.Value, ledger.Now);
+            var together = next.Count(change => change.Revision == next[0].Revision);
+            Demand(next.Count > 0 && _queuedAtEnd > 0 && _queuedAtEnd + together > subscription.QueueEventsMax,
+                $"it was canceled with {_queuedAtEnd} events queued and {together} to come");
+            Demand(next[0].Key == end.Key, $"it was canceled for {end.Key}, not {next[0].Key}");
         }
 
         if (end.Reason == EndReason.Compacted)
@@ -96,6 +194,6 @@ internal sealed class Observer(Subscription subscription, Scope scope)
     private void Demand(bool holds, string problem)
     {
         if (!holds)
-            throw new BrokenPromiseException($"subscription {subscription.Id} of {scope}: {problem}");
+            throw new BrokenPromiseException($"subscription {subscription.Id} of {_spec.Target} under {string.Join(", ", _rules)}: {problem}");
     }
 }

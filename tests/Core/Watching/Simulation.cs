@@ -35,7 +35,11 @@ internal sealed class Simulation
     public const int WritesPerCommitMax = 3;
 
     private static readonly string[] Keys = ["/a", "/a/1", "/a/2", "/a/b/1", "/a/b/2", "/c/", "/c/1", "plain"];
-    private static readonly string[] Targets = ["/a", "/a/1", "/a/b/2", "plain", "prefix /", "prefix /a/", "prefix /a/b/", "prefix /c/"];
+    private static readonly string[] Targets = ["/a", "/a/1", "/a/b/2", "plain", "prefix /", "prefix /a/", "prefix /a/b/", "prefix /c/",
+        "any /a", "any p", "glob /a/*", "glob /**/1", "range /a/1 /a/b/2", "range /c/", "all", "/a, plain", "prefix /a/b/, glob /?/1, range /a/2 /b"];
+
+    private static readonly SlowRule[] Rules = [SlowRule.Park, SlowRule.Cancel, SlowRule.DropOldest, SlowRule.DropNewest, SlowRule.Latest];
+    private static readonly EventFilter[] Filters = [EventFilter.None, EventFilter.None, EventFilter.NoPuts, EventFilter.NoDeletes, EventFilter.KeysOnly, EventFilter.OnlyChangedValue];
 
     private readonly Random _random;
     private readonly Wire _wire;
@@ -52,7 +56,7 @@ internal sealed class Simulation
     private bool _agrees;
     private long _nowMs;
 
-    public Simulation(int seed, Wire wire)
+    public Simulation(int seed, Wire wire, WatchRules? rules = null)
     {
         _random = new Random(seed);
         _wire = wire;
@@ -66,11 +70,17 @@ internal sealed class Simulation
             FetchEventsMax = _random.Next(1, 20),
             HoldMs = _random.Next(6),
         };
-        _table = new WatchTable(options, new Random(seed), _room.Add);
+        _table = new WatchTable(options, new Random(seed), _room.Add, rules);
     }
 
     /// <summary>How much there was to judge.</summary>
     public int ChangesSeen => _observers.Sum(observer => observer.Seen);
+
+    /// <summary>How many events were counted as dropped or overtaken.</summary>
+    public long Lagged => _observers.Sum(observer => observer.Lagged);
+
+    /// <summary>How many fragments there were.</summary>
+    public long Fragments => _observers.Sum(observer => observer.Fragments);
 
     public WatchStats Stats => _table.Stats;
 
@@ -102,6 +112,7 @@ internal sealed class Simulation
             case < 93: ServeQuestion(); break;
             case < 96: Tick(_random.Next(30)); break;
             case < 97 when _random.Next(3) == 0: _ledger.Compact(new Revision(_ledger.Now.Value - _random.Next(30))); break;
+            case < 97 when _random.Next(2) == 0: SetPolicy(); break;
             case < 98: LeaveOne(); break;
             case < 99 when _random.Next(3) == 0: ChangeLeader(); break;
             default: ContinueReplays(); break;
@@ -133,13 +144,13 @@ internal sealed class Simulation
         {
             Target = Desk.Target(target),
             StartAt = _random.Next(3) == 0 ? new Revision(_random.NextInt64(_ledger.Now.Value + 5)) : null,
-            QueueEventsMax = _random.Next(3) == 0 ? _random.Next(1, 4) : 1000,
-            PreviousValues = _random.Next(2) == 0,
-            WhenSlow = _random.Next(2) == 0 ? SlowRule.Park : SlowRule.Cancel,
+            QueueEventsMax = _random.Next(2) == 0 ? _random.Next(1, 6) : 1000,
+            WhenSlow = Rules[_random.Next(Rules.Length)],
+            Filter = Filters[_random.Next(Filters.Length)],
         };
         try
         {
-            _observers.Add(new Observer(_table.Subscribe(spec, _nowMs), Desk.ScopeOf(target)));
+            _observers.Add(new Observer(_table.Subscribe(spec with { PreviousValues = spec.Filter == EventFilter.None && _random.Next(2) == 0 }, _nowMs)));
         }
         catch (WatchRefusedException refused) when (refused.Code == WatchRefusal.WatcherLimitReached && _table.Stats.Subscriptions == 30)
         {
@@ -265,7 +276,7 @@ internal sealed class Simulation
         if (_observers.Count == 0)
             return;
         var observer = _observers[_random.Next(_observers.Count)];
-        TakeFrom(observer, _random.Next(1, 5), long.MaxValue);
+        TakeFrom(observer, _random.Next(5), _random.Next(2) == 0 ? _random.Next(1, 150) : long.MaxValue);
     }
 
     private bool TakeFrom(Observer observer, int eventsMax, long bytesMax)
@@ -276,6 +287,16 @@ internal sealed class Simulation
         foreach (var each in _wire.Taken(observer.Subscription, items))
             observer.Take(each, _ledger);
         return true;
+    }
+
+    private void SetPolicy()
+    {
+        if (_observers.Count == 0)
+            return;
+        var observer = _observers[_random.Next(_observers.Count)];
+        var (rule, events) = (Rules[_random.Next(Rules.Length)], _random.Next(1, 20));
+        observer.PolicyChanges(rule, events);
+        _table.SetPolicy(observer.Subscription.Id, rule, events, null, _nowMs);
     }
 
     private void LeaveOne()

@@ -15,18 +15,21 @@ public class WatchPropertyTests(ITestOutputHelper output)
     public void Under_every_seed_each_watch_sees_the_committed_changes_of_its_target_in_order_once_or_an_exact_end()
     {
         var (seen, repaired, duplicates) = (0L, 0L, 0L);
+        var (lagged, fragments, parked) = (0L, 0L, 0L);
         var ended = new SortedDictionary<EndReason, long>();
         for (var seed = 0; seed < Seeds; seed++)
         {
             var simulation = Judge(seed, new Wire());
             var stats = simulation.Stats;
             (seen, repaired, duplicates) = (seen + simulation.ChangesSeen, repaired + stats.GapsRepaired, duplicates + stats.DuplicatesDropped);
+            (lagged, fragments, parked) = (lagged + simulation.Lagged, fragments + simulation.Fragments, parked + stats.Parked);
             foreach (var (reason, count) in stats.Ended)
                 ended[reason] = ended.GetValueOrDefault(reason) + count;
         }
 
-        output.WriteLine($"{Seeds} seeds: {seen} revisions seen, {repaired} gaps repaired, {duplicates} duplicates dropped; ended: {string.Join(", ", ended)}");
+        output.WriteLine($"{Seeds} seeds: {seen} changes seen, {repaired} gaps repaired, {duplicates} duplicates dropped, {lagged} events counted as lagged, {fragments} fragments, {parked} parked; ended: {string.Join(", ", ended)}");
         Assert.True(seen > Seeds * 10 && repaired > Seeds && duplicates > Seeds, "the simulation hardly did anything");
+        Assert.True(lagged > Seeds && fragments > Seeds / 4 && parked > Seeds, "the policies hardly did anything");
         Assert.All([EndReason.Slow, EndReason.Compacted, EndReason.Disposed], reason => Assert.True(ended[reason] > Seeds / 10, $"{reason} hardly ever happened"));
     }
 
@@ -66,6 +69,61 @@ public class WatchPropertyTests(ITestOutputHelper output)
         }
 
         Assert.Fail($"{variant.Name} passed {Seeds} seeds");
+    }
+
+    [Theory]
+    [InlineData(typeof(NothingIsLate))]
+    [InlineData(typeof(NothingIsEarly))]
+    [InlineData(typeof(GoesLiveEarly))]
+    [InlineData(typeof(MovesWithEveryFragment))]
+    [InlineData(typeof(CountsNothing))]
+    [InlineData(typeof(ParksAtTheEnd))]
+    public void A_broken_rule_is_caught(Type rules)
+    {
+        for (var seed = 0; seed < Seeds; seed++)
+        {
+            try
+            {
+                new Simulation(seed, new Wire(), (WatchRules)Activator.CreateInstance(rules)!).Run(Steps);
+            }
+            catch (Exception caught) when (caught is BrokenPromiseException or InvariantViolationException)
+            {
+                output.WriteLine($"{rules.Name} is caught by seed {seed}: {caught.Message}");
+                return;
+            }
+        }
+
+        Assert.Fail($"{rules.Name} passed {Seeds} seeds");
+    }
+
+    private sealed class NothingIsLate : WatchRules
+    {
+        public override bool IsLate(Revision revision, Revision cursor) => false;
+    }
+
+    private sealed class NothingIsEarly : WatchRules
+    {
+        public override bool IsEarly(Revision previous, Revision cursor) => false;
+    }
+
+    private sealed class GoesLiveEarly : WatchRules
+    {
+        public override bool MayGoLive(Revision cursor, Revision lastChange) => cursor.Next >= lastChange;
+    }
+
+    private sealed class MovesWithEveryFragment : WatchRules
+    {
+        public override bool LastFragmentMoves => false;
+    }
+
+    private sealed class CountsNothing : WatchRules
+    {
+        public override bool CountsDropped => false;
+    }
+
+    private sealed class ParksAtTheEnd : WatchRules
+    {
+        public override bool ParksAtTaken => false;
     }
 
     private static Simulation Judge(int seed, Wire wire)

@@ -47,8 +47,9 @@ internal sealed class CommittedHistory
     /// <summary>A key's value as of a revision; null where it did not exist.</summary>
     public string? ValueAt(string key, long revision) => _byKey.TryGetValue(key, out var changes) ? changes.FindLast(each => each.Revision <= revision)?.Value : null;
 
-    /// <summary>The last change of what a pattern has; 0 where there is none.</summary>
-    public Revision LastChangeOf(Pattern target) => new(_changes.LastOrDefault(change => target.Has(change.Key))?.Revision ?? 0);
+    /// <summary>The last change of what a pattern has, of those that are wanted; 0 where there is none.</summary>
+    public Revision LastChangeOf(Pattern target, Func<CommittedChange, bool>? wants = null) =>
+        new(_changes.LastOrDefault(change => target.Has(change.Key) && wants?.Invoke(change) != false)?.Revision ?? 0);
 
     private void Apply(WriteCommand write)
     {

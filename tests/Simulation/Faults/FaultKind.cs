@@ -69,9 +69,6 @@ internal enum FaultKind
     /// <summary>The leader and one follower could not reach each other, and soon after it heard nobody any more while the others still heard it.</summary>
     UnevenCut,
 
-    /// <summary>The directory lost the entry of a grain that was active: it was activated a second time.</summary>
-    DuplicateActivation,
-
     /// <summary>The node that drove a change of members ended in the midst of it.</summary>
     DriverCrash,
 
@@ -89,6 +86,27 @@ internal enum FaultKind
 
     /// <summary>A disk refused an operation on a file of a snapshot.</summary>
     SnapshotRefused,
+
+    /// <summary>A publishing never reached its stream.</summary>
+    StreamLost,
+
+    /// <summary>A publishing reached its stream twice.</summary>
+    StreamDuplicated,
+
+    /// <summary>A publishing reached its stream late, behind others.</summary>
+    StreamReordered,
+
+    /// <summary>A silo's hubs of streams were gone, with what they had taken and not handed on.</summary>
+    HubKilled,
+
+    /// <summary>A silo's sessions of watching clients were gone, and nobody was told.</summary>
+    SessionKilled,
+
+    /// <summary>A client's process did nothing for a while, and then went on.</summary>
+    ClientFrozen,
+
+    /// <summary>A client's process ended, and another one went on from the cursors that it had kept.</summary>
+    ClientGone,
 }
 
 /// <summary>How often each kind of fault really happened.</summary>

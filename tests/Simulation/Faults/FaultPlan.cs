@@ -10,13 +10,14 @@ internal sealed record FaultPlan
     [
         FaultKind.MessageLost, FaultKind.MessageDelayed, FaultKind.Crash, FaultKind.CrashAtDisk,
         FaultKind.DiskFull, FaultKind.SyncError, FaultKind.SlowDisk, FaultKind.WallClockJump, FaultKind.ClockDrift, FaultKind.Freeze,
-        FaultKind.WronglyDeclaredDead,
+        FaultKind.WronglyDeclaredDead, FaultKind.StreamLost, FaultKind.StreamDuplicated, FaultKind.StreamReordered, FaultKind.HubKilled, FaultKind.SessionKilled,
+        FaultKind.ClientFrozen, FaultKind.ClientGone,
     ];
 
     private static readonly FaultKind[] s_amongSeveral =
     [
         FaultKind.MessageDuplicated, FaultKind.Partition, FaultKind.OneWayPartition, FaultKind.LeaderIsolated, FaultKind.BitFlip, FaultKind.Wipe, FaultKind.MembershipChange,
-        FaultKind.UnevenCut, FaultKind.DuplicateActivation,
+        FaultKind.UnevenCut,
     ];
 
     /// <summary>The seed that it was drawn from, and from which everything else of the run is drawn.</summary>
@@ -33,6 +34,9 @@ internal sealed record FaultPlan
 
     /// <summary>The share of messages that are lost, doubled and delayed, where the plan names that.</summary>
     public double MessageFaults { get; init; } = 0.03;
+
+    /// <summary>The share of publishings that are lost, doubled or late, where the plan names that.</summary>
+    public double StreamFaults { get; init; } = 0.1;
 
     /// <summary>How many times longer than usual everybody who writes pauses: in a quiet group a follower that hears nothing lacks nothing, either.</summary>
     public int Leisure { get; init; } = 1;
@@ -62,6 +66,7 @@ internal sealed record FaultPlan
             Nodes = nodes,
             Named = Fitting(kinds.Take(1 + random.Next(5))),
             MessageFaults = 0.005 + (random.NextDouble() * 0.06),
+            StreamFaults = 0.02 + (random.NextDouble() * 0.5),
             Storm = TimeSpan.FromSeconds(4 + random.Next(16)),
             SnapshotEntries = random.Next(5) < 3 ? 100 + (random.Next(4) * random.Next(60)) : 0,
             Joins = random.Next(4) == 0,

@@ -36,17 +36,7 @@ internal sealed partial class Nemesis(ClusterUnderTest cluster)
             cluster.Network.Duplicated = _plan.MessageFaults * 4;
         if (_plan.Has(FaultKind.MessageDelayed))
             cluster.Network.Delayed = _plan.MessageFaults;
-        if (_plan.Has(FaultKind.DuplicateActivation))
-            cluster.World.DirectoryLoses = LosesEntry;
-    }
-
-    private bool LosesEntry(string grain)
-    {
-        if (_over || Random.Next(4) != 0)
-            return false;
-        cluster.World.Note("directory", $"loses {grain}");
-        cluster.Counts.Add(FaultKind.DuplicateActivation);
-        return true;
+        BeginStreamFaults();
     }
 
     private Func<Task>? ActOf(FaultKind kind) => kind switch
@@ -66,6 +56,10 @@ internal sealed partial class Nemesis(ClusterUnderTest cluster)
         FaultKind.Wipe => WipeAsync,
         FaultKind.MembershipChange => ChangeMembersAsync,
         FaultKind.UnevenCut => CutUnevenlyAsync,
+        FaultKind.HubKilled => () => KillGrainsAsync(kind, "watch.hub"),
+        FaultKind.SessionKilled => () => KillGrainsAsync(kind, "watch.session"),
+        FaultKind.ClientFrozen => FreezeClientAsync,
+        FaultKind.ClientGone => EndClientAsync,
         _ => null,
     };
 

@@ -3,6 +3,16 @@ using Watch.Simulation.Tests.Checkers;
 
 namespace Watch.Simulation.Tests.Watches;
 
+/// <summary>Somebody who follows something, through as many lives as its process has.</summary>
+internal interface IAttendant
+{
+    /// <summary>Follows it until it ends, or its process does.</summary>
+    /// <param name="client">What it watches with.</param>
+    /// <param name="clock">Its process's.</param>
+    /// <param name="gone">Done when its process has ended.</param>
+    Task AttendAsync(IWatchClient client, TimeProvider clock, Task gone);
+}
+
 /// <summary>Everybody who follows something in a run.</summary>
 internal sealed class Audience(ClusterUnderTest cluster)
 {
@@ -10,15 +20,21 @@ internal sealed class Audience(ClusterUnderTest cluster)
     private readonly List<WatchActor> _watchers = [];
     private readonly List<DictionaryActor> _dictionaries = [];
 
-    /// <summary>How many watches were begun.</summary>
-    public int Count => _watchers.Count + _dictionaries.Count;
+    /// <summary>Somebody who will follow something.</summary>
+    public IAttendant Enter(string name)
+    {
+        if (WatchDraw.Dictionaries && cluster.Random.Next(4) == 0)
+        {
+            var dictionary = new DictionaryActor(name, _draw.Target());
+            _dictionaries.Add(dictionary);
+            return dictionary;
+        }
 
-    /// <summary>Begins a watch, or a dictionary; done when it has ended.</summary>
-    /// <param name="name">Who it is.</param>
-    /// <param name="client">What it watches with.</param>
-    /// <param name="gone">Done when the process that it runs in has ended.</param>
-    public Task AttendAsync(string name, IWatchClient client, Task gone) =>
-        WatchDraw.Dictionaries && cluster.Random.Next(4) == 0 ? HoldAsync(name, client, gone) : WatchAsync(name, client, gone);
+        var wish = _draw.Wish();
+        var watcher = new WatchActor(new WatchRecord(name, wish), _draw.Pace(), _draw.Habits(wish), cluster.Random);
+        _watchers.Add(watcher);
+        return watcher;
+    }
 
     /// <summary>Done when every watch that still runs has delivered everything up to its target's last change.</summary>
     public async Task CatchUpAsync(CommittedHistory committed, TimeSpan limit)
@@ -39,27 +55,21 @@ internal sealed class Audience(ClusterUnderTest cluster)
 
     /// <summary>What is wrong with what was delivered; null where nothing is.</summary>
     public string? Judge(CommittedHistory committed) =>
-        _watchers.Select(each => WatchJudge.Check(each.Record, committed.Changes)).Concat(_dictionaries.Select(each => DictionaryJudge.Check(each.Record, committed.Changes))).FirstOrDefault(wrong => wrong is not null);
+        _watchers.SelectMany(each => each.Records).Select(each => WatchJudge.Check(each, committed.Changes))
+            .Concat(_dictionaries.SelectMany(each => each.Records).Select(each => DictionaryJudge.Check(each, committed.Changes))).FirstOrDefault(wrong => wrong is not null);
 
-    private string? Behind(CommittedHistory committed) =>
-        _watchers.Where(each => each.IsRunning && each.Record.Cursor < committed.LastChangeOf(each.Record.Target))
-            .Select(each => $"{each.Record} stands at {each.Record.Cursor}, and its target last changed in {committed.LastChangeOf(each.Record.Target)}")
-            .Concat(_dictionaries.Where(each => each.IsRunning && each.Revision < committed.LastChangeOf(each.Record.Target))
-                .Select(each => $"{each.Record} stands at {each.Revision}, and its target last changed in {committed.LastChangeOf(each.Record.Target)}"))
-            .FirstOrDefault();
-
-    private Task WatchAsync(string name, IWatchClient client, Task gone)
+    private string? Behind(CommittedHistory committed)
     {
-        var wish = _draw.Wish();
-        var watcher = new WatchActor(new WatchRecord(name, wish), _draw.Pace(), _draw.Habits(wish), cluster.Random, gone);
-        _watchers.Add(watcher);
-        return watcher.RunAsync(client, cluster.World.TimeProvider);
-    }
-
-    private Task HoldAsync(string name, IWatchClient client, Task gone)
-    {
-        var dictionary = new DictionaryActor(new DictionaryRecord(name, _draw.Target()), gone);
-        _dictionaries.Add(dictionary);
-        return dictionary.RunAsync(client, cluster.World.TimeProvider);
+        var watches = from each in _watchers
+                      where each.IsRunning
+                      let last = committed.LastChangeOf(each.Record.Target, each.Record.Wish.Wants)
+                      where each.Record.Cursor < last
+                      select $"{each.Record} stands at {each.Record.Cursor}, and its target last changed in {last}";
+        var dictionaries = from each in _dictionaries
+                           where each.IsRunning
+                           let last = committed.LastChangeOf(each.Target)
+                           where each.Revision < last
+                           select $"{each.Record} stands at {each.Revision}, and its target last changed in {last}";
+        return watches.Concat(dictionaries).FirstOrDefault();
     }
 }

@@ -22,24 +22,32 @@ internal sealed class DictionaryRecord(string client, Pattern target)
     public override string ToString() => $"dictionary of {target} by {client}";
 }
 
-/// <summary>Somebody who has a target's content at hand, and writes down every view that it becomes.</summary>
-/// <param name="record">Where it writes.</param>
-/// <param name="gone">Done when the process that it runs in has ended.</param>
-internal sealed class DictionaryActor(DictionaryRecord record, Task gone)
+/// <summary>Somebody who has a target's content at hand, and writes down every view that it becomes; a new life begins with nothing.</summary>
+internal sealed class DictionaryActor(string name, Pattern target) : IAttendant
 {
+    private readonly List<DictionaryRecord> _records = [];
     private IWatchedDictionary? _dictionary;
+    private Task? _gone;
 
-    public DictionaryRecord Record => record;
+    public Pattern Target => target;
+
+    public IReadOnlyList<DictionaryRecord> Records => _records;
+
+    public DictionaryRecord Record => _records[^1];
 
     /// <summary>Whether it is kept up to date.</summary>
-    public bool IsRunning => _dictionary is { Completion.IsCompleted: false } && !gone.IsCompleted;
+    public bool IsRunning => _dictionary is { Completion.IsCompleted: false } && !_gone!.IsCompleted;
 
     /// <summary>What it shows now.</summary>
     public Revision Revision => _dictionary!.Current.Revision;
 
-    public async Task RunAsync(IWatchClient client, TimeProvider clock)
+    public async Task AttendAsync(IWatchClient client, TimeProvider clock, Task gone)
     {
-        await using var dictionary = _dictionary = await BeginAsync(client, clock);
+        (_dictionary, _gone) = (null, gone);
+        var record = new DictionaryRecord($"{name} ({_records.Count + 1})", target);
+        await using var dictionary = await BeginAsync(client, clock);
+        _records.Add(record);
+        _dictionary = dictionary;
         // The reader is there before the first view is looked at, so no change falls between the two.
         await using var changes = dictionary.ChangesAsync().GetAsyncEnumerator();
         var next = changes.MoveNextAsync();
@@ -57,8 +65,8 @@ internal sealed class DictionaryActor(DictionaryRecord record, Task gone)
     public void See()
     {
         var view = _dictionary!.Current;
-        if (record.Sights.Count == 0 || record.Sights[^1].Revision != view.Revision.Value)
-            record.Sights.Add(new DictionarySight(view.Revision.Value, view.Items.ToDictionary(each => each.Key.ToString(), each => Text(each.Value)!, StringComparer.Ordinal)));
+        if (Record.Sights.Count == 0 || Record.Sights[^1].Revision != view.Revision.Value)
+            Record.Sights.Add(new DictionarySight(view.Revision.Value, view.Items.ToDictionary(each => each.Key.ToString(), each => Text(each.Value)!, StringComparer.Ordinal)));
     }
 
     private async Task<IWatchedDictionary> BeginAsync(IWatchClient client, TimeProvider clock)
@@ -67,7 +75,7 @@ internal sealed class DictionaryActor(DictionaryRecord record, Task gone)
         {
             try
             {
-                return await client.WatchDictionaryAsync(record.Target.ToTarget());
+                return await client.WatchDictionaryAsync(target.ToTarget());
             }
             catch (WatchException error) when (error.Code is WatchErrorCode.Unavailable or WatchErrorCode.NoQuorum or WatchErrorCode.ShuttingDown or WatchErrorCode.Internal)
             {

@@ -20,59 +20,77 @@ internal enum Pace
 /// Somebody who follows something and writes down what arrives, batch by batch: at a pace of its own, changing its mind about what it
 /// follows, and leaving and coming back with its cursor, if the seed wants that.
 /// </summary>
-/// <param name="record">What it asks for, and where it writes.</param>
+/// <param name="record">What it asks for, and where it writes first.</param>
 /// <param name="pace">How fast it reads.</param>
 /// <param name="habits">What else it does.</param>
 /// <param name="random">Chance from the seed.</param>
-/// <param name="gone">Done when the process that it runs in has ended.</param>
-internal sealed class WatchActor(WatchRecord record, Pace pace, WatchHabits habits, Random random, Task gone)
+internal sealed class WatchActor(WatchRecord record, Pace pace, WatchHabits habits, Random random) : IAttendant
 {
+    private readonly List<WatchRecord> _records = [record];
+    private Task? _gone;
+    private Revision? _kept;
     private bool _isRunning;
     private bool _isHurried;
 
-    /// <summary>What arrived.</summary>
-    public WatchRecord Record => record;
+    /// <summary>What arrived in its last life; one with a snapshot begins anew in each.</summary>
+    public WatchRecord Record => _records[^1];
+
+    /// <summary>What arrived in all of them.</summary>
+    public IReadOnlyList<WatchRecord> Records => _records;
 
     /// <summary>Whether the watch was registered and has not ended.</summary>
-    public bool IsRunning => _isRunning && !gone.IsCompleted;
+    public bool IsRunning => _isRunning && !_gone!.IsCompleted;
 
     /// <summary>From now on it reads at once, and changes nothing any more.</summary>
     public void Hurry() => _isHurried = true;
 
-    /// <summary>Registers, however often that takes, and reads until the watch ends.</summary>
-    public async Task RunAsync(IWatchClient client, TimeProvider clock)
+    /// <summary>Registers, however often that takes, and reads until the watch ends; a later life goes on from the cursor that was kept.</summary>
+    public async Task AttendAsync(IWatchClient client, TimeProvider clock, Task gone)
     {
-        WatchCursor? from = null;
-        do
+        (_gone, _isRunning) = (gone, false);
+        if (Record.End is not null)
+            return;
+        if (_kept is not null && record.Wish.Snapshot)
         {
-            await using var stream = await RegisterAsync(client, clock, from);
-            if (from is null)
-                record.Start = stream.Start;
-            _isRunning = true;
-            var changing = ChangeTargetsAsync(stream, clock);
-            from = await ReadAsync(stream, clock);
-            _isRunning = from is not null;
-            if (from is null)
-                record.End = await stream.Completion;
-            await changing;
+            _kept = null;
+            _records.Add(new WatchRecord(record.Client, record.Wish));
         }
-        while (from is not null);
+
+        while (await WatchAsync(client, clock))
+            _isRunning = false;
     }
 
-    /// <summary>Reads to the end, or until it wants to leave: then the cursor to come back with.</summary>
-    private async Task<WatchCursor?> ReadAsync(IWatchStream stream, TimeProvider clock)
+    /// <summary>One registration: false where the watch ended, true where its reader left and comes back.</summary>
+    private async Task<bool> WatchAsync(IWatchClient client, TimeProvider clock)
+    {
+        await using var stream = await RegisterAsync(client, clock);
+        if (_kept is null)
+            Record.Start = stream.Start;
+        _kept ??= stream.Start;
+        _isRunning = true;
+        var changing = ChangeTargetsAsync(stream, clock);
+        var isOver = await ReadAsync(stream, clock);
+        if (isOver)
+            (_isRunning, Record.End) = (false, await stream.Completion);
+        await changing;
+        return !isOver;
+    }
+
+    /// <summary>Reads until the watch has ended, which is true, or until it wants to leave.</summary>
+    private async Task<bool> ReadAsync(IWatchStream stream, TimeProvider clock)
     {
         var stays = habits.Leaves ? 5 + random.Next(60) : int.MaxValue;
         await foreach (var batch in stream.ReadBatchesAsync())
         {
-            record.Batches.Add(batch);
+            // Both in one step: a process that ends has kept both or neither.
+            Record.Batches.Add(batch);
+            _kept = batch.Revision;
             await PauseAsync(clock);
-            // One who goes amid a snapshot has nothing yet to come back to.
             if (--stays <= 0 && !_isHurried && batch.Events is not [.., { Type: WatchEventType.Canceled }])
-                return stream.GetCursor();
+                return false;
         }
 
-        return null;
+        return true;
     }
 
     private async Task PauseAsync(TimeProvider clock)
@@ -93,7 +111,7 @@ internal sealed class WatchActor(WatchRecord record, Pace pace, WatchHabits habi
             if (_isHurried || stream.Completion.IsCompleted)
                 return;
             var target = habits.OtherTargets[random.Next(habits.OtherTargets.Count)];
-            record.Retargeted(target);
+            Record.Retargeted(target);
             try
             {
                 await stream.ChangeTargetAsync(target.ToTarget());
@@ -105,16 +123,16 @@ internal sealed class WatchActor(WatchRecord record, Pace pace, WatchHabits habi
         }
     }
 
-    private async Task<IWatchStream> RegisterAsync(IWatchClient client, TimeProvider clock, WatchCursor? from)
+    private async Task<IWatchStream> RegisterAsync(IWatchClient client, TimeProvider clock)
     {
         var options = record.Wish.ToOptions();
-        if (from is { } cursor)
-            options = options with { From = cursor, StartAt = null, Snapshot = false };
+        if (_kept is { } cursor)
+            options = options with { StartAt = cursor.Next, Snapshot = false };
         while (true)
         {
             try
             {
-                return await client.WatchAsync(record.Target.ToTarget(), options);
+                return await client.WatchAsync(Record.Target.ToTarget(), options);
             }
             catch (WatchException error) when (error.Code is WatchErrorCode.Unavailable or WatchErrorCode.NoQuorum or WatchErrorCode.ShuttingDown or WatchErrorCode.Internal or WatchErrorCode.FutureRevision)
             {

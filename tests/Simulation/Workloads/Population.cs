@@ -28,16 +28,8 @@ internal sealed class Population(ClusterUnderTest cluster, History history)
     public void Begin()
     {
         for (var at = 0; at < Remotes; at++)
-        {
-            var name = $"remote{at}";
-            var client = cluster.AddRemote(name);
-            _remotes.Add(ActAsync(NewActor(name), client, cluster.World.TimeProvider));
-            for (var watch = 0; watch < WatchesEach; watch++)
-                _watching.Add(_audience.AttendAsync($"{name}.{watch}", client, new TaskCompletionSource().Task));
-        }
-
+            _remotes.Add(LiveOutsideAsync($"remote{at}"));
         _remotes.Add(ActAsync(new FlurryActor("flurry", history, Random), cluster.AddRemote("flurry"), cluster.World.TimeProvider));
-
         foreach (var node in cluster.Nodes)
             _hosted.Add(HostAsync(node));
     }
@@ -63,6 +55,20 @@ internal sealed class Population(ClusterUnderTest cluster, History history)
         _ => new RegisterActor(name, history, Random),
     };
 
+    /// <summary>A program that writes and watches; when its process ends another one begins, and goes on where the cursors are that it had kept.</summary>
+    private async Task LiveOutsideAsync(string name)
+    {
+        var watches = Enumerable.Range(0, WatchesEach).Select(at => _audience.Enter($"{name}.{at}")).ToList();
+        for (var life = 0; !_stop.Task.IsCompleted; life++)
+        {
+            var (process, client) = cluster.AddProgram($"{name}.{life}");
+            var actor = NewActor(process.Name);
+            foreach (var watch in watches)
+                _watching.Add(process.RunAsync(() => watch.AttendAsync(client, process.Clock, process.Ended)));
+            await Task.WhenAny(process.RunAsync(() => ActAsync(actor, client, process.Clock)), process.Ended);
+        }
+    }
+
     private async Task HostAsync(NodeUnderTest node)
     {
         for (var life = 0; !_stop.Task.IsCompleted; life++)
@@ -75,7 +81,7 @@ internal sealed class Population(ClusterUnderTest cluster, History history)
             var actor = NewActor(name);
             var client = node.Client;
             var reading = silo.RunAsync(() => ActAsync(new ReaderActor($"{name}r", history, Random), client, clock));
-            var watching = silo.RunAsync(() => _audience.AttendAsync(name, client, silo.Ended));
+            var watching = silo.RunAsync(() => _audience.Enter(name).AttendAsync(client, clock, silo.Ended));
             await Task.WhenAny(silo.RunAsync(() => ActAsync(actor, client, clock)), silo.Ended);
             foreach (var failed in new[] { watching, reading }.Where(each => each.IsFaulted))
                 await failed;

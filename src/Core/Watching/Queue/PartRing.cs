@@ -10,6 +10,9 @@ internal sealed class PartRing
 
     public int Capacity => _parts.Length;
 
+    /// <summary>How many parts were taken at the head: a part's index and this make a place that stays its own.</summary>
+    public long TakenCount { get; private set; }
+
     public WatchPart this[int index]
     {
         get => _parts[Place(index)];
@@ -29,6 +32,7 @@ internal sealed class PartRing
         _parts[_head] = null!;
         _head = Place(1);
         Count--;
+        TakenCount++;
         return part;
     }
 

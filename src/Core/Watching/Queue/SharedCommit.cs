@@ -79,7 +79,7 @@ public sealed class SharedPage
         ArgumentNullException.ThrowIfNull(form);
         (At, Items, Form) = (at, items, form);
         for (var i = 0; i < items.Count; i++)
-            Bytes += items[i].Key.Length + ValueOf(items[i]).Length;
+            Bytes += CommitSize.EventBytes + items[i].Key.Length + ValueOf(items[i]).Length;
     }
 
     /// <summary>The revision of the snapshot.</summary>

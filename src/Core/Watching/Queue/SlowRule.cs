@@ -34,21 +34,27 @@ public abstract class SlowRule
     public static SlowRule Cancel { get; } = new CancelRule();
 
     /// <summary>Drop whole revisions, the oldest first, and say how many events: the newest stay.</summary>
-    public static SlowRule DropOldest { get; } = new UnservedRule("drop oldest");
+    public static SlowRule DropOldest { get; } = new DropOldestRule();
 
     /// <summary>Drop what does not fit, and say how many events: the oldest stay.</summary>
-    public static SlowRule DropNewest { get; } = new UnservedRule("drop newest");
+    public static SlowRule DropNewest { get; } = new DropNewestRule();
 
     /// <summary>Keep the newest change of each key, and say how many events were overtaken.</summary>
-    public static SlowRule Latest { get; } = new UnservedRule("latest");
-
-    internal virtual bool IsServed => true;
+    public static SlowRule Latest { get; } = new LatestRule();
 
     internal abstract SlowOutcome DoesNotFit(SubscriptionQueue queue, SharedCommit commit);
+
+    /// <summary>What waits is more than the bounds, since they were made smaller.</summary>
+    internal abstract SlowOutcome IsTooMuch(SubscriptionQueue queue);
+
+    /// <summary>Adds a replayed revision if there is room for it.</summary>
+    internal virtual bool TryReplay(SubscriptionQueue queue, SharedCommit commit) => queue.TryAdd(commit);
 
     private sealed class ParkRule : SlowRule
     {
         internal override SlowOutcome DoesNotFit(SubscriptionQueue queue, SharedCommit commit) => SlowOutcome.Park;
+
+        internal override SlowOutcome IsTooMuch(SubscriptionQueue queue) => SlowOutcome.Park;
 
         public override string ToString() => "park";
     }
@@ -57,15 +63,69 @@ public abstract class SlowRule
     {
         internal override SlowOutcome DoesNotFit(SubscriptionQueue queue, SharedCommit commit) => SlowOutcome.Cancel;
 
+        internal override SlowOutcome IsTooMuch(SubscriptionQueue queue) => SlowOutcome.Cancel;
+
         public override string ToString() => "cancel";
     }
 
-    private sealed class UnservedRule(string name) : SlowRule
+    private sealed class DropOldestRule : SlowRule
     {
-        internal override bool IsServed => false;
+        internal override SlowOutcome DoesNotFit(SubscriptionQueue queue, SharedCommit commit)
+        {
+            while (!queue.TryAdd(commit))
+                if (!queue.TryDropOldest())
+                {
+                    // What is left are keys of a snapshot, or a revision that was taken in part: they have to come first.
+                    queue.Drop(commit);
+                    break;
+                }
 
-        internal override SlowOutcome DoesNotFit(SubscriptionQueue queue, SharedCommit commit) => throw new InvariantViolationException($"The policy '{name}' is refused at registration.");
+            return SlowOutcome.Kept;
+        }
 
-        public override string ToString() => name;
+        internal override SlowOutcome IsTooMuch(SubscriptionQueue queue)
+        {
+            while (queue.IsTooFull && queue.TryDropOldest())
+            {
+            }
+
+            return SlowOutcome.Kept;
+        }
+
+        public override string ToString() => "drop oldest";
+    }
+
+    private sealed class DropNewestRule : SlowRule
+    {
+        internal override SlowOutcome DoesNotFit(SubscriptionQueue queue, SharedCommit commit)
+        {
+            queue.Drop(commit);
+            return SlowOutcome.Kept;
+        }
+
+        internal override SlowOutcome IsTooMuch(SubscriptionQueue queue)
+        {
+            queue.DropNewest();
+            return SlowOutcome.Kept;
+        }
+
+        public override string ToString() => "drop newest";
+    }
+
+    private sealed class LatestRule : SlowRule
+    {
+        // More keys than fit: they are read again when the consumer asks for more, and overtake each other on the way.
+        internal override SlowOutcome DoesNotFit(SubscriptionQueue queue, SharedCommit commit) =>
+            queue.TryCoalesce(commit) ? SlowOutcome.Kept : SlowOutcome.Park;
+
+        internal override SlowOutcome IsTooMuch(SubscriptionQueue queue)
+        {
+            queue.Coalesce();
+            return queue.IsTooFull ? SlowOutcome.Park : SlowOutcome.Kept;
+        }
+
+        internal override bool TryReplay(SubscriptionQueue queue, SharedCommit commit) => queue.TryAdd(commit) || queue.TryCoalesce(commit);
+
+        public override string ToString() => "latest";
     }
 }

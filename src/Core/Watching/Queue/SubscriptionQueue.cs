@@ -8,6 +8,7 @@ namespace Watch.Core.Watching;
 /// <list type="bullet">
 /// <item>I-S3: the final notice is taken last, and once.</item>
 /// <item>I-S4: parts without events count nothing and put nobody to a policy.</item>
+/// <item>I-S6: events that were dropped or overtaken are counted in a part that stands where they stood.</item>
 /// <item>I-S5: a revision or page larger than the whole queue is admitted when no events wait: it could never be delivered otherwise.
 /// One that is larger than a take is taken in fragments, in order, with nothing between them, and moves the cursor with the last.</item>
 /// <item>I-S7: a parked queue holds no commit but one of which a fragment was taken, and those before a change of targets: what follows
@@ -15,7 +16,7 @@ namespace Watch.Core.Watching;
 /// </list>
 /// <para>Nothing is allocated until the first part comes. Not thread-safe.</para>
 /// </remarks>
-internal sealed class SubscriptionQueue(int eventsMax, long bytesMax)
+internal sealed partial class SubscriptionQueue(int eventsMax, long bytesMax, WatchRules rules)
 {
     // A queue that has been drained keeps a small buffer for the next change and gives a large one back.
     private const int CapacityKept = 64;
@@ -52,6 +53,8 @@ internal sealed class SubscriptionQueue(int eventsMax, long bytesMax)
     {
         if (IsEnded || !Fits(commit.Events, commit.Bytes))
             return false;
+        if (_latest is not null)
+            Overtake(commit);
         Add(commit.Parts[0]);
         return true;
     }
@@ -69,6 +72,8 @@ internal sealed class SubscriptionQueue(int eventsMax, long bytesMax)
     {
         (_parts ??= new PartRing()).Add(part);
         Count(part, 1);
+        if (IsBarrier(part))
+            _latest?.Clear();
     }
 
     /// <summary>Gives up what can be read again from history. Returns the cursor to read it from.</summary>
@@ -76,6 +81,7 @@ internal sealed class SubscriptionQueue(int eventsMax, long bytesMax)
     {
         while (_parts is { Count: > 0 } parts && CanGoBackOver(parts[parts.Count - 1], parts.Count == 1))
             Count(parts.RemoveLast(), -1);
+        _latest = null;
         var cursor = Taken!.Value;
         for (var i = 0; i < (_parts?.Count ?? 0); i++)
             cursor = CursorAfter(_parts![i], cursor)!.Value;
@@ -103,16 +109,15 @@ internal sealed class SubscriptionQueue(int eventsMax, long bytesMax)
             return eventsMax > 0 ? [TakeFragment(bytesMax)] : [];
 
         var count = CountToTake(eventsMax, bytesMax);
-        var taken = count == 1 && _parts[0] is WatchPart.Events { Commit: var commit } ? commit.Parts : new WatchPart[count];
-        for (var i = 0; i < count; i++)
+        if (count == 1 && _parts[0] is WatchPart.Events { Commit: var commit })
         {
-            var part = _parts.TakeFirst();
-            taken[i] = part;
-            Count(part, -1);
-            Taken = CursorAfter(part, Taken);
+            TakeFirst();
+            return commit.Parts;
         }
 
-        Trim();
+        var taken = new List<WatchPart>(count);
+        for (var i = 0; i < count; i++)
+            Show(TakeFirst(), taken);
         return taken;
     }
 
@@ -124,6 +129,15 @@ internal sealed class SubscriptionQueue(int eventsMax, long bytesMax)
         var end = _end;
         _end = null;
         return end;
+    }
+
+    private WatchPart TakeFirst()
+    {
+        var part = _parts!.TakeFirst();
+        Count(part, -1);
+        Taken = CursorAfter(part, Taken);
+        Trim();
+        return part;
     }
 
     private int CountToTake(int eventsMax, long bytesMax)
@@ -144,12 +158,14 @@ internal sealed class SubscriptionQueue(int eventsMax, long bytesMax)
         return count;
     }
 
+    /// <summary>Whether this part, being first, is taken in fragments.</summary>
     private bool IsLarge(WatchPart part, long bytesMax) =>
-        part is WatchPart.Events { Commit: { Events: > 1 } commit } && (commit.Bytes > bytesMax || (_fragmentsTaken > 0 && ReferenceEquals(part, _parts![0])));
+        CommitOf(part) is { Events: > 1 } commit && (commit.Bytes > bytesMax || (_fragmentsTaken > 0 && ReferenceEquals(part, _parts![0])));
 
     private WatchPart.Fragment TakeFragment(long bytesMax)
     {
-        var commit = ((WatchPart.Events)_parts![0]).Commit;
+        var part = _parts![0];
+        var commit = CommitOf(part)!;
         var first = _fragmentsTaken;
         var bytes = 0L;
         do
@@ -161,16 +177,26 @@ internal sealed class SubscriptionQueue(int eventsMax, long bytesMax)
         if (isLast)
         {
             _fragmentsTaken = 0;
-            Count(_parts.TakeFirst(), -1);
-            Taken = commit.Revision;
-            Trim();
+            if (part is WatchPart.Thinned { Overtaken: var overtaken })
+                Replace(0, new WatchPart.Lagged(overtaken, commit.Revision));
+            else
+                TakeFirst();
         }
 
+        if (isLast || !rules.LastFragmentMoves)
+            Taken = commit.Revision;
         return fragment;
     }
 
     private bool CanGoBackOver(WatchPart part, bool isFirst) =>
-        part is WatchPart.Lagged || (part is WatchPart.Events && !(isFirst && _fragmentsTaken > 0));
+        part is WatchPart.Lagged || (CommitOf(part) is not null && !(isFirst && _fragmentsTaken > 0));
+
+    private void Replace(int index, WatchPart part)
+    {
+        Count(_parts![index], -1);
+        _parts[index] = part;
+        Count(part, 1);
+    }
 
     private void Count(WatchPart part, int sign)
     {
@@ -181,13 +207,24 @@ internal sealed class SubscriptionQueue(int eventsMax, long bytesMax)
 
     private void Trim()
     {
-        if (_parts is { Count: 0, Capacity: > CapacityKept })
+        if (_parts is not { Count: 0 })
+            return;
+        _latest = null;
+        if (_parts.Capacity > CapacityKept)
             _parts = null;
     }
+
+    private static SharedCommit? CommitOf(WatchPart part) => part switch
+    {
+        WatchPart.Events { Commit: var commit } => commit,
+        WatchPart.Thinned { Commit: var commit } => commit,
+        _ => null,
+    };
 
     private static (int Events, long Bytes) SizeOf(WatchPart part) => part switch
     {
         WatchPart.Events { Commit: var commit } => (commit.Events, commit.Bytes),
+        WatchPart.Thinned { Commit: var commit } => (commit.Events, commit.Bytes),
         WatchPart.SnapshotItems { Page: var page } => (page.Items.Count, page.Bytes),
         _ => (0, 0),
     };
@@ -195,6 +232,7 @@ internal sealed class SubscriptionQueue(int eventsMax, long bytesMax)
     private static Revision? CursorAfter(WatchPart part, Revision? cursor) => part switch
     {
         WatchPart.Events { Commit.Revision: var revision } => revision,
+        WatchPart.Thinned { Commit.Revision: var revision } => revision,
         WatchPart.Lagged { UpTo: var upTo } => upTo,
         WatchPart.Synced { At: var at } => at,
         _ => cursor,

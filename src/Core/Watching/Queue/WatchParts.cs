@@ -52,4 +52,7 @@ public abstract record WatchPart
     /// <summary>For longer than the watch allows nobody has confirmed that nothing is missing. The next <see cref="Progress"/> ends that.</summary>
     /// <param name="SilentMs">For how long, in milliseconds.</param>
     public sealed record Stale(long SilentMs) : WatchPart;
+
+    /// <summary>In a queue only: what is left of a revision, and how many of its events were overtaken. It is taken as <see cref="Events"/> and <see cref="Lagged"/>.</summary>
+    internal sealed record Thinned(SharedCommit Commit, long Overtaken) : WatchPart;
 }

@@ -44,7 +44,7 @@ public sealed partial class Subscription
     {
         (Id, Spec, Feed, Group, _roomAvailable) = (id, spec, feed, group, roomAvailable);
         (WhenSlow, Target) = (spec.WhenSlow, spec.Target);
-        _queue = new SubscriptionQueue(spec.QueueEventsMax, spec.QueueBytesMax);
+        _queue = new SubscriptionQueue(spec.QueueEventsMax, spec.QueueBytesMax, feed.Siblings.Rules);
         Cursor = _queue.Taken = spec.StartAt?.Previous;
     }
 
@@ -95,6 +95,36 @@ public sealed partial class Subscription
         }
     }
 
+    /// <summary>How many events may wait for the consumer.</summary>
+    public int QueueEventsMax
+    {
+        get
+        {
+            lock (_lock)
+                return _queue.EventsMax;
+        }
+    }
+
+    /// <summary>How many bytes may wait for the consumer.</summary>
+    public long QueueBytesMax
+    {
+        get
+        {
+            lock (_lock)
+                return _queue.BytesMax;
+        }
+    }
+
+    /// <summary>How many events its policy has dropped, or let newer ones overtake.</summary>
+    public long Dropped
+    {
+        get
+        {
+            lock (_lock)
+                return _queue.Dropped;
+        }
+    }
+
     /// <summary>
     /// Called when there is something to take after there was nothing, and when the subscription ends; at once if that is so
     /// when it is set. It runs on the dispatcher's thread: it should wake the consumer and return, must not call the table, and
@@ -134,6 +164,9 @@ public sealed partial class Subscription
 
     /// <summary>Its reading of history, from the first time it needs one.</summary>
     internal HistoryReader? Reader { get; set; }
+
+    /// <summary>Its reading of the keys as they are, while it does.</summary>
+    internal SnapshotReader? Snapshot { get; set; }
 
     /// <summary>Its attempts to register, from the first failure.</summary>
     internal RegistrationRetry? Retry { get; set; }
@@ -187,7 +220,7 @@ public sealed partial class Subscription
         lock (_lock)
         {
             wasReady = _queue.IsReady;
-            added = _queue.TryAdd(commit);
+            added = WhenSlow.TryReplay(_queue, commit);
         }
 
         Tell(added && !wasReady);
@@ -240,10 +273,28 @@ public sealed partial class Subscription
         return outcome;
     }
 
+    /// <summary>Changes policy and bounds. A live one puts what waits to the new policy at once; one that replays has what it has, and waits.</summary>
+    internal SlowOutcome SetPolicy(SlowRule rule, int eventsMax, long bytesMax)
+    {
+        lock (_lock)
+        {
+            WhenSlow = rule;
+            _queue.SetBounds(eventsMax, bytesMax);
+            if (State != SubscriptionState.Live || !_queue.IsTooFull)
+                return SlowOutcome.Kept;
+            var outcome = rule.IsTooMuch(_queue);
+            if (outcome == SlowOutcome.Park)
+                Park();
+            return outcome;
+        }
+    }
+
     // The consumer tells the table when it has taken what is left, which may be nothing.
     private void Park()
     {
-        Cursor = _queue.Park();
+        var cursor = _queue.Park();
+        if (Feed.Siblings.Rules.ParksAtTaken)
+            Cursor = cursor;
         _roomWanted = (int.MaxValue, long.MaxValue);
     }
 

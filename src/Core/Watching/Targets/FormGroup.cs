@@ -5,7 +5,7 @@ namespace Watch.Core.Watching;
 /// </summary>
 internal sealed class FormGroup(WatchForm form)
 {
-    private readonly List<Subscription> _live = new(1);
+    private Few<Subscription> _live;
     private SharedCommit? _made;
     private Revision _madeOf;
 
@@ -15,7 +15,7 @@ internal sealed class FormGroup(WatchForm form)
     public int Members { get; set; }
 
     /// <summary>Those that are given every change as it comes.</summary>
-    public IReadOnlyList<Subscription> Live => _live;
+    public Few<Subscription> Live => _live;
 
     /// <summary>What this form delivers of a revision; null where that is nothing. A revision's changes in a scope never differ, so it is made once.</summary>
     public SharedCommit? Of(Commit commit)
@@ -35,11 +35,5 @@ internal sealed class FormGroup(WatchForm form)
     }
 
     /// <summary>Takes a live subscription out; the last one takes its place.</summary>
-    public void Leave(Subscription subscription)
-    {
-        var last = _live[^1];
-        _live[subscription.LiveIndex] = last;
-        last.LiveIndex = subscription.LiveIndex;
-        _live.RemoveAt(_live.Count - 1);
-    }
+    public void Leave(Subscription subscription) => _live.RemoveAt(subscription.LiveIndex).LiveIndex = subscription.LiveIndex;
 }

@@ -74,5 +74,5 @@ public sealed record WatchForm(TargetFilter Filter, EventFilter Events, bool Pre
 
     /// <summary>The size of one change as this form shows it.</summary>
     internal long BytesOf(Change change) =>
-        change.Key.Length + ValueOf(change).Length + (PreviousValues ? change.PreviousValue?.Length ?? 0 : 0);
+        CommitSize.EventBytes + change.Key.Length + ValueOf(change).Length + (PreviousValues ? change.PreviousValue?.Length ?? 0 : 0);
 }

@@ -1,0 +1,70 @@
+using System.Diagnostics;
+using System.Globalization;
+using Watch.Bench.Load;
+using Watch.Core;
+
+namespace Watch.Bench.Watching;
+
+/// <summary>How many deliveries a second: everybody watches one key, and it is written as fast as it reaches everybody.</summary>
+internal static class Fanout
+{
+    /// <summary>So many puts may be on their way to the watchers, so that nobody's queue is ever full.</summary>
+    private const int PutsUnderWay = 256;
+    private const int Writers = 32;
+
+    public static async Task RunAsync(VoterCluster cluster, BenchOptions options, bool isRemote)
+    {
+        var watchers = options.Watchers ?? (isRemote ? 1_000 : 10_000);
+        var run = new Run(watchers);
+        await using var followers = new Followers();
+        await followers.AddAsync(isRemote ? cluster.Outside : cluster.Clients[0], watchers, options.By, _ => WatchTarget.Key("/fanout"), run.Seen);
+        var phase = options.Phase ?? TimeSpan.FromSeconds(10);
+        await run.WriteAsync(cluster.Clients[0], phase / 5);
+        var (delivered, processor, allocated, begun) = (run.Delivered, Environment.CpuUsage.TotalTime, GC.GetTotalAllocatedBytes(), Stopwatch.GetTimestamp());
+        await run.WriteAsync(cluster.Clients[0], phase);
+        var (count, took) = (run.Delivered - delivered, Stopwatch.GetElapsedTime(begun));
+        processor = Environment.CpuUsage.TotalTime - processor;
+        allocated = GC.GetTotalAllocatedBytes() - allocated;
+        var perSecond = count / took.TotalSeconds;
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{watchers} watchers of one key: {perSecond:N0} deliveries/s ({count / watchers / took.TotalSeconds:F0} puts/s), {processor.TotalMicroseconds / count:F2} us processor and {(double)allocated / count:F0} bytes allocated per delivery"));
+        if (!isRemote && watchers == 10_000)
+            Said.Gate("deliveries in the process with 10,000 watchers", perSecond, 1_000_000, atMost: false, "/s");
+        if (isRemote && watchers == 1_000)
+            Said.Gate("deliveries to 1,000 watchers of one client outside", perSecond, 200_000, atMost: false, "/s");
+    }
+
+    private sealed class Run(int watchers)
+    {
+        private readonly SemaphoreSlim _room = new(PutsUnderWay);
+        private long _delivered;
+
+        public long Delivered => Volatile.Read(ref _delivered);
+
+        public void Seen(int watcher, WatchEvent each, long when)
+        {
+            if (each.Type == WatchEventType.Canceled && each.Reason != WatchEndReason.Disposed)
+                throw new InvalidOperationException($"A watch ended: {each.Reason} {each.Message}");
+            if (each.Type == WatchEventType.Put && Interlocked.Increment(ref _delivered) % watchers == 0)
+                _room.Release();
+        }
+
+        /// <summary>Writes for a while, and until all of it was delivered.</summary>
+        public async Task WriteAsync(IWatchClient client, TimeSpan duration)
+        {
+            var begun = Stopwatch.GetTimestamp();
+            await Task.WhenAll(Enumerable.Range(0, Writers).Select(_ => Task.Run(async () =>
+            {
+                while (Stopwatch.GetElapsedTime(begun) < duration)
+                {
+                    await _room.WaitAsync();
+                    await client.PutAsync(Key.Of("/fanout"), new byte[16]);
+                }
+            })));
+            for (var got = 0; got < PutsUnderWay; got++)
+                await _room.WaitAsync();
+            _room.Release(PutsUnderWay);
+        }
+    }
+}

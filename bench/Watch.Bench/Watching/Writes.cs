@@ -1,0 +1,141 @@
+using System.Diagnostics;
+using System.Globalization;
+using Watch.Bench.Load;
+using Watch.Core;
+
+namespace Watch.Bench.Watching;
+
+/// <summary>
+/// What watchers cost writers: the same writes with and without them, turn and turn about (ABBA), each in a process of its own, so that
+/// the one's garbage is not the other's. Of every pair the ratio counts, so what else the machine does weighs on both.
+/// </summary>
+/// <remarks>
+/// Beside the writes a second, each process says how much of the processor a write took: that is what watchers can cost where the disk
+/// is what limits, and it is far less moved by what else runs.
+/// </remarks>
+internal static class Writes
+{
+    /// <summary>How a process is told that it is one of the two.</summary>
+    public const string Child = "writes-child";
+
+    private const int Clients = 64;
+    private const int Keys = 1_000;
+    private const int ValueBytes = 256;
+
+    public static async Task<int> RunAsync(BenchOptions options, string folder, bool idleOnly)
+    {
+        var phase = options.Phase ?? TimeSpan.FromSeconds(1);
+        var rounds = options.Rounds ?? 20;
+        (string Kind, int Watchers)[] all = idleOnly
+            ? [("idle", options.Watchers ?? 100_000)]
+            : [("idle", 1_000), ("idle", 100_000), ("matching", 1_000)];
+        foreach (var (kind, watchers) in all)
+        {
+            await using var without = await Worker.StartAsync("idle", 0, Path.Combine(folder, "without" + kind + watchers), phase);
+            await using var with = await Worker.StartAsync(kind, watchers, Path.Combine(folder, "with" + kind + watchers), phase);
+            Console.WriteLine(with.Ready);
+            var (rate, processor, plain, watched) = (new Trusted(), new Trusted(), new Trusted(), new Trusted());
+            await without.MeasureAsync();
+            await with.MeasureAsync();
+            for (var round = 0; round < rounds; round++)
+            {
+                var first = round % 2 == 0 ? await without.MeasureAsync() : await with.MeasureAsync();
+                var second = round % 2 == 0 ? await with.MeasureAsync() : await without.MeasureAsync();
+                var (a, b) = round % 2 == 0 ? (first, second) : (second, first);
+                rate.Add(b.PerSecond / a.PerSecond);
+                processor.Add(b.Microseconds / a.Microseconds);
+                plain.Add(a.PerSecond);
+                watched.Add(b.PerSecond);
+            }
+
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{watchers} {kind} watchers: {watched.Mean:N0} writes/s, {plain.Mean:N0}/s without; ratio {rate}; processor per write: ratio {processor}"));
+            if (kind == "idle" && watchers == 100_000)
+                Said.Gate("writes a second with 100,000 idle watchers, of those without", rate, 0.98);
+        }
+
+        return 0;
+    }
+
+    /// <summary>One of the two processes: has its watchers, and writes for a phase whenever it is told to.</summary>
+    public static async Task<int> RunChildAsync(string[] arguments)
+    {
+        var (kind, watchers, folder, phase) = (arguments[0], int.Parse(arguments[1], CultureInfo.InvariantCulture), arguments[2], TimeSpan.FromSeconds(double.Parse(arguments[3], CultureInfo.InvariantCulture)));
+        await using var cluster = await VoterCluster.StartAsync(VoterCluster.IsOrleans ? 3 : 1, folder, configure: watch => watch.WatchersMax = 1_000_000);
+        var client = cluster.Clients[0];
+        long delivered = 0;
+        await using var followers = new Followers();
+        await followers.AddAsync(client, watchers, "observer", at => WatchTarget.Key(kind == "matching" ? KeyText(at % Clients, at / Clients) : $"/idle/{at}"), (_, _, _) => Interlocked.Increment(ref delivered));
+        Console.WriteLine($"{Said.Circumstances((await client.StatusAsync()).Engine)}; {Clients} clients, {ValueBytes}-byte values, {phase.TotalSeconds} s a phase");
+        while (Console.ReadLine() is "go")
+        {
+            var (before, processor) = (Volatile.Read(ref delivered), Environment.CpuUsage.TotalTime);
+            var (count, took) = await WriteAsync(client, phase);
+            processor = Environment.CpuUsage.TotalTime - processor;
+            // Where everything written is watched, watchers that stopped would make the writes look cheap.
+            if (kind == "matching" && Volatile.Read(ref delivered) == before)
+                throw new InvalidOperationException("The watchers were told nothing.");
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{count / took.TotalSeconds} {processor.TotalMicroseconds / count}"));
+        }
+
+        return 0;
+    }
+
+    private static async Task<(long Count, TimeSpan Took)> WriteAsync(IWatchClient client, TimeSpan phase)
+    {
+        var (begun, value) = (Stopwatch.GetTimestamp(), new byte[ValueBytes]);
+        var counts = await Task.WhenAll(Enumerable.Range(0, Clients).Select(writer => Task.Run(async () =>
+        {
+            var count = 0L;
+            for (; Stopwatch.GetElapsedTime(begun) < phase; count++)
+                await client.PutAsync(Key.Of(KeyText(writer, (int)(count % Keys))), value);
+            return count;
+        })));
+        return (counts.Sum(), Stopwatch.GetElapsedTime(begun));
+    }
+
+    private static string KeyText(int writer, int at) => string.Create(CultureInfo.InvariantCulture, $"/load/{writer}/{at}");
+
+    /// <summary>What a phase gave.</summary>
+    private readonly record struct Measured(double PerSecond, double Microseconds);
+
+    /// <summary>One of the two processes, as the one that asks sees it.</summary>
+    private sealed class Worker : IAsyncDisposable
+    {
+        private readonly Process _process;
+
+        private Worker(Process process, string ready)
+        {
+            _process = process;
+            Ready = ready;
+        }
+
+        public string Ready { get; }
+
+        public static async Task<Worker> StartAsync(string kind, int watchers, string folder, TimeSpan phase)
+        {
+            var start = new ProcessStartInfo(Environment.ProcessPath ?? throw new InvalidOperationException("The path of this program is not known.")) { RedirectStandardInput = true, RedirectStandardOutput = true };
+            foreach (var each in new[] { "watch", Child, kind, $"{watchers}", folder, phase.TotalSeconds.ToString(CultureInfo.InvariantCulture) })
+                start.ArgumentList.Add(each);
+            var process = Process.Start(start) ?? throw new InvalidOperationException("The program did not start.");
+            return new Worker(process, await LineAsync(process));
+        }
+
+        public async Task<Measured> MeasureAsync()
+        {
+            await _process.StandardInput.WriteLineAsync("go");
+            await _process.StandardInput.FlushAsync();
+            var words = (await LineAsync(_process)).Split(' ');
+            return new Measured(double.Parse(words[0], CultureInfo.InvariantCulture), double.Parse(words[1], CultureInfo.InvariantCulture));
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            _process.StandardInput.Close();
+            await _process.WaitForExitAsync();
+            _process.Dispose();
+        }
+
+        private static async Task<string> LineAsync(Process process) =>
+            await process.StandardOutput.ReadLineAsync() ?? throw new InvalidOperationException("The measured process ended.");
+    }
+}
