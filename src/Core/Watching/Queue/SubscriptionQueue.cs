@@ -44,6 +44,18 @@ internal sealed partial class SubscriptionQueue(int eventsMax, long bytesMax, Wa
     /// <summary>Whether a consumer would find anything.</summary>
     public bool IsReady => !IsEmpty || _end is not null;
 
+    /// <summary>When the oldest revision that waits was committed, by the leader's wall clock.</summary>
+    public long? OldestWallMs
+    {
+        get
+        {
+            for (var i = 0; i < (_parts?.Count ?? 0); i++)
+                if (CommitOf(_parts![i]) is { } commit)
+                    return commit.Changes[0].CommitTimeMs;
+            return null;
+        }
+    }
+
     public bool Fits(int events, long bytes) => Events == 0 || (Events + events <= EventsMax && Bytes + bytes <= BytesMax);
 
     /// <summary>Whether this fits and enough has been drained for another page of replay to be worth a question to history.</summary>
