@@ -69,12 +69,12 @@ internal sealed class WatchDispatcher
     internal long NowMs => (long)_time.GetElapsedTime(0).TotalMilliseconds;
 
     /// <summary>Starts a watch; done when it is effective.</summary>
-    public async Task<SubscriptionFeed> SubscribeAsync(WatchRequest request, CancellationToken cancellationToken)
+    public async Task<ILocalWatch> SubscribeAsync(WatchRequest request, WatchOwner owner, CancellationToken cancellationToken)
     {
         var registered = new TaskCompletionSource<WatchRegistration>(TaskCreationOptions.RunContinuationsAsynchronously);
         var subscription = Step(table =>
         {
-            var added = table.Subscribe(RequestTranslation.ToSpec(request, _options), NowMs);
+            var added = table.Subscribe(RequestTranslation.ToSpec(request, owner, _options), NowMs);
             _registering.Add(added.Id, registered);
             return added;
         });
@@ -86,7 +86,7 @@ internal sealed class WatchDispatcher
             var registration = await registered.Task;
             if (request.Incarnation.Length > 0 && !string.Equals(request.Incarnation, registration.Incarnation, StringComparison.Ordinal))
                 throw new WatchException(WatchErrorCode.IncarnationChanged, $"The watch followed cluster {request.Incarnation}, but this is cluster {registration.Incarnation}: its revisions mean nothing here.");
-            return new SubscriptionFeed(this, subscription, registration);
+            return new LocalWatch(this, subscription, registration);
         }
         catch
         {
