@@ -66,7 +66,8 @@ public sealed record WatchTableOptions
         AtLeast(nameof(FetchesInFlightMax), FetchesInFlightMax, 1);
         AtLeast(nameof(RepairsInFlightMax), RepairsInFlightMax, 1);
         AtLeast(nameof(StaleAfterMsMin), StaleAfterMsMin, 1);
-        AtLeast(nameof(StaleAfterMsMax), StaleAfterMsMax, StaleAfterMsMin);
+        // Less than the least: then this silo serves no such watch, and says so to each.
+        AtLeast(nameof(StaleAfterMsMax), StaleAfterMsMax, 1);
         AtLeast(nameof(RetryMinMs), RetryMinMs, 1);
         AtLeast(nameof(RetryMaxMs), RetryMaxMs, RetryMinMs);
     }
