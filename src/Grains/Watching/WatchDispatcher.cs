@@ -53,7 +53,14 @@ internal sealed class WatchDispatcher
         _options = options.Value;
         _loop = new DispatcherLoop(this, leaders, history, silo.SiloAddress.ToParsableString(), options.Value, time, logger);
         _table = new WatchTable(
-            new WatchTableOptions { Enabled = _options.WatchEnabled, WatchersMax = _options.WatchersMax, HoldMs = (long)_options.Hold.TotalMilliseconds },
+            new WatchTableOptions
+            {
+                Enabled = _options.WatchEnabled,
+                WatchersMax = _options.WatchersMax,
+                HoldMs = (long)_options.Hold.TotalMilliseconds,
+                StaleAfterMsMin = (long)(2 * _options.ProgressInterval).TotalMilliseconds,
+                StaleAfterMsMax = (long)(_options.ForgetScopesAfter / 2).TotalMilliseconds,
+            },
             new RandomBits(random),
             _loop.Continue,
             (seams ?? ReplicaSeams.None).Watching);
