@@ -115,7 +115,12 @@ public abstract class GrainWatchClient : IWatchClient
     }
 
     /// <inheritdoc/>
-    public IWatcher CreateWatcher(WatchTarget target, Func<WatchEvent, CancellationToken, ValueTask> callback, WatcherOptions? options = null) => throw NotServed.Yet("A watcher with a callback");
+    public IWatcher CreateWatcher(WatchTarget target, Func<WatchEvent, CancellationToken, ValueTask> callback, WatcherOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        ArgumentNullException.ThrowIfNull(callback);
+        return new CallbackWatcher(this, target, callback, options ?? new WatcherOptions(), Time);
+    }
 
     /// <inheritdoc/>
     public Task<IWatchedDictionary> WatchDictionaryAsync(WatchTarget target, WatchedDictionaryOptions? options = null, CancellationToken cancellationToken = default) => throw NotServed.Yet("A watched dictionary");
