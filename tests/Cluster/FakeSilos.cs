@@ -97,6 +97,14 @@ internal sealed class FakeReplicaService(NodeId node) : IReplicaService
 
     public Task<HistoryReply> History(HistoryRequest request) => throw new NotSupportedException();
 
+    public Task<HistoryReply> HistoryAt(HistoryRequest request) => throw new NotSupportedException();
+
+    public Task<SnapshotPageReply> Snapshot(SnapshotPageRequest request) => throw new NotSupportedException();
+
+    public Task<SnapshotPageReply> SnapshotAt(SnapshotPageRequest request) => throw new NotSupportedException();
+
+    public Task<RevisionReply> Compact(BucketId bucket, Revision through) => throw new NotSupportedException();
+
     public Task<HeadsReply> Register(BucketId bucket, string silo, ImmutableArray<Scope> scopes) => throw new NotSupportedException();
 
     public Task<ProgressReply> Progress(ProgressQuestion question) => throw new NotSupportedException();

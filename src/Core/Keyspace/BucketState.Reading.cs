@@ -60,18 +60,21 @@ public sealed partial class BucketState
 
     /// <summary>
     /// A page of a scope's commits in (after, upTo], at a cost that depends on the scope's own changes. The first commit is in
-    /// it however large, so asking again from <see cref="HistoryPage.Reached"/> comes to an end.
+    /// it however large, so asking again from <see cref="HistoryPage.Reached"/> comes to an end; only one that no message should carry
+    /// whole, of more than <see cref="PageBytes.PieceMax"/>, comes in pieces.
     /// </summary>
     /// <param name="scope">The scope; each commit holds those of its changes that lie in it.</param>
     /// <param name="after">The cursor: everything up to it is known to the asker.</param>
     /// <param name="upTo">The last revision wanted.</param>
     /// <param name="changesMax">At most this many changes, 1 or more.</param>
     /// <param name="bytesMax">At most this many bytes, counted as <see cref="PageBytes.Of(Change)"/> counts.</param>
+    /// <param name="skip">How many changes of the first commit behind the cursor are had already: it began in the page before.</param>
     /// <exception cref="RevisionCompactedException">The cursor lies below the compaction point.</exception>
     /// <exception cref="RevisionNotReachedException">The last revision wanted has not been reached.</exception>
-    public HistoryPage History(Scope scope, Revision after, Revision upTo, int changesMax, long bytesMax)
+    public HistoryPage History(Scope scope, Revision after, Revision upTo, int changesMax, long bytesMax, int skip = 0)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(changesMax, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(skip);
         ArgumentOutOfRangeException.ThrowIfLessThan(bytesMax, 0);
         if (upTo > Revision)
             throw new RevisionNotReachedException(upTo, Revision);
@@ -80,9 +83,9 @@ public sealed partial class BucketState
 
         return Find(scope) switch
         {
-            KeyEntry key => HistoryPager.Cut(key, after, upTo, changesMax, bytesMax),
-            Segment { Parent: null } => HistoryPager.Cut(_log, after, upTo, changesMax, bytesMax),
-            Segment segment => HistoryPager.Cut(new SegmentChanges(segment, _log), after, upTo, changesMax, bytesMax),
+            KeyEntry key => HistoryPager.Cut(key, after, upTo, changesMax, bytesMax, skip),
+            Segment { Parent: null } => HistoryPager.Cut(_log, after, upTo, changesMax, bytesMax, skip),
+            Segment segment => HistoryPager.Cut(new SegmentChanges(segment, _log), after, upTo, changesMax, bytesMax, skip),
             _ => new HistoryPage([], Revision.Max(after, upTo)),
         };
     }

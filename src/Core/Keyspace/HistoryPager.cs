@@ -1,6 +1,6 @@
 namespace Watch.Core.Keyspace;
 
-/// <summary>Cuts a sequence of changes into pages: by whole commits, within limits, always going on.</summary>
+/// <summary>Cuts a sequence of changes into pages: by whole commits, within limits, always going on. A commit too large for a message comes in pieces.</summary>
 internal static class HistoryPager
 {
     /// <summary>The page of the changes in (after, upTo].</summary>
@@ -9,11 +9,12 @@ internal static class HistoryPager
     /// <param name="upTo">The last revision that is wanted.</param>
     /// <param name="changesMax">The page ends before the commit that would bring more changes than this.</param>
     /// <param name="bytesMax">The page ends before the commit that would bring more bytes than this.</param>
-    public static HistoryPage Cut(IChangeSequence changes, Revision after, Revision upTo, int changesMax, long bytesMax)
+    /// <param name="skip">How many changes of the first commit are had already.</param>
+    public static HistoryPage Cut(IChangeSequence changes, Revision after, Revision upTo, int changesMax, long bytesMax, int skip = 0)
     {
         var commits = new List<Commit>();
         var reached = after;
-        var position = ChangeSearch.FirstAfter(changes, after);
+        var position = ChangeSearch.FirstAfter(changes, after) + skip;
         long changesTaken = 0, bytesTaken = 0;
         while (position < changes.Count && changes[position].Revision <= upTo)
         {
@@ -23,6 +24,8 @@ internal static class HistoryPager
             // The first commit is taken whatever its size: a page that could be empty would never let its reader go on.
             if (!fits && commits.Count > 0)
                 return new HistoryPage(commits, reached);
+            if (bytes > PageBytes.PieceMax && commits.Count == 0 && CountOfPiece(changes, position, count) is var piece && piece < count)
+                return new HistoryPage([Take(changes, position, piece)], after, Left: count - piece);
 
             commits.Add(Take(changes, position, count));
             reached = commits[^1].Revision;
@@ -45,6 +48,14 @@ internal static class HistoryPager
         }
 
         return (count, bytes);
+    }
+
+    private static int CountOfPiece(IChangeSequence changes, int position, int count)
+    {
+        var (taken, bytes) = (1, PageBytes.Of(changes[position]));
+        while (taken < count && (bytes += PageBytes.Of(changes[position + taken])) <= PageBytes.PieceMax)
+            taken++;
+        return taken;
     }
 
     private static Commit Take(IChangeSequence changes, int position, int count)

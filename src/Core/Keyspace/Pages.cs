@@ -31,7 +31,11 @@ public sealed record ScanPage(IReadOnlyList<KeyValue> Items, Revision Revision, 
 /// <summary>One page of a scope's history, in revision order, no commit split.</summary>
 /// <param name="Commits">The commits, each with those of its changes that lie in the scope.</param>
 /// <param name="Reached">Everything after the asked cursor and up to here is in the page; ask again from here for more.</param>
-public sealed record HistoryPage(IReadOnlyList<Commit> Commits, Revision Reached);
+/// <param name="Left">
+/// How many changes of the one commit are not in the page, which is too large for one; 0 where all are whole. Where there are some, it
+/// lies behind <paramref name="Reached"/>: ask again from there, and say how many of its changes are had.
+/// </param>
+public sealed record HistoryPage(IReadOnlyList<Commit> Commits, Revision Reached, int Left = 0);
 
 /// <summary>How much history is kept for replay; past either limit, <see cref="BucketState.DueCompaction"/> names a compaction.</summary>
 public sealed record HistoryLimits
@@ -51,6 +55,9 @@ public static class PageBytes
 
     /// <summary>Counted for a change kept in history beside its value: its record and its places in the indexes, as measured.</summary>
     public const int KeptFixed = 160;
+
+    /// <summary>A commit of more bytes than this comes in pieces: 4 MiB. A piece has one change at least, whatever its size.</summary>
+    public const long PieceMax = 4L << 20;
 
     /// <summary>Bytes of a read's item.</summary>
     public static long Of(Key key, int valueLength) => Fixed + key.Length + (long)valueLength;

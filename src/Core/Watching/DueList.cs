@@ -10,23 +10,6 @@ internal abstract class Due
     public bool IsSet => DueMs != Never;
 }
 
-/// <summary>A read of history: of a scope that has a gap, or of a subscription that is behind. One question is under way at most.</summary>
-internal sealed class HistoryReader(ScopeFeed feed, Subscription? subscription) : Due
-{
-    public ScopeFeed Feed => feed;
-
-    /// <summary>Whose replay this is; null for the repair of the scope itself.</summary>
-    public Subscription? Subscription => subscription;
-
-    public FetchId? InFlight { get; set; }
-
-    /// <summary>Where the question under way, or the last one, began.</summary>
-    public Revision After { get; set; }
-
-    /// <summary>How many questions failed one after the other.</summary>
-    public int Failures { get; set; }
-}
-
 /// <summary>A registration that failed and is to be repeated.</summary>
 internal sealed class RegistrationRetry(Subscription subscription) : Due
 {

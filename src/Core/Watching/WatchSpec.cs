@@ -112,8 +112,6 @@ public sealed record WatchSpec
 
     private void ValidateServed()
     {
-        if (Snapshot)
-            throw Refused("Snapshots are not served yet.");
         if (ProgressIntervalMs is not null || StaleAfterMs is not null)
             throw Refused("Progress and staleness of a watch are not served yet.");
     }

@@ -10,12 +10,15 @@ public sealed partial class WatchTable
         {
             switch (due)
             {
+                case SnapshotReader reader:
+                    GoOn(reader, nowMs);
+                    break;
                 case HistoryReader { Subscription: { } subscription }:
                     CatchUp(subscription, nowMs);
                     break;
                 case HistoryReader { Feed: var feed }:
                     if (feed.HasGap)
-                        Ask(feed.Repair!, feed.Cursor, feed.Wanted, _options.FetchEventsMax, _options.FetchBytesMax);
+                        Want(feed.Repair!);
                     break;
                 case RegistrationRetry { Subscription: var subscription }:
                     Register(subscription.Feed, subscription.Id);
@@ -29,8 +32,10 @@ public sealed partial class WatchTable
     {
         if (_subscriptions.TryGetValue(id, out var parked) && parked.State == SubscriptionState.Parked)
             Unpark(parked, nowMs);
-        else if (_subscriptions.TryGetValue(id, out var subscription) && subscription is { State: SubscriptionState.CatchingUp, Reader: not { InFlight: not null } and not { IsSet: true } })
+        else if (_subscriptions.TryGetValue(id, out var subscription) && subscription is { State: SubscriptionState.CatchingUp, Reader: not { InFlight: not null } and not { IsSet: true } and not { IsQueued: true } })
             CatchUp(subscription, nowMs);
+        else if (subscription is { State: SubscriptionState.Snapshotting, Snapshot: { InFlight: null, IsSet: false, IsQueued: false } reader })
+            GoOn(reader, nowMs);
     }
 
     /// <summary>History's answer.</summary>
@@ -43,20 +48,19 @@ public sealed partial class WatchTable
         if (Answered(id) is not { } reader)
             return;
 
-        var (commits, reached) = (piece.Commits, piece.Reached);
-
-        Invariant.That(commits.Count == 0 || commits[^1].Revision <= reached, "History's answer reaches its own last revision.");
-        if (reached <= reader.After)
-        {
+        Invariant.That(piece.Left > 0 || piece.Commits.Count == 0 || piece.Commits[^1].Revision <= piece.Reached, "History's answer reaches its own last revision.");
+        if (reader.Complete(piece) is not { } commits)
             Backoff(reader, nowMs);
-            return;
+        else
+        {
+            reader.Failures = 0;
+            if (reader.Subscription is { } subscription)
+                Replay(subscription, commits, piece.Reached, nowMs);
+            else
+                Repair(reader.Feed, commits, piece.Reached, nowMs);
         }
 
-        reader.Failures = 0;
-        if (reader.Subscription is { } subscription)
-            Replay(subscription, commits, reached, nowMs);
-        else
-            Repair(reader.Feed, commits, reached, nowMs);
+        Serve();
     }
 
     /// <summary>History could not be asked, or did not answer in time; the question is repeated after a while.</summary>
@@ -64,6 +68,7 @@ public sealed partial class WatchTable
     {
         if (Answered(id) is { } reader)
             Backoff(reader, nowMs);
+        Serve();
     }
 
     /// <summary>History does not reach back to the question's start any more.</summary>
@@ -78,9 +83,10 @@ public sealed partial class WatchTable
         if (firstAvailable.Previous <= reader.After)
             Backoff(reader, nowMs);
         else if (reader.Subscription is { } subscription)
-            EndCompacted(subscription, firstAvailable);
+            EndCompacted(subscription, firstAvailable, nowMs);
         else
             Lose(reader.Feed, firstAvailable, nowMs);
+        Serve();
     }
 
     private HistoryReader? Answered(FetchId id)
@@ -88,6 +94,7 @@ public sealed partial class WatchTable
         if (!_reads.Remove(id, out var reader))
             return null;
         reader.InFlight = null;
+        Line(reader).Ended();
         return reader;
     }
 
@@ -115,7 +122,7 @@ public sealed partial class WatchTable
         {
             for (var i = feed.Subscriptions.Count - 1; i >= 0; i--)
                 if (feed.Subscriptions[i] is { State: SubscriptionState.Live } subscription && subscription.Cursor < firstAvailable.Previous)
-                    EndCompactedAt(subscription, firstAvailable);
+                    EndCompactedAt(subscription, firstAvailable, nowMs);
             if (feed.IsGone)
                 return;
             feed.Lost(firstAvailable.Previous);
@@ -124,10 +131,10 @@ public sealed partial class WatchTable
         Settle(feed, nowMs, waitMs: 0);
     }
 
-    private void EndCompactedAt(Subscription subscription, Revision firstAvailable)
+    private void EndCompactedAt(Subscription subscription, Revision firstAvailable, long nowMs)
     {
         subscription.Cursor = Revision.Max(subscription.Cursor!.Value, subscription.Feed.Cursor);
-        EndCompacted(subscription, firstAvailable);
+        EndCompacted(subscription, firstAvailable, nowMs);
     }
 
     /// <summary>A piece of history for one subscription, as far as its queue takes it.</summary>
@@ -167,9 +174,7 @@ public sealed partial class WatchTable
         }
         else
         {
-            var (events, bytes) = subscription.Room();
-            subscription.Reader ??= new HistoryReader(feed, subscription);
-            Ask(subscription.Reader, subscription.Cursor!.Value, feed.LastChange, Math.Min(events, _options.FetchEventsMax), Math.Min(bytes, _options.FetchBytesMax));
+            Want(subscription.Reader ??= new HistoryReader(feed, subscription));
         }
     }
 
@@ -183,39 +188,18 @@ public sealed partial class WatchTable
     private void SeeToGap(ScopeFeed feed, long nowMs, long waitMs)
     {
         var reader = feed.Repair ??= new HistoryReader(feed, null);
-        if (reader.InFlight is not null || reader is { Failures: > 0, IsSet: true })
+        if (reader.InFlight is not null || reader.IsQueued || reader is { Failures: > 0, IsSet: true })
             return;
         if (waitMs == 0)
-            Ask(reader, feed.Cursor, feed.Wanted, _options.FetchEventsMax, _options.FetchBytesMax);
+            Want(reader);
         else if (!reader.IsSet)
             _due.Set(reader, nowMs + waitMs);
     }
 
-    private void Ask(HistoryReader reader, Revision after, Revision upTo, int eventsMax, long bytesMax)
-    {
-        Invariant.That(reader.InFlight is null, "T6: one question to history at a time.");
-        DueList.CallOff(reader);
-        var id = new FetchId(++_lastFetch);
-        _reads.Add(id, reader);
-        (reader.InFlight, reader.After) = (id, after);
-        _effects.Add(new WatchEffect.Fetch(
-            reader.Feed.Bucket,
-            reader.Feed.Scope,
-            id,
-            after,
-            upTo,
-            Skip: 0,
-            eventsMax,
-            bytesMax,
-            PreviousValues: reader.Subscription?.Spec.PreviousValues ?? true,
-            IsRepair: reader.Subscription is null,
-            reader.Failures));
-    }
-
-    private void Backoff(HistoryReader reader, long nowMs)
+    private void Backoff(Reading reader, long nowMs)
     {
         _counters.QuestionsFailed++;
-        if (reader.Subscription is not null || reader.Feed.HasGap)
+        if (reader is not HistoryReader { Subscription: null, Feed.HasGap: false })
             _due.Set(reader, nowMs + BackoffMs(reader.Failures++));
         else
             reader.Failures = 0;
@@ -225,14 +209,5 @@ public sealed partial class WatchTable
     {
         var mostMs = Math.Min(_options.RetryMaxMs, _options.RetryMinMs << Math.Min(failures, 20));
         return _random.NextInt64((mostMs + 1) / 2, mostMs + 1);
-    }
-
-    private void Forget(HistoryReader? reader)
-    {
-        if (reader is null)
-            return;
-        DueList.CallOff(reader);
-        if (reader.InFlight is { } id)
-            _reads.Remove(id);
     }
 }

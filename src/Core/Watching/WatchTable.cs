@@ -61,6 +61,7 @@ public sealed partial class WatchTable
         ArgumentNullException.ThrowIfNull(roomAvailable);
         options.Validate();
         (_options, _random, _roomAvailable, _rules) = (options, random, roomAvailable, rules ?? WatchRules.Kept);
+        (_repairs, _catchUps) = (new CatchUpQueue(options.RepairsInFlightMax), new CatchUpQueue(options.FetchesInFlightMax));
     }
 
     /// <summary>When <see cref="Tick"/> has something to do next; null while nothing is waited for.</summary>
@@ -178,8 +179,10 @@ public sealed partial class WatchTable
         var cursor = subscription.Spec.StartAt?.Previous ?? now;
         subscription.Start(cursor);
         subscription.State = SubscriptionState.CatchingUp;
-        if (cursor < compactedThrough)
-            EndCompacted(subscription, compactedThrough.Next);
+        if (subscription.Spec.Snapshot)
+            Snapshot(subscription, now, isResync: false, nowMs);
+        else if (cursor < compactedThrough)
+            EndCompacted(subscription, compactedThrough.Next, nowMs);
         else
             CatchUp(subscription, nowMs);
     }
@@ -224,6 +227,7 @@ public sealed partial class WatchTable
         _subscriptions.Remove(subscription.Id);
         DueList.CallOff(subscription.Retry);
         Forget(subscription.Reader);
+        Forget(subscription.Snapshot);
         feed.Remove(subscription);
         _counters.Left(subscription.Spec, reason);
         subscription.End(new EndNotice { Reason = reason, Cursor = subscription.Cursor, Message = message, Key = key, FirstAvailable = firstAvailable });
@@ -242,6 +246,14 @@ public sealed partial class WatchTable
         if (feed.IsTold)
             Agreement(feed.Bucket).Leaving(feed.Scope);
         _effects.Add(new WatchEffect.UnregisterScope(feed.Bucket, feed.Scope));
+    }
+
+    private void EndCompacted(Subscription subscription, Revision firstAvailable, long nowMs)
+    {
+        if (subscription.Spec.Snapshot)
+            Snapshot(subscription, Revision.Max(firstAvailable.Previous, subscription.Cursor!.Value), isResync: true, nowMs);
+        else
+            EndCompacted(subscription, firstAvailable);
     }
 
     private void EndCompacted(Subscription subscription, Revision firstAvailable) =>

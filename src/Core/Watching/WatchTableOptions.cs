@@ -30,6 +30,12 @@ public sealed record WatchTableOptions
     /// <summary>How many bytes one question to history asks for at most.</summary>
     public long FetchBytesMax { get; init; } = 1L << 20;
 
+    /// <summary>How many questions for history or keys are under way at once for subscriptions that are behind; others stand in line.</summary>
+    public int FetchesInFlightMax { get; init; } = 4;
+
+    /// <summary>How many questions for history are under way at once for scopes that miss something, which everybody live waits for; others stand in line.</summary>
+    public int RepairsInFlightMax { get; init; } = 16;
+
     /// <summary>How long to wait after the first failed question to the leader, in milliseconds; doubles with each further failure.</summary>
     public long RetryMinMs { get; init; } = 20;
 
@@ -48,6 +54,8 @@ public sealed record WatchTableOptions
         AtLeast(nameof(RecentBytesMax), RecentBytesMax, 0);
         AtLeast(nameof(FetchEventsMax), FetchEventsMax, 1);
         AtLeast(nameof(FetchBytesMax), FetchBytesMax, 1);
+        AtLeast(nameof(FetchesInFlightMax), FetchesInFlightMax, 1);
+        AtLeast(nameof(RepairsInFlightMax), RepairsInFlightMax, 1);
         AtLeast(nameof(RetryMinMs), RetryMinMs, 1);
         AtLeast(nameof(RetryMaxMs), RetryMaxMs, RetryMinMs);
     }

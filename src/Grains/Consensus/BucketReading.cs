@@ -27,6 +27,7 @@ internal sealed class BucketReading(BucketState state)
     private long _leaseUntilTicks;
     private int _givenUp;
     private volatile bool _isOpen;
+    private volatile bool _leads;
 
     /// <summary>The state. Only the replica's turns may use it without <see cref="TryRead"/>.</summary>
     public BucketState State { get; private set; } = state;
@@ -43,6 +44,13 @@ internal sealed class BucketReading(BucketState state)
             if (!value)
                 EndWaits();
         }
+    }
+
+    /// <summary>Whether the replica leads: then it has enough to do, and those who read much ask another one. Set by the replica.</summary>
+    public bool Leads
+    {
+        get => _leads;
+        set => _leads = value;
     }
 
     /// <summary>Until when a lease read may be answered, by the node's monotonic clock (O3). Set by the replica.</summary>

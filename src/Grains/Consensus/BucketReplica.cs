@@ -106,9 +106,12 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, Buc
         if (_compactionUnderWay || State.DueCompaction(_limits) is not { } through)
             return null;
         while (_compactions.TryPeek(out var oldest) && now - oldest.At >= s_forgetAfter)
-            _forgetThrough = _compactions.Dequeue().Through;
+            _forgetThrough = Revision.Max(_forgetThrough, _compactions.Dequeue().Through);
         return new CompactCommand(through, _forgetThrough);
     }
+
+    /// <summary>A compaction that somebody asks for; scopes are remembered behind it as behind any other.</summary>
+    public CompactCommand CompactionOnRequest(Revision through) => new(through, _forgetThrough);
 
     /// <summary>The compaction is in the log.</summary>
     public void CompactionProposed(CompactCommand compaction, TimeSpan now)

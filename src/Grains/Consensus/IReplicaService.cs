@@ -66,9 +66,31 @@ internal partial interface IReplicaService : IGrainService
     [Alias("Scan"), ResponseTimeout("00:00:10")]
     Task<ScanReply> Scan(BucketId bucket, ScanRequest request);
 
-    /// <summary>Reads the history of a scope.</summary>
+    /// <summary>Reads the history of a scope; the leader answers.</summary>
     [Alias("History"), ResponseTimeout("00:00:10")]
     Task<HistoryReply> History(HistoryRequest request);
+
+    /// <summary>
+    /// The same of any member that does not lead and has come as far as is asked for: its history is the leader's (I-H1). Any other
+    /// refuses.
+    /// </summary>
+    [Alias("HistoryAt"), ResponseTimeout("00:00:05")]
+    Task<HistoryReply> HistoryAt(HistoryRequest request);
+
+    /// <summary>Reads a page of keys for a watch that begins with them; the leader answers.</summary>
+    [Alias("Snapshot"), ResponseTimeout("00:00:10")]
+    Task<SnapshotPageReply> Snapshot(SnapshotPageRequest request);
+
+    /// <summary>The same of any member that does not lead and has come as far as is asked for. Any other refuses.</summary>
+    [Alias("SnapshotAt"), ResponseTimeout("00:00:05")]
+    Task<SnapshotPageReply> SnapshotAt(SnapshotPageRequest request);
+
+    /// <summary>
+    /// Gives up history up to and including a revision, by an entry in the log; answered when that is applied, with the revision up to
+    /// which there is none.
+    /// </summary>
+    [Alias("Compact"), ResponseTimeout("00:00:10")]
+    Task<RevisionReply> Compact(BucketId bucket, Revision through);
 
     /// <summary>
     /// From the answer's revision on, every commit of these scopes names the silo. Asking again is harmless. The answer's heads are in

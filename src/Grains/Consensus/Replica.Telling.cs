@@ -20,7 +20,11 @@ internal sealed partial class Replica
             if (change.Group == GroupId.System)
                 SystemChanged?.Invoke();
             if (_buckets.TryGetValue(change.Group, out var bucket))
+            {
                 bucket.LeadershipEnded(change.Role == Role.Leader ? change.Term : change.Term.Next);
+                bucket.Reading.Leads = change.Role == Role.Leader;
+            }
+
             if (change.Role == Role.Leader && BucketOf(change.Group) is { } id)
                 (led ??= []).Add((id, change.Group, change.Term));
         }
@@ -49,6 +53,7 @@ internal sealed partial class Replica
         if (bucket.Id is not { } id || !Serves)
             return;
         var members = Node.Groups[bucket.Group].Members;
+        bucket.Reading.Leads = Node.Groups[bucket.Group].Role == Role.Leader;
         bucket.Reading.IsOpen = members.IsVoter(Node.Self.Id) || members.IsLearner(Node.Self.Id);
         if (_own.Find(id) is null)
             _own.Add(id, bucket.Reading);

@@ -140,6 +140,14 @@ internal sealed record ScanReply : LeaderReply
 }
 
 /// <summary>Asks for the changes of a scope in (<paramref name="After"/>, <paramref name="UpTo"/>].</summary>
+/// <param name="Bucket">The bucket.</param>
+/// <param name="Scope">The scope.</param>
+/// <param name="After">The cursor.</param>
+/// <param name="UpTo">The last revision that is wanted.</param>
+/// <param name="ChangesMax">How many changes are of use.</param>
+/// <param name="BytesMax">How many bytes are of use.</param>
+/// <param name="PreviousValues">Whether the values before are of use; else they are left out.</param>
+/// <param name="Skip">How many changes of the first revision are had already.</param>
 [GenerateSerializer, Immutable, Alias("watch.HistoryRequest")]
 internal sealed record HistoryRequest(
     [property: Id(0)] BucketId Bucket,
@@ -147,9 +155,11 @@ internal sealed record HistoryRequest(
     [property: Id(2)] Revision After,
     [property: Id(3)] Revision UpTo,
     [property: Id(4)] int ChangesMax,
-    [property: Id(5)] long BytesMax);
+    [property: Id(5)] long BytesMax,
+    [property: Id(6)] bool PreviousValues,
+    [property: Id(7)] int Skip);
 
-/// <summary>Changes of a scope, in revision order, no revision split.</summary>
+/// <summary>Changes of a scope, in revision order, no revision split but one that is too large for a message.</summary>
 [GenerateSerializer, Immutable, Alias("watch.HistoryReply")]
 internal sealed record HistoryReply : LeaderReply
 {
@@ -159,6 +169,46 @@ internal sealed record HistoryReply : LeaderReply
     /// <summary>Everything of the scope up to here is in the answer or before it.</summary>
     [Id(1)]
     public Revision Reached { get; init; }
+
+    /// <summary>How many changes of the last revision are not in the answer; it lies behind <see cref="Reached"/> then.</summary>
+    [Id(2)]
+    public int Left { get; init; }
+}
+
+/// <summary>Asks for a page of keys.</summary>
+/// <param name="Bucket">The bucket.</param>
+/// <param name="Start">The first key of the range.</param>
+/// <param name="End">The first key behind it; null where it has no end.</param>
+/// <param name="After">Only later keys are wanted.</param>
+/// <param name="AtLeast">The state must have come so far.</param>
+/// <param name="Pinned">The revision to read at; null for the state as it is.</param>
+/// <param name="KeysMax">How many keys are of use.</param>
+/// <param name="BytesMax">How many bytes are of use.</param>
+/// <param name="KeysOnly">Whether values are left out.</param>
+[GenerateSerializer, Immutable, Alias("watch.SnapshotPageRequest")]
+internal sealed record SnapshotPageRequest(
+    [property: Id(0)] BucketId Bucket,
+    [property: Id(1)] Key Start,
+    [property: Id(2)] Key? End,
+    [property: Id(3)] Key? After,
+    [property: Id(4)] Revision AtLeast,
+    [property: Id(5)] Revision? Pinned,
+    [property: Id(6)] int KeysMax,
+    [property: Id(7)] long BytesMax,
+    [property: Id(8)] bool KeysOnly);
+
+/// <summary>A page of keys, as they were at one revision.</summary>
+[GenerateSerializer, Immutable, Alias("watch.SnapshotPageReply")]
+internal sealed record SnapshotPageReply : LeaderReply
+{
+    [Id(0)]
+    public ImmutableArray<KeyValue> Items { get; init; } = [];
+
+    [Id(1)]
+    public Revision At { get; init; }
+
+    [Id(2)]
+    public bool More { get; init; }
 }
 
 /// <summary>The bucket's revision, confirmed, and of each scope asked about the revision of its last change.</summary>

@@ -179,13 +179,6 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
         return new ScanReply { Page = new ScanResult([.. page.Items], page.Revision, page.More) };
     });
 
-    public Task<HistoryReply> History(HistoryRequest request) => Answer(request.Bucket, leading =>
-    {
-        var upTo = Revision.Min(request.UpTo, leading.State.Revision);
-        var page = leading.State.History(request.Scope, request.After, upTo, request.ChangesMax, request.BytesMax);
-        return new HistoryReply { Changes = [.. page.Commits.SelectMany(commit => commit.Changes)], Reached = page.Reached };
-    });
-
     public Task<BucketStatusReply> DescribeBucket(BucketId bucket) => Answer(bucket, leading => new BucketStatusReply
     {
         Status = new StatusResult

@@ -65,6 +65,8 @@ public static class WatchSiloBuilderExtensions
         services.AddSingleton<NodesDriver>();
         services.TryAddSingleton<IWatchCluster>(provider => ActivatorUtilities.CreateInstance<GrainWatchCluster>(provider, false));
         services.AddSingleton<Publisher>();
+        services.AddSingleton<HistorySource>();
+        services.AddSingleton<IHistorySource>(provider => provider.GetRequiredService<HistorySource>());
         services.AddSingleton<WatchDispatcher>();
         services.AddSingleton<IWatchDispatcherClient, WatchDispatcherClient>();
         services.TryAddSingleton<IWatchClient, HostedWatchClient>();

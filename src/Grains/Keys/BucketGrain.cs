@@ -65,7 +65,12 @@ internal sealed class BucketGrain(LeaderLocator leaders, OwnReplica own, WatchDi
 
     public Task<GetResult> Get(Key key, ReadPolicy policy, CancellationToken cancellationToken) => KeyGrain(key).Get(policy, cancellationToken);
 
-    public Task<Revision> Compact(Revision through, CancellationToken cancellationToken) => throw NotServed.Yet("Compaction on request");
+    public async Task<Revision> Compact(Revision through, CancellationToken cancellationToken)
+    {
+        // Asked for twice it is done once.
+        var reply = await leaders.WriteAsync(_bucket, leader => leader.Compact(_bucket, through), mayRepeat: true, cancellationToken);
+        return reply.Revision;
+    }
 
     public Task Feel() => Task.CompletedTask;
 

@@ -14,7 +14,7 @@ namespace Watch.Grains.Watching;
 /// Registrations, their withdrawals and questions about progress go to a bucket's leader in order (<see cref="RegistrationLane"/>). Reads
 /// of history are independent of each other and of those.
 /// </remarks>
-internal sealed partial class DispatcherLoop(WatchDispatcher dispatcher, LeaderLocator leaders, string silo, WatchSiloOptions options, TimeProvider time, ILogger logger)
+internal sealed partial class DispatcherLoop(WatchDispatcher dispatcher, LeaderLocator leaders, IHistorySource history, string silo, WatchSiloOptions options, TimeProvider time, ILogger logger)
 {
     // One token each: "look again". Writing it never blocks and never piles up.
     private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
@@ -109,23 +109,26 @@ internal sealed partial class DispatcherLoop(WatchDispatcher dispatcher, LeaderL
     /// <summary>Starts an effect. Nobody awaits it, but each ends by telling the table how it went, whatever happens.</summary>
     private void Start(WatchEffect effect)
     {
-        if (effect is WatchEffect.Fetch fetch)
+        switch (effect)
         {
-            _ = FetchAsync(fetch);
-            return;
+            case WatchEffect.Fetch fetch:
+                _ = FetchAsync(fetch);
+                break;
+            case WatchEffect.ReadSnapshot read:
+                _ = ReadAsync(read);
+                break;
+            default:
+                Lane(effect.Bucket).Add(effect);
+                break;
         }
-
-        Lane(effect.Bucket).Add(effect);
     }
 
     private async Task FetchAsync(WatchEffect.Fetch fetch)
     {
         try
         {
-            var request = new HistoryRequest(fetch.Bucket, fetch.Scope, fetch.After, fetch.UpTo, fetch.EventsMax, fetch.BytesMax);
-            var reply = await leaders.ReadAsync(fetch.Bucket, leader => leader.History(request));
-            var commits = reply.Changes.GroupBy(change => change.Revision).Select(each => new Commit(each.Key, [.. each])).ToList();
-            dispatcher.Do(table => table.Fetched(fetch.Id, new HistoryPiece(commits, reply.Reached, 0), NowMs));
+            var piece = await history.ReadAsync(fetch, CancellationToken.None);
+            dispatcher.Do(table => table.Fetched(fetch.Id, piece, NowMs));
         }
         catch (WatchException error) when (error.Code == WatchErrorCode.Compacted)
         {
@@ -135,6 +138,24 @@ internal sealed partial class DispatcherLoop(WatchDispatcher dispatcher, LeaderL
         {
             LogQuestionFailed(logger, error, fetch.Scope);
             dispatcher.Do(table => table.FetchFailed(fetch.Id, NowMs));
+        }
+    }
+
+    private async Task ReadAsync(WatchEffect.ReadSnapshot read)
+    {
+        try
+        {
+            var piece = await history.ReadAsync(read, CancellationToken.None);
+            dispatcher.Do(table => table.Snapshotted(read.Id, piece, NowMs));
+        }
+        catch (WatchException error) when (error.Code == WatchErrorCode.Compacted)
+        {
+            dispatcher.Do(table => table.SnapshotCompacted(read.Id, error.FirstAvailable, NowMs));
+        }
+        catch (Exception error)
+        {
+            LogQuestionFailed(logger, error, read.Scope);
+            dispatcher.Do(table => table.SnapshotFailed(read.Id, NowMs));
         }
     }
 

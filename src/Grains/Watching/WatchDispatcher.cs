@@ -35,6 +35,7 @@ internal sealed class WatchDispatcher
 
     public WatchDispatcher(
         LeaderLocator leaders,
+        IHistorySource history,
         ILocalSiloDetails silo,
         NodeHealth health,
         IOptions<WatchSiloOptions> options,
@@ -47,7 +48,7 @@ internal sealed class WatchDispatcher
         _host = host;
         _time = time;
         _options = options.Value;
-        _loop = new DispatcherLoop(this, leaders, silo.SiloAddress.ToParsableString(), options.Value, time, logger);
+        _loop = new DispatcherLoop(this, leaders, history, silo.SiloAddress.ToParsableString(), options.Value, time, logger);
         _table = new WatchTable(
             new WatchTableOptions { Enabled = _options.WatchEnabled, WatchersMax = _options.WatchersMax, HoldMs = (long)_options.Hold.TotalMilliseconds },
             new RandomBits(random),

@@ -11,7 +11,7 @@ internal sealed class WatchDraw(Random random)
     private static readonly string[] s_globs = ["/tree/*/1", "/tree/**", "/tree/a/?", "x:*", "/*/*", "**/2", "/registers/?"];
 
     // What is drawn so far; the rest comes with the product.
-    private static readonly SlowPolicy[] s_policies = [SlowPolicy.Park, SlowPolicy.Cancel];
+    private static readonly SlowPolicy[] s_policies = [SlowPolicy.Park, SlowPolicy.Cancel, SlowPolicy.DropOldest, SlowPolicy.DropNewest, SlowPolicy.Latest];
     private static readonly HashSet<string> s_served = [];
 
     /// <summary>Whether there are dictionaries, too.</summary>

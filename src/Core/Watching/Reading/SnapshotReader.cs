@@ -1,6 +1,58 @@
 namespace Watch.Core.Watching;
 
-/// <summary>A subscription's reading of the keys as they are. One page is under way at most.</summary>
-internal sealed class SnapshotReader
+/// <summary>
+/// A subscription's reading of the keys of its target as they are: where it stands, and what it has that did not fit into the queue yet.
+/// </summary>
+/// <param name="subscription">Whose it is.</param>
+/// <param name="atLeast">The state that is read must have come so far.</param>
+/// <param name="isResync">Whether it stands for changes that cannot be had any more.</param>
+internal sealed class SnapshotReader(Subscription subscription, Revision atLeast, bool isResync) : Reading
 {
+    private readonly IReadOnlyList<KeyRange> _ranges = subscription.Group.Form.Filter.Ranges;
+    private int _range;
+
+    public override Subscription? Subscription => subscription;
+
+    public bool IsResync => isResync;
+
+    /// <summary>The question under way.</summary>
+    public SnapshotId? InFlight { get; set; }
+
+    /// <summary>The state that is read must have come so far.</summary>
+    public Revision AtLeast { get; private set; } = atLeast;
+
+    /// <summary>The revision of which all its pages are (I-N2); null before the first.</summary>
+    public Revision? At { get; set; }
+
+    /// <summary>How often it began anew, since what it had read could not be read on.</summary>
+    public int Restarts { get; private set; }
+
+    /// <summary>A page that did not fit.</summary>
+    public SharedPage? Page { get; set; }
+
+    /// <summary>The range that it reads.</summary>
+    public KeyRange Range => _ranges[_range];
+
+    /// <summary>The last key that it has of that range.</summary>
+    public Key? After { get; private set; }
+
+    /// <summary>Whether all ranges are read.</summary>
+    public bool IsDone => _range == _ranges.Count;
+
+    /// <summary>A page was read.</summary>
+    public void Advance(SnapshotPiece piece)
+    {
+        if (piece is { More: true, Items.Count: > 0 })
+            After = piece.Items[^1].Key;
+        else
+            (_range, After) = (_range + 1, null);
+    }
+
+    /// <summary>What was read of one revision cannot be read on: it begins with a later one, and what was gathered is void (I-N4).</summary>
+    public void Restart(Revision firstAvailable)
+    {
+        Restarts++;
+        (_range, After, At, Page) = (0, null, null, null);
+        AtLeast = Revision.Max(AtLeast, firstAvailable);
+    }
 }

@@ -165,6 +165,9 @@ public sealed partial class Subscription
     /// <summary>Its reading of history, from the first time it needs one.</summary>
     internal HistoryReader? Reader { get; set; }
 
+    /// <summary>Its reading of the keys as they are, while it does.</summary>
+    internal SnapshotReader? Snapshot { get; set; }
+
     /// <summary>Its attempts to register, from the first failure.</summary>
     internal RegistrationRetry? Retry { get; set; }
 

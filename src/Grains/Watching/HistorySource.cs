@@ -1,0 +1,204 @@
+using Orleans.Runtime;
+using Watch.Core;
+using Watch.Core.Keyspace;
+using Watch.Core.Watching;
+using Watch.Grains.Consensus;
+
+namespace Watch.Grains.Watching;
+
+/// <summary>
+/// Reads history and keys for this silo's watches, and keeps that away from the leader, who orders the writes: a thousand watches that
+/// are behind are no reason for a write to wait.
+/// </summary>
+/// <remarks>
+/// <para>Whom it asks, in this order: the own replica, where it follows and has come so far or soon does; another member that follows; the
+/// leader, of subscriptions one question at a time. What everybody who is live waits for (a repair) does not look around: where the own
+/// replica leads, it is asked of it at once.</para>
+/// <list type="bullet">
+/// <item>I-H1: what a replica answers that has applied everything up to the revision asked for is the answer: it has applied the same log,
+/// and that something is compacted is an entry of the log, too. One that is behind does not answer.</item>
+/// <item>I-H2: nobody answers from a state that is not open (O2 of <see cref="BucketReading"/>).</item>
+/// </list>
+/// <para>The own replica is read under the lock that keeps its applying away, a slice at a time, and others get their turn in between.
+/// Used in the turns of <see cref="DispatcherLoop"/>.</para>
+/// </remarks>
+internal sealed class HistorySource(
+    OwnReplica own,
+    LeaderLocator leaders,
+    IReplicaServiceClient replicas,
+    IClusterMembershipService membership,
+    ILocalSiloDetails local,
+    TimeProvider time) : IHistorySource
+{
+    /// <summary>How long the own replica is waited for.</summary>
+    private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(50);
+
+    private const int SliceChangesMax = 256;
+    private const long SliceBytesMax = 64 << 10;
+
+    private readonly Queue<TaskCompletionSource> _turns = new();
+    private bool _leaderAsked;
+
+    /// <summary>How many pages the own replica answered.</summary>
+    public long OwnPages { get; private set; }
+
+    /// <summary>How many pages other members answered that do not lead.</summary>
+    public long MemberPages { get; private set; }
+
+    /// <summary>How many pages the leader was asked for.</summary>
+    public long LeaderPages { get; private set; }
+
+    public async Task<HistoryPiece> ReadAsync(WatchEffect.Fetch fetch, CancellationToken cancellationToken)
+    {
+        if (await OwnAsync(fetch.Bucket, fetch.UpTo, cancellationToken) is { } reading && await SlicesAsync(reading, fetch) is { } here)
+            return here;
+        var request = new HistoryRequest(fetch.Bucket, fetch.Scope, fetch.After, fetch.UpTo, fetch.EventsMax, fetch.BytesMax, fetch.PreviousValues, fetch.Skip);
+        var reply = (fetch.IsRepair ? null : await MemberAsync(fetch.Attempt, member => member.HistoryAt(request)))
+            ?? await LeaderAsync(fetch.Bucket, fetch.IsRepair, leader => leader.History(request), cancellationToken);
+        return new HistoryPiece([.. reply.Changes.GroupBy(change => change.Revision).Select(each => new Commit(each.Key, [.. each]))], reply.Reached, reply.Left);
+    }
+
+    public async Task<SnapshotPiece> ReadAsync(WatchEffect.ReadSnapshot read, CancellationToken cancellationToken)
+    {
+        if (await OwnAsync(read.Bucket, read.AtLeast, cancellationToken) is { } reading && Keys(reading, read) is { } here)
+            return here;
+        var request = new SnapshotPageRequest(
+            read.Bucket, read.Range.Start, read.Range.End, read.After, read.AtLeast, read.Pinned, read.KeysMax, read.BytesMax, read.KeysOnly);
+        var reply = await MemberAsync(read.Attempt, member => member.SnapshotAt(request))
+            ?? await LeaderAsync(read.Bucket, isRepair: false, leader => leader.Snapshot(request), cancellationToken);
+        return new SnapshotPiece(reply.At, reply.Items, reply.More);
+    }
+
+    /// <summary>The own replica, where it follows and has come so far.</summary>
+    private async ValueTask<BucketReading?> OwnAsync(BucketId bucket, Revision revision, CancellationToken cancellationToken) =>
+        own.Find(bucket) is { Leads: false } reading && await reading.WaitForAsync(revision, s_patience, time, cancellationToken) ? reading : null;
+
+    private async Task<HistoryPiece?> SlicesAsync(BucketReading reading, WatchEffect.Fetch fetch)
+    {
+        var commits = new List<Commit>();
+        var (reached, events, bytes) = (fetch.After, fetch.EventsMax, fetch.BytesMax);
+        while (true)
+        {
+            var slice = (Fetch: fetch, After: reached, Events: Math.Min(events, SliceChangesMax), Bytes: Math.Min(bytes, SliceBytesMax), Skip: reached == fetch.After ? fetch.Skip : 0);
+            if (Try(reading, fetch.UpTo, slice, static (state, slice) => state.History(slice.Fetch.Scope, slice.After, slice.Fetch.UpTo, slice.Events, slice.Bytes, slice.Skip)) is not { } page)
+                return null;
+            // What does not come whole comes as an answer of its own.
+            if (page.Left > 0 && commits.Count > 0)
+                return Piece(commits, reached, 0);
+            commits.AddRange(page.Commits);
+            reached = page.Reached;
+            foreach (var commit in page.Commits)
+            {
+                events -= commit.Changes.Count;
+                bytes -= commit.Changes.Sum(PageBytes.Of);
+            }
+
+            if (page.Left > 0 || reached >= fetch.UpTo || events <= 0 || bytes <= 0)
+                return Piece(commits, reached, page.Left);
+            await Task.Yield();
+        }
+    }
+
+    private HistoryPiece Piece(List<Commit> commits, Revision reached, int left)
+    {
+        OwnPages++;
+        return new HistoryPiece(commits, reached, left);
+    }
+
+    private SnapshotPiece? Keys(BucketReading reading, WatchEffect.ReadSnapshot read)
+    {
+        var page = Try(reading, read.AtLeast, read, static (state, read) => state.Scan(read.Range, new Core.Keyspace.ScanRequest
+        {
+            KeysMax = Math.Min(read.KeysMax, SliceChangesMax),
+            BytesMax = Math.Min(read.BytesMax, SliceBytesMax),
+            KeysOnly = read.KeysOnly,
+            After = read.After,
+            At = read.Pinned,
+        }));
+        if (page is null)
+            return null;
+        OwnPages++;
+        return new SnapshotPiece(page.Revision, page.Items, page.More);
+    }
+
+    /// <summary>Looks at the state of a replica that has come so far (I-H1); null where it has not, or is not open any more.</summary>
+    private TPage? Try<TArgument, TPage>(BucketReading reading, Revision revision, TArgument argument, Func<BucketState, TArgument, TPage> read)
+        where TPage : class
+    {
+        try
+        {
+            return reading.TryRead(ReadPolicy.AtLeast(revision), time, argument, read, out var page) ? page : null;
+        }
+        catch (RevisionCompactedException error)
+        {
+            throw new WatchException(WatchErrorCode.Compacted, error.Message) { FirstAvailable = error.FirstAvailable };
+        }
+        catch (RevisionNotReachedException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Asks one other silo, another at each attempt; null where it cannot answer.</summary>
+    private async Task<TReply?> MemberAsync<TReply>(int attempt, Func<IReplicaService, Task<TReply>> call)
+        where TReply : LeaderReply
+    {
+        var others = membership.CurrentSnapshot.Members.Values
+            .Where(each => each.Status == SiloStatus.Active && !each.SiloAddress.Equals(local.SiloAddress))
+            .Select(each => each.SiloAddress)
+            .Order()
+            .ToList();
+        if (others.Count == 0)
+            return null;
+        var first = others.Count(each => each.CompareTo(local.SiloAddress) < 0);
+        try
+        {
+            var reply = await call(replicas.At(others[(first + attempt) % others.Count]));
+            if (reply.Refusal is { Kind: RefusalKind.Compacted } compacted)
+                throw new WatchException(WatchErrorCode.Compacted, compacted.Message) { FirstAvailable = compacted.FirstAvailable };
+            if (reply.Refusal is not null)
+                return null;
+            MemberPages++;
+            return reply;
+        }
+        catch (Exception error) when (error is TimeoutException or Orleans.Runtime.OrleansException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Asks the leader: for subscriptions one question at a time.</summary>
+    private async Task<TReply> LeaderAsync<TReply>(BucketId bucket, bool isRepair, Func<IReplicaService, Task<TReply>> call, CancellationToken cancellationToken)
+        where TReply : LeaderReply
+    {
+        LeaderPages++;
+        if (isRepair)
+            return await leaders.ReadAsync(bucket, call, cancellationToken);
+        await EnterAsync();
+        try
+        {
+            return await leaders.ReadAsync(bucket, call, cancellationToken);
+        }
+        finally
+        {
+            if (_turns.TryDequeue(out var next))
+                next.SetResult();
+            else
+                _leaderAsked = false;
+        }
+    }
+
+    /// <summary>Who leaves lets the next one in, so the place is never free between them.</summary>
+    private Task EnterAsync()
+    {
+        if (!_leaderAsked)
+        {
+            _leaderAsked = true;
+            return Task.CompletedTask;
+        }
+
+        var turn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _turns.Enqueue(turn);
+        return turn.Task;
+    }
+}

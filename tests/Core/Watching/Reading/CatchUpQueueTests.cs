@@ -1,0 +1,122 @@
+using Watch.Core;
+using Watch.Core.Watching;
+
+namespace Watch.Core.Tests.Watching;
+
+/// <summary>Many that are behind are served in turn, and those who repair for everybody go first.</summary>
+public class CatchUpQueueTests
+{
+    [Fact]
+    public void Between_two_pages_of_one_watch_every_other_that_waited_gets_one()
+    {
+        for (var seed = 0; seed < 20; seed++)
+        {
+            var random = new Random(seed);
+            var options = new WatchTableOptions { FetchesInFlightMax = random.Next(1, 6), FetchEventsMax = 2 };
+            var desk = new Desk(options);
+            for (var i = 0; i < 60; i++)
+                desk.Put("/a/1", $"{i}");
+            var watches = Enumerable.Range(0, random.Next(2, 30)).Select(_ => desk.Begin("prefix /a/", startAt: 1).Id).ToList();
+            foreach (var effect in desk.TakeEffects())
+                desk.Answer(effect);
+
+            var underWay = new List<(SubscriptionId Watch, WatchEffect.Fetch Fetch)>();
+            var asked = 0;
+            var pages = watches.ToDictionary(id => id, _ => 0);
+            var joined = watches.ToDictionary(id => id, _ => 0);
+            while (true)
+            {
+                foreach (var fetch in desk.TakeEffects().Cast<WatchEffect.Fetch>())
+                {
+                    var watch = watches.Single(id => desk.Table.TryGet(id, out var each) && each.Reader?.InFlight == fetch.Id);
+                    Assert.True(asked - joined[watch] < watches.Count, $"seed {seed}: {asked - joined[watch]} pages were asked for while watch {watch} of {watches.Count} stood in line");
+                    underWay.Add((watch, fetch));
+                    asked++;
+                }
+
+                Assert.True(underWay.Count <= options.FetchesInFlightMax, $"seed {seed}: {underWay.Count} questions are under way");
+                if (underWay.Count == 0)
+                    break;
+                var at = random.Next(underWay.Count);
+                var (served, answer) = underWay[at];
+                underWay.RemoveAt(at);
+                joined[served] = asked;
+                pages[served]++;
+                AnswerShortly(desk, answer);
+            }
+
+            Assert.All(pages.Values, count => Assert.True(count > 10, $"seed {seed}: a watch got {count} pages"));
+        }
+    }
+
+    [Fact]
+    public void A_repair_does_not_stand_behind_watches_that_are_behind()
+    {
+        var desk = new Desk(new WatchTableOptions { FetchesInFlightMax = 1, FetchEventsMax = 1, HoldMs = 0 });
+        var live = desk.Watch("/live");
+        for (var i = 0; i < 5; i++)
+            desk.Put("/a", $"{i}");
+        for (var i = 0; i < 10; i++)
+            desk.Begin("/a", startAt: 1);
+        foreach (var effect in desk.TakeEffects())
+            desk.Answer(effect);
+        Assert.Single(desk.TakeEffects());
+
+        desk.Ledger.Commit(("/live", "lost"));
+        desk.Put("/live", "came");
+        desk.TickDue();
+
+        var repair = Assert.IsType<WatchEffect.Fetch>(Assert.Single(desk.TakeEffects()));
+        Assert.True(repair.IsRepair);
+        desk.Answer(repair);
+        Assert.Equal(["put /live lost @6", "put /live came @7"], Desk.Read(live));
+    }
+
+    [Fact]
+    public void Who_leaves_while_it_waits_holds_up_nobody()
+    {
+        var desk = new Desk(new WatchTableOptions { FetchesInFlightMax = 1 });
+        for (var i = 0; i < 3; i++)
+            desk.Put("/a", $"{i}");
+        var (first, second, third) = (desk.Begin("/a", startAt: 1), desk.Begin("/a", startAt: 1), desk.Begin("/a", startAt: 1));
+        foreach (var effect in desk.TakeEffects())
+            desk.Answer(effect);
+        Assert.Single(desk.TakeEffects());
+
+        desk.Table.Unsubscribe(second.Id, EndReason.Disposed);
+        desk.Table.Unsubscribe(first.Id, EndReason.Disposed);
+        desk.Answer();
+
+        Assert.Equal(["put /a 0 @1", "put /a 1 @2", "put /a 2 @3"], Desk.Read(third));
+    }
+
+    [Fact]
+    public void A_revision_that_comes_in_pieces_is_given_to_nobody_before_it_is_whole()
+    {
+        var desk = new Desk(new WatchTableOptions { HoldMs = 0 });
+        var live = desk.Watch("prefix /a/");
+        desk.Ledger.Commit(("/a/1", "x"), ("/a/2", "y"), ("/a/3", "z"));
+        desk.Put("/a/9", "after");
+        desk.TickDue();
+        var skips = new List<int>();
+        for (var left = 3; left > 0; left--)
+        {
+            var fetch = Assert.IsType<WatchEffect.Fetch>(Assert.Single(desk.TakeEffects()));
+            skips.Add(fetch.Skip);
+            var whole = desk.Ledger.Truth(fetch.Scope, fetch.After, new Revision(1))[0];
+            var piece = new Commit(whole.Revision, [whole.Changes[fetch.Skip]]);
+            Assert.Equal(0, live.QueuedEvents);
+            desk.Table.Fetched(fetch.Id, new HistoryPiece([piece], left == 1 ? new Revision(1) : Revision.None, left - 1), desk.NowMs);
+        }
+
+        Assert.Equal([0, 1, 2], skips);
+        Assert.Equal(["put /a/1 x @1", "put /a/2 y @1", "put /a/3 z @1", "put /a/9 after @2"], Desk.Read(live));
+    }
+
+    /// <summary>History gives two events at a time.</summary>
+    private static void AnswerShortly(Desk desk, WatchEffect.Fetch fetch)
+    {
+        var reached = Revision.Min(fetch.UpTo, new Revision(fetch.After.Value + fetch.EventsMax));
+        desk.Table.Fetched(fetch.Id, new HistoryPiece(desk.Ledger.Truth(fetch.Scope, fetch.After, reached), reached, 0), desk.NowMs);
+    }
+}
