@@ -147,6 +147,9 @@ public abstract class GrainWatchClient : IWatchClient
     /// <param name="cancellationToken">Stops the waiting.</param>
     internal virtual Task PauseAsync(Backoff own, CancellationToken cancellationToken) => own.PauseAsync(cancellationToken);
 
+    /// <summary>Waits for a while.</summary>
+    internal Task DelayAsync(TimeSpan pause, CancellationToken cancellationToken) => Task.Delay(pause, Time, cancellationToken);
+
     /// <summary>Whether this client is still there, and can go elsewhere, when the server it talks to has stopped.</summary>
     internal bool OutlivesServer => _calls.IsOutside;
 
@@ -164,12 +167,17 @@ public abstract class GrainWatchClient : IWatchClient
     private protected static WatchRequest Request(WatchTarget target, WatchOptions? options)
     {
         options ??= new WatchOptions();
-        if (options.From is not null)
-            throw NotServed.Yet("Going on from a cursor");
+        var from = options.From;
+        if (from is not null && (options.StartAt is not null || options.Snapshot))
+            throw new WatchException(WatchErrorCode.InvalidOption, $"A watch goes on {nameof(options.From)} a cursor, or begins with {nameof(options.StartAt)} or a {nameof(options.Snapshot)}: one of them is allowed.");
+        if (from is not null && from.Bucket != BucketId.Default)
+            throw new WatchException(WatchErrorCode.InvalidCursor, $"The cursor is of bucket {from.Bucket}, the watch of bucket {BucketId.Default}.");
         return new WatchRequest
         {
             Target = target,
-            StartAt = options.StartAt,
+            StartAt = from?.Revision.Next ?? options.StartAt,
+            Incarnation = from?.Incarnation ?? "",
+            FilterHash = from?.FilterHash ?? 0,
             PreviousValues = options.PreviousValues,
             QueueEventsMax = options.QueueEventsMax,
             QueueBytesMax = options.QueueBytesMax,

@@ -21,7 +21,8 @@ internal sealed class LocalWatch(WatchDispatcher dispatcher, Subscription subscr
 
     public Revision Retarget(WatchTarget target, long version) => throw NotServed.Yet("Changing the target of a watch");
 
-    public void SetPolicy(SlowPolicy policy, int? eventsMax, long? bytesMax) => throw NotServed.Yet("Changing the policy of a watch");
+    public void SetPolicy(SlowPolicy policy, int? eventsMax, long? bytesMax) =>
+        dispatcher.SetPolicy(subscription.Id, policy, eventsMax, bytesMax);
 
     public void AskProgress() => throw NotServed.Yet("Asking a watch for its progress");
 
