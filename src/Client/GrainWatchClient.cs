@@ -201,8 +201,8 @@ public abstract class GrainWatchClient : IWatchClient
         var copy = value.ToArray();
         return WriteAsync(
             (id, door, token) => door is { } way
-                ? BucketGrain(way).Put(key, new PutRequest(copy, condition, id), token)
-                : KeyGrain(key).Put(new PutRequest(copy, condition, id), token),
+                ? BucketGrain(way).Put(key, new PutRequest(copy, condition, id, Options.Writer), token)
+                : KeyGrain(key).Put(new PutRequest(copy, condition, id, Options.Writer), token),
             given,
             cancellationToken);
     }
@@ -210,8 +210,8 @@ public abstract class GrainWatchClient : IWatchClient
     private Task<WriteResult> DeleteAsync(Key key, WriteCondition? condition, WriteId? given, CancellationToken cancellationToken) =>
         WriteAsync(
             (id, door, token) => door is { } way
-                ? BucketGrain(way).Delete(key, new DeleteRequest(condition, id), token)
-                : KeyGrain(key).Delete(new DeleteRequest(condition, id), token),
+                ? BucketGrain(way).Delete(key, new DeleteRequest(condition, id, Options.Writer), token)
+                : KeyGrain(key).Delete(new DeleteRequest(condition, id, Options.Writer), token),
             given,
             cancellationToken);
 

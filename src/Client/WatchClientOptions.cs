@@ -33,8 +33,19 @@ public sealed class WatchClientOptions
     /// <summary>The longest pause. Default 60 s.</summary>
     public TimeSpan BackoffMax { get; set; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>
+    /// How this client names itself in the events of what it writes, for those who read them: 1 to 64 bytes of UTF-8. Empty, the default: it
+    /// does not. The name is kept with each of its changes as long as history has them.
+    /// </summary>
+    public string WriterName { get; set; } = "";
+
+    /// <summary>What stands in requests.</summary>
+    internal string? Writer => WriterName.Length == 0 ? null : WriterName;
+
     internal void Validate()
     {
+        if (Writer is { } writer && !Core.Keyspace.WriterName.IsValid(writer))
+            throw new WatchException(WatchErrorCode.InvalidOption, $"{nameof(WatchClientOptions)}.{nameof(WriterName)} has {writer.Length} characters; allowed are 1 to {Core.Keyspace.WriterName.BytesMax} bytes of UTF-8.");
         if (CallTimeout <= TimeSpan.Zero)
             throw Bad(nameof(CallTimeout), CallTimeout, "longer than zero");
         if (WriteTimeout <= TimeSpan.Zero)

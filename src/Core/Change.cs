@@ -10,6 +10,28 @@ public enum ChangeKind : byte
     Delete = 1,
 }
 
+/// <summary>What made a change. The numbers stand in snapshots for ever.</summary>
+public enum ChangeCause : byte
+{
+    /// <summary>A put.</summary>
+    Put = 0,
+
+    /// <summary>A delete.</summary>
+    Delete = 1,
+
+    /// <summary>The key's time was over.</summary>
+    Expired = 2,
+
+    /// <summary>The key's lease was revoked.</summary>
+    LeaseRevoked = 3,
+
+    /// <summary>A transaction of several changes.</summary>
+    Transaction = 4,
+
+    /// <summary>The key's bucket was deleted.</summary>
+    BucketDeleted = 5,
+}
+
 /// <summary>
 /// One committed change of one key. It is immutable and shared: history, streams and queues hold the same object.
 /// </summary>
@@ -38,6 +60,18 @@ public sealed record Change
 
     /// <summary>When the change was committed by the leader's wall clock, in milliseconds since 1970-01-01 UTC: for information only.</summary>
     public required long CommitTimeMs { get; init; }
+
+    /// <summary>What made it.</summary>
+    public ChangeCause Cause { get; init; }
+
+    /// <summary>Its place among the changes of its revision, from 0 to 65,535.</summary>
+    public int Position { get; init; }
+
+    /// <summary>Who wrote it, as the writer names itself; null where it does not.</summary>
+    public string? Writer { get; init; }
+
+    /// <summary>The cause of a change that a plain put or delete makes.</summary>
+    public static ChangeCause CauseOf(ChangeKind kind) => kind == ChangeKind.Put ? ChangeCause.Put : ChangeCause.Delete;
 }
 
 /// <summary>All changes of one revision, in the order in which the transaction made them; never empty, never split.</summary>

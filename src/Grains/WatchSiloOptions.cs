@@ -75,6 +75,12 @@ public sealed class WatchSiloOptions
     /// <summary>How many bytes of events wait in this silo to be published before more are dropped (and repaired from history): 1 MiB or more. Default 256 MiB.</summary>
     public long PublishQueueBytesMax { get; set; } = 256L << 20;
 
+    /// <summary>How many events wait in this silo for one other silo before the oldest are dropped (and repaired from history): 64 to 1,000,000. Default 8,192.</summary>
+    public int ForwardEventsMax { get; set; } = 8_192;
+
+    /// <summary>How many bytes of events wait in this silo for one other silo before the oldest are dropped (and repaired from history): 1 MiB or more. Default 32 MiB.</summary>
+    public long ForwardBytesMax { get; set; } = 32L << 20;
+
     /// <summary>
     /// Over how many queues of its own a silo on Orleans spreads the streams that it publishes to: 1 to 64. Default 4. Without effect on
     /// Embedded, and where the host has registered a stream provider named <c>watch</c>, which is then used.

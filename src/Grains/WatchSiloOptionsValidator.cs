@@ -27,6 +27,8 @@ internal sealed class WatchSiloOptionsValidator(IOptions<WatchSiloOptions> optio
         Between(nameof(value.QueueBytesMax), value.QueueBytesMax, 64 << 10, 1L << 30);
         Between(nameof(value.PublishQueueEventsMax), value.PublishQueueEventsMax, 1, 10_000_000);
         Between(nameof(value.PublishQueueBytesMax), value.PublishQueueBytesMax, 1 << 20, long.MaxValue);
+        Between(nameof(value.ForwardEventsMax), value.ForwardEventsMax, 64, 1_000_000);
+        Between(nameof(value.ForwardBytesMax), value.ForwardBytesMax, 1 << 20, long.MaxValue);
         Between(nameof(value.PushQueuesPerSilo), value.PushQueuesPerSilo, 1, 64);
         Between(nameof(value.Hold), value.Hold, TimeSpan.Zero, TimeSpan.FromSeconds(1));
         Between(nameof(value.ProgressInterval), value.ProgressInterval, TimeSpan.FromMilliseconds(50), TimeSpan.FromMinutes(1));

@@ -108,6 +108,8 @@ public sealed class RegistrationTests
     [InlineData(nameof(WatchSiloOptions.QueueBytesMax), "1", "65536 to 1073741824")]
     [InlineData(nameof(WatchSiloOptions.PublishQueueEventsMax), "0", "1 to 10000000")]
     [InlineData(nameof(WatchSiloOptions.PublishQueueBytesMax), "0", "1048576")]
+    [InlineData(nameof(WatchSiloOptions.ForwardEventsMax), "0", "64 to 1000000")]
+    [InlineData(nameof(WatchSiloOptions.ForwardBytesMax), "0", "1048576")]
     [InlineData(nameof(WatchSiloOptions.PushQueuesPerSilo), "65", "1 to 64")]
     [InlineData(nameof(WatchSiloOptions.Hold), "00:00:02", "00:00:00 to 00:00:01")]
     [InlineData(nameof(WatchSiloOptions.ProgressInterval), "00:00:00", "00:00:00.0500000 to 00:01:00")]

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Orleans.Hosting;
 using Orleans.Runtime;
 using Orleans.TestingHost;
+using Watch.Client;
 using Watch.Grains;
 
 namespace Watch.Cluster.Tests;
@@ -38,7 +39,7 @@ public sealed class WatchCluster : IAsyncDisposable
     /// <summary>The host of the tests, to start and stop silos.</summary>
     public InProcessTestCluster Host => _cluster;
 
-    public static async Task<WatchCluster> StartAsync(int silos = 3, Action<WatchSiloOptions>? configure = null, string? folder = null, Action<IServiceCollection>? services = null, Action<ISiloBuilder>? first = null)
+    public static async Task<WatchCluster> StartAsync(int silos = 3, Action<WatchSiloOptions>? configure = null, string? folder = null, Action<IServiceCollection>? services = null, Action<ISiloBuilder>? first = null, Action<WatchClientOptions>? client = null)
     {
         folder ??= Directory.CreateTempSubdirectory("watch-tests-").FullName;
         var builder = new InProcessTestClusterBuilder((short)silos);
@@ -54,10 +55,11 @@ public sealed class WatchCluster : IAsyncDisposable
             });
             services?.Invoke(silo.Services);
         });
-        builder.ConfigureClient(client => client.AddWatchClient(options =>
+        builder.ConfigureClient(outside => outside.AddWatchClient(options =>
         {
             options.BackoffFirst = TimeSpan.FromMilliseconds(50);
             options.CallTimeout = Patience;
+            client?.Invoke(options);
         }));
         var cluster = new WatchCluster(folder, builder.Build());
         await cluster._cluster.DeployAsync();

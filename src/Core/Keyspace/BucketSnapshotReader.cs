@@ -10,12 +10,14 @@ public sealed class BucketSnapshotReader
     private readonly List<ResultClient> _clients = [];
     private SnapshotHead? _head;
     private SnapshotSection _section;
+    private byte _version;
     private int _pieces;
     private int _keys;
     private int _changes;
     private int _results;
     private Key _lastKey;
     private Revision _lastRevision;
+    private int _lastPosition;
     private LogIndex _lastResult;
     private IEnumerator<bool>? _check;
     private bool _completed;
@@ -34,8 +36,12 @@ public sealed class BucketSnapshotReader
     public void Add(ReadOnlySpan<byte> piece)
     {
         var reader = new SnapshotPieceReader(piece, _pieces);
-        if (reader.Byte() is var version and not SnapshotFormat.Version)
-            throw reader.Malformed($"version {version} is not known; this program reads version {SnapshotFormat.Version}");
+        var version = reader.Byte();
+        if (version is < SnapshotFormat.OldestVersion or > SnapshotFormat.Version)
+            throw reader.Malformed($"version {version} is not known; this program reads versions {SnapshotFormat.OldestVersion} to {SnapshotFormat.Version}");
+        if (_pieces > 0 && version != _version)
+            throw reader.Malformed($"version {version} comes behind version {_version}");
+        _version = version;
         var section = (SnapshotSection)reader.Byte();
         if (reader.Byte() != 0 || reader.Byte() != 0 || reader.Int() != _pieces)
             throw reader.Malformed("its header is of another one");
@@ -164,16 +170,21 @@ public sealed class BucketSnapshotReader
 
     private Change ReadVersion(ref SnapshotPieceReader reader, Key key)
     {
+        var (revision, created, number, commitTimeMs) = (reader.Revision(), reader.Revision(), reader.Natural(), reader.Long());
+        var (cause, position, writer) = OriginOf(ref reader, ChangeKind.Put);
         var version = new Change
         {
             Key = key,
             Kind = ChangeKind.Put,
-            Revision = reader.Revision(),
-            CreateRevision = reader.Revision(),
-            Version = reader.Natural(),
-            CommitTimeMs = reader.Long(),
+            Revision = revision,
+            CreateRevision = created,
+            Version = number,
+            CommitTimeMs = commitTimeMs,
             Value = reader.Bytes().ToArray(),
             PreviousValue = null,
+            Cause = cause,
+            Position = position,
+            Writer = writer,
         };
         return version.Revision <= _head!.Compacted && version.CreateRevision <= version.Revision && version.CreateRevision > Revision.None && version.Version > 0
             ? version
@@ -186,11 +197,15 @@ public sealed class BucketSnapshotReader
         var kind = (ChangeKind)reader.Byte();
         var revision = reader.Revision();
         var commitTimeMs = reader.Long();
+        var (cause, position, writer) = OriginOf(ref reader, kind);
         var key = reader.Bytes();
         var value = reader.Bytes();
         if (_state.FindKey(key) is not { } entry)
             throw reader.Malformed($"revision {revision} changes a key that is not told of");
-        var isNext = revision == _lastRevision.Next || (revision == _lastRevision && _changes > 0);
+        var goesOn = revision == _lastRevision && _changes > 0;
+        if (_version < SnapshotFormat.WritersVersion)
+            position = goesOn ? _lastPosition + 1 : 0;
+        var isNext = goesOn ? position == _lastPosition + 1 : revision == _lastRevision.Next && position == 0;
         if (!isNext || revision > _head!.Revision)
             throw reader.Malformed($"revision {revision} comes behind {_lastRevision}");
         if (kind > ChangeKind.Delete || (kind == ChangeKind.Delete && (entry.Current is null || !value.IsEmpty)))
@@ -207,9 +222,20 @@ public sealed class BucketSnapshotReader
             CreateRevision = current?.CreateRevision ?? revision,
             Version = kind == ChangeKind.Put ? (current?.Version ?? 0) + 1 : 0,
             CommitTimeMs = commitTimeMs,
+            Cause = cause,
+            Position = position,
+            Writer = writer,
         };
         _state.RestoreChange(entry, change, existed: current is not null);
-        (_lastRevision, _changes) = (revision, _changes + 1);
+        (_lastRevision, _lastPosition, _changes) = (revision, position, _changes + 1);
+    }
+
+    private (ChangeCause Cause, int Position, string? Writer) OriginOf(ref SnapshotPieceReader reader, ChangeKind kind)
+    {
+        if (_version < SnapshotFormat.WritersVersion)
+            return (Change.CauseOf(kind), 0, null);
+        var (cause, position, writer) = reader.Origin(kind);
+        return (cause, position, _state.Writers.Shared(writer));
     }
 
     private void ReadClient(ref SnapshotPieceReader reader)

@@ -95,6 +95,8 @@ public sealed partial class BucketState
         }
     }
 
+    internal WriterNames Writers => _writers;
+
     internal ResultTable Results => _results;
 
     /// <summary>

@@ -41,6 +41,7 @@ public sealed partial class BucketState
     private readonly ChangeLog _log = new();
     private readonly ResultTable _results;
     private readonly KeyspaceRules _rules;
+    private readonly WriterNames _writers = new();
 
     // Scopes of which a compaction left only the head, by the revision of that head.
     private readonly Queue<(ScopeEntry Scope, Revision Head)> _forgettable = new();
@@ -226,6 +227,8 @@ public sealed partial class BucketState
         CreateRevision = current?.CreateRevision ?? Revision.Next,
         Version = write.Kind == ChangeKind.Put ? (current?.Version ?? 0) + 1 : 0,
         CommitTimeMs = commitTimeMs,
+        Cause = Change.CauseOf(write.Kind),
+        Writer = _writers.Shared(write.Writer),
     };
 
     private IReadOnlyList<ChainLink> LinksOf(KeyEntry entry, IWatchedScopes watched)

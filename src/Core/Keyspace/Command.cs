@@ -9,8 +9,10 @@ public abstract record Command;
 /// </summary>
 public sealed record WriteCommand : Command
 {
-    private WriteCommand(Key key, ChangeKind kind, ReadOnlyMemory<byte> value, Condition? condition, WriteId? id)
+    private WriteCommand(Key key, ChangeKind kind, ReadOnlyMemory<byte> value, Condition? condition, WriteId? id, string? writer)
     {
+        if (writer is not null && !WriterName.IsValid(writer))
+            throw new ArgumentException($"A writer's name has 1 to {WriterName.BytesMax} bytes of UTF-8.", nameof(writer));
         if (id is { IsValid: false })
             throw new ArgumentException($"The id {id} has numbers out of their ranges.", nameof(id));
         if (key.IsEmpty)
@@ -20,6 +22,7 @@ public sealed record WriteCommand : Command
         Value = value;
         Condition = condition;
         Id = id;
+        Writer = writer;
     }
 
     /// <summary>The key; never empty.</summary>
@@ -37,20 +40,25 @@ public sealed record WriteCommand : Command
     /// <summary>What makes copies of it the same write; null for a write that is in the log once.</summary>
     public WriteId? Id { get; }
 
+    /// <summary>Who writes, for those who read the event; null where nobody said. It is no part of what the write does.</summary>
+    public string? Writer { get; }
+
     /// <summary>Sets a key to a value. Equal to the present value or not, it is a change, as in etcd.</summary>
     /// <param name="key">The key; an empty one throws <see cref="ArgumentException"/>.</param>
     /// <param name="value">The value, which may be empty, and which nobody changes from here on.</param>
     /// <param name="condition">What must be true of the key; null for nothing.</param>
     /// <param name="id">What makes copies of it the same write; one that is not valid throws <see cref="ArgumentException"/>.</param>
-    public static WriteCommand Put(Key key, ReadOnlyMemory<byte> value, Condition? condition = null, WriteId? id = null) =>
-        new(key, ChangeKind.Put, value, condition, id);
+    /// <param name="writer">Who writes; a name that <see cref="WriterName"/> does not allow throws <see cref="ArgumentException"/>.</param>
+    public static WriteCommand Put(Key key, ReadOnlyMemory<byte> value, Condition? condition = null, WriteId? id = null, string? writer = null) =>
+        new(key, ChangeKind.Put, value, condition, id, writer);
 
     /// <summary>Deletes a key. Where there is none, nothing changes and no revision is consumed.</summary>
     /// <param name="key">The key; an empty one throws <see cref="ArgumentException"/>.</param>
     /// <param name="condition">What must be true of the key; null for nothing.</param>
     /// <param name="id">What makes copies of it the same write; one that is not valid throws <see cref="ArgumentException"/>.</param>
-    public static WriteCommand Delete(Key key, Condition? condition = null, WriteId? id = null) =>
-        new(key, ChangeKind.Delete, ReadOnlyMemory<byte>.Empty, condition, id);
+    /// <param name="writer">Who writes; a name that <see cref="WriterName"/> does not allow throws <see cref="ArgumentException"/>.</param>
+    public static WriteCommand Delete(Key key, Condition? condition = null, WriteId? id = null, string? writer = null) =>
+        new(key, ChangeKind.Delete, ReadOnlyMemory<byte>.Empty, condition, id, writer);
 }
 
 /// <summary>Drops history at and below a revision, the same on every replica because it is an entry of the log.</summary>

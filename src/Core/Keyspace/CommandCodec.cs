@@ -11,6 +11,7 @@ namespace Watch.Core.Keyspace;
 ///             [condition ValueEquals: value(length, bytes)] [condition RevisionEquals: revision(8)]
 /// compact   = kind 2: through(8) forgetThrough(8; -1 for "as through")
 /// numbered  = kind 3: client(16) number(8) seen(8) oldestOpen(8), then as a write behind its kind
+/// named     = kind 4: writer(length, 1 to 64 bytes of UTF-8), then kind 1 or 3 and what follows it
 /// </code>
 /// A new kind of command gets a new kind byte; a changed layout gets a new version, and the old one stays readable.
 /// Bytes that end early, run on, or hold a number outside its range are refused whole: a command is never half understood.
@@ -21,6 +22,8 @@ public static class CommandCodec
     private const byte WriteKind = 1;
     private const byte CompactKind = 2;
     private const byte NumberedKind = 3;
+    private const byte NamedKind = 4;
+    private const int NameStart = 1 + 1 + 4;
     private const int IdBytes = 16 + 8 + 8 + 8;
     private const byte NoCondition = 0;
 
@@ -48,8 +51,8 @@ public static class CommandCodec
         var kind = reader.Byte("kind");
         Command command = kind switch
         {
-            WriteKind => DecodeWrite(ref reader, id: null),
-            NumberedKind => DecodeWrite(ref reader, DecodeId(ref reader)),
+            WriteKind or NumberedKind => DecodeWrite(ref reader, kind, writer: null),
+            NamedKind => DecodeNamed(ref reader),
             CompactKind => DecodeCompact(ref reader),
             _ => throw new MalformedCommandException($"Command kind {kind} is not known."),
         };
@@ -58,13 +61,22 @@ public static class CommandCodec
     }
 
     /// <summary>Whether these are the bytes of a write with an id, which may be proposed again where its outcome is not known.</summary>
-    public static bool IsNumbered(ReadOnlySpan<byte> bytes) => bytes.Length > 1 && bytes[1] == NumberedKind;
+    public static bool IsNumbered(ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.Length <= 1 || bytes[1] != NamedKind)
+            return bytes.Length > 1 && bytes[1] == NumberedKind;
+        if (bytes.Length <= NameStart)
+            return false;
+        var length = BinaryPrimitives.ReadInt32LittleEndian(bytes[2..]);
+        return length is > 0 and <= WriterName.BytesMax && bytes.Length > NameStart + length && bytes[NameStart + length] == NumberedKind;
+    }
 
     private static byte[] EncodeWrite(WriteCommand write)
     {
         var condition = write.Condition;
         var isPut = write.Kind == ChangeKind.Put;
-        var size = (write.Id is null ? 0 : IdBytes) + 4 + 4 + write.Key.Length + (isPut ? 4 + write.Value.Length : 0) + condition?.Kind switch
+        var name = WriterName.BytesOf(write.Writer);
+        var size = (name.Length == 0 ? 0 : 4 + name.Length + 1) + (write.Id is null ? 0 : IdBytes) + 4 + 4 + write.Key.Length + (isPut ? 4 + write.Value.Length : 0) + condition?.Kind switch
         {
             ConditionKind.ValueEquals => 4 + condition.Value.Length,
             ConditionKind.RevisionEquals => 8,
@@ -72,7 +84,14 @@ public static class CommandCodec
         };
 
         var writer = new Writer(new byte[size]);
-        writer.Header(write.Id is null ? WriteKind : NumberedKind);
+        var kind = write.Id is null ? WriteKind : NumberedKind;
+        writer.Header(name.Length == 0 ? kind : NamedKind);
+        if (name.Length > 0)
+        {
+            writer.Bytes(name);
+            writer.Byte(kind);
+        }
+
         if (write.Id is { } id)
             writer.Id(id);
         writer.Byte((byte)write.Kind);
@@ -87,8 +106,19 @@ public static class CommandCodec
         return writer.Done();
     }
 
-    private static WriteCommand DecodeWrite(ref Reader reader, WriteId? id)
+    private static WriteCommand DecodeNamed(ref Reader reader)
     {
+        if (!WriterName.TryRead(reader.Bytes("writer"), out var writer) || writer is null)
+            throw new MalformedCommandException($"A writer's name has 1 to {WriterName.BytesMax} bytes of UTF-8.");
+        var kind = reader.Byte("kind behind the writer");
+        return kind is WriteKind or NumberedKind
+            ? DecodeWrite(ref reader, kind, writer)
+            : throw new MalformedCommandException($"Command kind {kind} has no writer.");
+    }
+
+    private static WriteCommand DecodeWrite(ref Reader reader, byte kind, string? writer)
+    {
+        WriteId? id = kind == NumberedKind ? DecodeId(ref reader) : null;
         var operation = reader.Byte("operation");
         if (operation > (byte)ChangeKind.Delete)
             throw new MalformedCommandException($"Operation {operation} is not known.");
@@ -106,7 +136,7 @@ public static class CommandCodec
             (byte)ConditionKind.Exists => Condition.Exists,
             _ => throw new MalformedCommandException($"Condition {conditionKind} is not known."),
         };
-        return operation == (byte)ChangeKind.Put ? WriteCommand.Put(key, value, condition, id) : WriteCommand.Delete(key, condition, id);
+        return operation == (byte)ChangeKind.Put ? WriteCommand.Put(key, value, condition, id, writer) : WriteCommand.Delete(key, condition, id, writer);
     }
 
     private static WriteId DecodeId(ref Reader reader)

@@ -43,11 +43,20 @@ public sealed class MalformedSnapshotException(string message) : Exception(messa
 /// <summary>Numbers and lengths that writer and reader agree on.</summary>
 internal static class SnapshotFormat
 {
-    public const byte Version = 2;
+    /// <summary>What is written.</summary>
+    public const byte Version = 3;
+
+    /// <summary>The oldest that is read: before 3 a change told of no cause, position and writer.</summary>
+    public const byte OldestVersion = 2;
+
+    /// <summary>The first that tells of them.</summary>
+    public const byte WritersVersion = 3;
+
     public const int PieceHeaderBytes = 1 + 1 + 2 + 4;
     public const int HeadBytes = 5 * 8 + 5 * 4;
-    public const int VersionBytes = 4 * 8 + 4;
-    public const int ChangeBytes = 1 + 8 + 8 + 4 + 4;
+    public const int OriginBytes = 1 + 2 + 1;
+    public const int VersionBytes = 4 * 8 + 4 + OriginBytes;
+    public const int ChangeBytes = 1 + 8 + 8 + 4 + 4 + OriginBytes;
     public const int ClientBytes = 16 + 8 + 8;
     public const int ResultBytes = 4 + 3 * 8 + 1 + 2 * 8;
 }
@@ -88,7 +97,8 @@ internal ref struct SnapshotPieceWriter(IBufferWriter<byte> target)
     public void Key(in SavedKey key, ReadOnlySpan<Segment> newSegments, Func<Segment, Revision> headOf)
     {
         var version = key.Version;
-        Take(4 + key.Entry.Text.Length + 8 + 1 + newSegments.Length * 8 + 1 + (version is null ? 0 : SnapshotFormat.VersionBytes + version.Value.Length));
+        var writer = WriterName.BytesOf(version?.Writer);
+        Take(4 + key.Entry.Text.Length + 8 + 1 + newSegments.Length * 8 + 1 + (version is null ? 0 : SnapshotFormat.VersionBytes + writer.Length + version.Value.Length));
         Bytes(key.Entry.Text.Span);
         Long(key.Head.Value);
         Byte((byte)newSegments.Length);
@@ -101,15 +111,18 @@ internal ref struct SnapshotPieceWriter(IBufferWriter<byte> target)
         Long(version.CreateRevision.Value);
         Long(version.Version);
         Long(version.CommitTimeMs);
+        Origin(version, writer);
         Bytes(version.Value.Span);
     }
 
     public void Change(Change change)
     {
-        Take(SnapshotFormat.ChangeBytes + change.Key.Length + change.Value.Length);
+        var writer = WriterName.BytesOf(change.Writer);
+        Take(SnapshotFormat.ChangeBytes + writer.Length + change.Key.Length + change.Value.Length);
         Byte((byte)change.Kind);
         Long(change.Revision.Value);
         Long(change.CommitTimeMs);
+        Origin(change, writer);
         Bytes(change.Key.Span);
         Bytes(change.Value.Span);
     }
@@ -141,6 +154,16 @@ internal ref struct SnapshotPieceWriter(IBufferWriter<byte> target)
         _item = target.GetSpan(bytes)[..bytes];
         target.Advance(bytes);
         Length += bytes;
+    }
+
+    private void Origin(Change change, ReadOnlySpan<byte> writer)
+    {
+        Byte((byte)change.Cause);
+        BinaryPrimitives.WriteUInt16LittleEndian(_item, checked((ushort)change.Position));
+        _item = _item[2..];
+        Byte((byte)writer.Length);
+        writer.CopyTo(_item);
+        _item = _item[writer.Length..];
     }
 
     private void Byte(byte value)
@@ -193,6 +216,16 @@ internal ref struct SnapshotPieceReader(ReadOnlySpan<byte> piece, int number)
     public ClientId Client() => new(BinaryPrimitives.ReadUInt128LittleEndian(Take(16)));
 
     public ReadOnlySpan<byte> Bytes() => Take(Count());
+
+    /// <summary>What made a change, its position and who wrote it.</summary>
+    public (ChangeCause Cause, int Position, string? Writer) Origin(ChangeKind kind)
+    {
+        var cause = (ChangeCause)Byte();
+        var position = BinaryPrimitives.ReadUInt16LittleEndian(Take(2));
+        if (cause > ChangeCause.BucketDeleted || (cause == ChangeCause.Put && kind != ChangeKind.Put) || (cause is not (ChangeCause.Put or ChangeCause.Transaction) && kind == ChangeKind.Put))
+            throw Malformed($"cause {(int)cause} is none of a change of kind {(int)kind}");
+        return WriterName.TryRead(Take(Byte()), out var writer) ? (cause, position, writer) : throw Malformed("a writer's name is no text, or too long");
+    }
 
     public bool Flag() => Byte() switch
     {

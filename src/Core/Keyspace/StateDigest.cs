@@ -39,6 +39,9 @@ internal struct StateDigest
         Add(change.CreateRevision.Value);
         Add(change.Version);
         Add(change.CommitTimeMs);
+        Add((long)change.Cause);
+        Add(change.Position);
+        Add(WriterName.BytesOf(change.Writer));
         Add(change.PreviousValue is { } previous ? previous.Length : -1);
         if (change.PreviousValue is { } bytes)
             Add(bytes.Span);

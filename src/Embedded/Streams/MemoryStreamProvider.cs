@@ -131,7 +131,7 @@ internal sealed class StreamBatch
 }
 
 /// <summary>Takes the events of one stream to one subscribing grain.</summary>
-internal sealed class StreamPump
+internal sealed class StreamPump : IThreadPoolWorkItem
 {
     /// <summary>How many publishings may wait for a subscriber; the limit of a queue in Orleans' memory streams.</summary>
     public const int QueueLimit = 16384;
@@ -170,10 +170,16 @@ internal sealed class StreamPump
             _running = true;
         }
 
-        _ = Task.Factory.StartNew(DrainAsync, CancellationToken.None, TaskCreationOptions.DenyChildAttach,
-            _provider.Silo.Environment.Scheduler).Unwrap();
+        // On this thread as soon as it is free: the publisher has nothing left to do but to return.
+        _provider.Silo.Environment.Schedule(this, local: true);
         return true;
     }
+
+    // As a task of the runtime's scheduler, so that what is awaited goes on there.
+    public void Execute() =>
+        new Task(static pump => _ = ((StreamPump)pump!).DrainAsync(), this, TaskCreationOptions.DenyChildAttach).RunSynchronously(_provider.Silo.Environment.Scheduler);
+
+    public override string ToString() => $"pump of {Stream}";
 
     private async Task DrainAsync()
     {

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Orleans.Runtime;
@@ -6,6 +7,7 @@ using Watch.Client;
 using Watch.Core.Storage;
 using Watch.Grains;
 using Watch.Grains.Consensus;
+using Watch.Grains.Diagnostics;
 using Watch.Grains.Engine;
 using Watch.Grains.Engine.PushStreams;
 using Watch.Grains.Nodes;
@@ -64,7 +66,10 @@ public static class WatchSiloBuilderExtensions
         services.AddSingleton<ClusterDesk>();
         services.AddSingleton<NodesDriver>();
         services.TryAddSingleton<IWatchCluster>(provider => ActivatorUtilities.CreateInstance<GrainWatchCluster>(provider, false));
+        services.AddSingleton<WatchMetrics>();
         services.AddSingleton<Publisher>();
+        services.AddSingleton(provider => ActivatorUtilities.CreateInstance<SiloForwarders>(
+            provider, (Action<ImmutableArray<ScopeEvent>>)provider.GetRequiredService<WatchDispatcher>().Deliver));
         services.AddSingleton<HistorySource>();
         services.AddSingleton<IHistorySource>(provider => provider.GetRequiredService<HistorySource>());
         services.AddSingleton<WatchDispatcher>();

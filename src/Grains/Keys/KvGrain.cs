@@ -37,13 +37,13 @@ internal sealed class KvGrain(Publisher publisher, LeaderLocator leaders, OwnRep
     {
         Limits.CheckKey(_key, options.Value);
         Limits.CheckValue(request.Value, options.Value);
-        return Write(WriteCommand.Put(_key, request.Value, ConditionOf(request.Condition), Checked(request.WriteId)));
+        return Write(WriteCommand.Put(_key, request.Value, ConditionOf(request.Condition), Checked(request.WriteId), Checked(request.Writer)));
     }
 
     public Task<WriteResult> Delete(DeleteRequest request, CancellationToken cancellationToken)
     {
         Limits.CheckKey(_key, options.Value);
-        return Write(WriteCommand.Delete(_key, ConditionOf(request.Condition), Checked(request.WriteId)));
+        return Write(WriteCommand.Delete(_key, ConditionOf(request.Condition), Checked(request.WriteId), Checked(request.Writer)));
     }
 
     public Task<GetResult> Get(ReadPolicy policy, CancellationToken cancellationToken)
@@ -76,6 +76,10 @@ internal sealed class KvGrain(Publisher publisher, LeaderLocator leaders, OwnRep
     private static WriteId? Checked(WriteId? id) => id is not { IsValid: false } wrong
         ? id
         : throw new WatchException(WatchErrorCode.InvalidOption, $"The write's id has number {wrong.Number}, oldest open number {wrong.OldestOpen} and seen index {wrong.Seen}; allowed is 1 <= oldest open <= number, and an index from 0.");
+
+    private static string? Checked(string? writer) => writer is null || WriterName.IsValid(writer)
+        ? writer
+        : throw new WatchException(WatchErrorCode.InvalidOption, $"The writer's name has {writer.Length} characters; allowed are 1 to {WriterName.BytesMax} bytes of UTF-8.");
 
     private Condition? ConditionOf(WriteCondition? condition)
     {

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Options;
 using Orleans;
 using Watch.Core;
 using Watch.Grains.Consensus;
+using Watch.Grains.Diagnostics;
 
 namespace Watch.Grains.Publishing;
 
@@ -12,7 +13,7 @@ namespace Watch.Grains.Publishing;
 /// publisher grain, batch after batch. What does not fit, or cannot be published, is dropped and counted: whoever watches the scope
 /// notices by the chain and reads it from history. Thread-safe.
 /// </summary>
-internal sealed partial class Publisher(IGrainFactory grains, IOptions<WatchSiloOptions> options, TimeProvider time, ILogger<Publisher> logger)
+internal sealed partial class Publisher(IGrainFactory grains, IOptions<WatchSiloOptions> options, TimeProvider time, WatchMetrics metrics, ILogger<Publisher> logger)
 {
     /// <summary>A larger event travels without its changes, and a batch is cut here: Orleans' memory streams lose batches over 1 MiB.</summary>
     public const int BatchBytesMax = 256 << 10;
@@ -21,7 +22,7 @@ internal sealed partial class Publisher(IGrainFactory grains, IOptions<WatchSilo
     private static readonly TimeSpan s_tellEvery = TimeSpan.FromSeconds(10);
 
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, Queue<ScopeEvent>> _scopes = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Queue<Waiting>> _scopes = new(StringComparer.Ordinal);
     private int _events;
     private long _bytes;
     private long _dropped;
@@ -37,9 +38,15 @@ internal sealed partial class Publisher(IGrainFactory grains, IOptions<WatchSilo
     {
         foreach (var scope in outcome.Watched)
         {
-            var changes = outcome.Changes.Where(each => scope.Scope.Contains(each.Key)).ToImmutableArray();
-            var scopeEvent = new ScopeEvent(bucket, scope.Scope, scope.Previous, outcome.Result.Revision, changes, scope.Silos);
-            Offer(WatchStreams.PublisherKey(bucket, scope.Scope), scopeEvent.CountBytes() > BatchBytesMax ? scopeEvent.WithoutChanges() : scopeEvent);
+            var scopeEvent = new ScopeEvent(bucket, scope.Scope, scope.Previous, outcome.Result.Revision, In(scope.Scope, outcome.Changes), scope.Silos);
+            var bytes = scopeEvent.CountBytes();
+            if (bytes > BatchBytesMax)
+            {
+                scopeEvent = scopeEvent.WithoutChanges();
+                bytes = scopeEvent.CountBytes();
+            }
+
+            Offer(WatchStreams.PublisherKey(bucket, scope.Scope), new Waiting(scopeEvent, bytes));
         }
     }
 
@@ -58,10 +65,10 @@ internal sealed partial class Publisher(IGrainFactory grains, IOptions<WatchSilo
 
             var batch = new List<ScopeEvent>();
             var bytes = 0;
-            while (waiting.TryPeek(out var next) && next.CountBytes() is var size && (batch.Count == 0 || bytes + size <= BatchBytesMax))
+            while (waiting.TryPeek(out var next) && (batch.Count == 0 || bytes + next.Bytes <= BatchBytesMax))
             {
-                bytes += size;
-                batch.Add(waiting.Dequeue());
+                bytes += next.Bytes;
+                batch.Add(waiting.Dequeue().Event);
             }
 
             _events -= batch.Count;
@@ -70,31 +77,49 @@ internal sealed partial class Publisher(IGrainFactory grains, IOptions<WatchSilo
         }
     }
 
-    private void Offer(string publisherKey, ScopeEvent scopeEvent)
+    // Most scopes of a commit hold all of its changes: they share them.
+    private static ImmutableArray<Change> In(Scope scope, ImmutableArray<Change> changes)
     {
-        var size = scopeEvent.CountBytes();
+        var inside = 0;
+        foreach (var each in changes)
+            inside += scope.Contains(each.Key) ? 1 : 0;
+        return inside == changes.Length ? changes : [.. changes.Where(each => scope.Contains(each.Key))];
+    }
+
+    private void Offer(string publisherKey, Waiting added)
+    {
         lock (_gate)
         {
-            if (_events >= options.Value.PublishQueueEventsMax || _bytes + size > options.Value.PublishQueueBytesMax)
+            if (_events >= options.Value.PublishQueueEventsMax || _bytes + added.Bytes > options.Value.PublishQueueBytesMax)
             {
-                _dropped++;
+                CountDropped(1);
                 return;
             }
 
             _events++;
-            _bytes += size;
+            _bytes += added.Bytes;
             if (_scopes.TryGetValue(publisherKey, out var waiting))
             {
-                waiting.Enqueue(scopeEvent);
+                waiting.Enqueue(added);
                 return;
             }
 
-            _scopes.Add(publisherKey, waiting = new Queue<ScopeEvent>());
-            waiting.Enqueue(scopeEvent);
+            _scopes.Add(publisherKey, waiting = new Queue<Waiting>());
+            waiting.Enqueue(added);
         }
 
         // One drain per scope at a time, from the first event until Take finds nothing; it handles its own failures.
         _ = DrainAsync(publisherKey);
+    }
+
+    /// <summary>So many events were taken and could not be published.</summary>
+    public void Lost(int events)
+    {
+        lock (_gate)
+        {
+            _lost += events;
+            CountDropped(events);
+        }
     }
 
     private async Task DrainAsync(string publisherKey)
@@ -123,8 +148,9 @@ internal sealed partial class Publisher(IGrainFactory grains, IOptions<WatchSilo
             if (_scopes.Remove(publisherKey, out var waiting))
             {
                 _events -= waiting.Count;
-                _bytes -= waiting.Sum(each => (long)each.CountBytes());
-                _dropped += waiting.Count;
+                foreach (var each in waiting)
+                    _bytes -= each.Bytes;
+                CountDropped(waiting.Count);
                 _lost += waiting.Count;
             }
 
@@ -135,6 +161,15 @@ internal sealed partial class Publisher(IGrainFactory grains, IOptions<WatchSilo
             return told;
         }
     }
+
+    private void CountDropped(int events)
+    {
+        _dropped += events;
+        metrics.Dropped(DropPlace.Publisher, events);
+    }
+
+    /// <summary>An event that waits, and how much room it takes.</summary>
+    private readonly record struct Waiting(ScopeEvent Event, int Bytes);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Publishing to {Scope} failed; since this was last said it failed {Failures} times, and {Lost} more events were dropped. They will be read from history")]
     private static partial void LogDropped(ILogger logger, Exception error, string scope, int failures, long lost);

@@ -30,8 +30,19 @@ internal sealed record ScopeEvent(
     private const int FixedBytes = 128;
 
     /// <summary>About how much room the event takes.</summary>
-    public int CountBytes() =>
-        FixedBytes + Scope.Text.Length + Silos.Sum(each => each.Length) + (Changes.IsDefault ? 0 : Changes.Sum(BytesOf));
+    public int CountBytes()
+    {
+        var bytes = FixedBytes + Scope.Text.Length;
+        foreach (var each in Silos)
+            bytes += each.Length;
+        if (!Changes.IsDefault)
+        {
+            foreach (var each in Changes)
+                bytes += BytesOf(each);
+        }
+
+        return bytes;
+    }
 
     /// <summary>The event without its changes.</summary>
     public ScopeEvent WithoutChanges() => new(Bucket, Scope, Previous, Revision, default, Silos);

@@ -3,6 +3,7 @@ using Orleans.Configuration;
 using Orleans.Concurrency;
 using Orleans.Runtime;
 using Orleans.Streams;
+using Watch.Grains.Diagnostics;
 
 namespace Watch.Grains.Publishing;
 
@@ -22,7 +23,7 @@ internal interface IScopePublisherGrain : IGrainWithStringKey
 [GrainType("watch.publisher")]
 [StatelessWorker(1, false)]
 [CollectionAgeLimit(Minutes = 2)]
-internal sealed class ScopePublisherGrain(Publisher publisher) : Grain, IScopePublisherGrain
+internal sealed class ScopePublisherGrain(Publisher publisher, WatchMetrics metrics) : Grain, IScopePublisherGrain
 {
     private IAsyncStream<ScopeEvent>? _stream;
 
@@ -37,7 +38,17 @@ internal sealed class ScopePublisherGrain(Publisher publisher) : Grain, IScopePu
         var batch = publisher.Take(this.GetPrimaryKeyString());
         if (batch.Count == 0)
             return false;
-        await _stream!.OnNextBatchAsync(batch);
+        try
+        {
+            await _stream!.OnNextBatchAsync(batch);
+        }
+        catch
+        {
+            publisher.Lost(batch.Count);
+            throw;
+        }
+
+        metrics.Published(batch.Count);
         return true;
     }
 }

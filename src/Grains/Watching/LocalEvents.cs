@@ -66,7 +66,9 @@ internal static class LocalEvents
             CreateRevision = change.CreateRevision,
             Version = change.Version,
             CommitTimeMs = change.CommitTimeMs,
-            Cause = change.Kind == ChangeKind.Put ? WatchEventCause.Put : WatchEventCause.Delete,
+            Cause = (WatchEventCause)change.Cause,
+            Position = change.Position,
+            Writer = change.Writer,
         };
     }
 

@@ -6,6 +6,7 @@ using Orleans.Runtime;
 using Watch.Core;
 using Watch.Core.Watching;
 using Watch.Grains.Consensus;
+using Watch.Grains.Diagnostics;
 using Watch.Grains.Publishing;
 
 namespace Watch.Grains.Watching;
@@ -42,7 +43,9 @@ internal sealed class WatchDispatcher
         TimeProvider time,
         IWatchRandom random,
         ILogger<WatchDispatcher> logger,
-        IHostApplicationLifetime? host = null)
+        WatchMetrics metrics,
+        IHostApplicationLifetime? host = null,
+        ReplicaSeams? seams = null)
     {
         _health = health;
         _host = host;
@@ -52,7 +55,19 @@ internal sealed class WatchDispatcher
         _table = new WatchTable(
             new WatchTableOptions { Enabled = _options.WatchEnabled, WatchersMax = _options.WatchersMax, HoldMs = (long)_options.Hold.TotalMilliseconds },
             new RandomBits(random),
-            _loop.Continue);
+            _loop.Continue,
+            (seams ?? ReplicaSeams.None).Watching);
+        metrics.ReadFrom(() => Stats);
+    }
+
+    /// <summary>What the watches hold and have done.</summary>
+    public WatchStats Stats
+    {
+        get
+        {
+            lock (_gate)
+                return _table.Stats;
+        }
     }
 
     /// <summary>How many watches there are.</summary>

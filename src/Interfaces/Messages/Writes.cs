@@ -50,14 +50,16 @@ public sealed record WriteCondition
 /// <param name="Value">The new value.</param>
 /// <param name="Condition">What must hold for it to take effect; null for always.</param>
 /// <param name="WriteId">By which it takes effect once however often it is sent; null for a write that is sent once only.</param>
+/// <param name="Writer">Who writes, for those who read the event: 1 to 64 bytes of UTF-8; null for nobody.</param>
 [GenerateSerializer, Immutable, Alias("watch.PutRequest")]
-public sealed record PutRequest([property: Id(0)] ReadOnlyMemory<byte> Value, [property: Id(1)] WriteCondition? Condition = null, [property: Id(2)] WriteId? WriteId = null);
+public sealed record PutRequest([property: Id(0)] ReadOnlyMemory<byte> Value, [property: Id(1)] WriteCondition? Condition = null, [property: Id(2)] WriteId? WriteId = null, [property: Id(3)] string? Writer = null);
 
 /// <summary>A delete of the key that the called grain stands for.</summary>
 /// <param name="Condition">What must hold for it to take effect; null for always.</param>
 /// <param name="WriteId">By which it takes effect once however often it is sent; null for a write that is sent once only.</param>
+/// <param name="Writer">Who writes, for those who read the event: 1 to 64 bytes of UTF-8; null for nobody.</param>
 [GenerateSerializer, Immutable, Alias("watch.DeleteRequest")]
-public sealed record DeleteRequest([property: Id(0)] WriteCondition? Condition = null, [property: Id(1)] WriteId? WriteId = null);
+public sealed record DeleteRequest([property: Id(0)] WriteCondition? Condition = null, [property: Id(1)] WriteId? WriteId = null, [property: Id(2)] string? Writer = null);
 
 /// <summary>What came of a write.</summary>
 [GenerateSerializer, Alias("watch.WriteStatus")]

@@ -129,6 +129,18 @@ public struct ChangeSurrogate
     /// <summary>The leader's wall clock, in milliseconds since 1970-01-01 UTC.</summary>
     [Id(8)]
     public long CommitTimeMs;
+
+    /// <summary>The <see cref="ChangeCause"/>.</summary>
+    [Id(9)]
+    public byte Cause;
+
+    /// <summary>Its place among the changes of its revision.</summary>
+    [Id(10)]
+    public int Position;
+
+    /// <summary>Who wrote it.</summary>
+    [Id(11)]
+    public string? Writer;
 }
 
 /// <summary>Converts a <see cref="Change"/> to and from its surrogate.</summary>
@@ -147,6 +159,9 @@ public sealed class ChangeConverter : IConverter<Change, ChangeSurrogate>
         CreateRevision = new Revision(surrogate.CreateRevision),
         Version = surrogate.Version,
         CommitTimeMs = surrogate.CommitTimeMs,
+        Cause = (ChangeCause)surrogate.Cause,
+        Position = surrogate.Position,
+        Writer = surrogate.Writer,
     };
 
     /// <inheritdoc/>
@@ -161,6 +176,9 @@ public sealed class ChangeConverter : IConverter<Change, ChangeSurrogate>
         CreateRevision = value.CreateRevision.Value,
         Version = value.Version,
         CommitTimeMs = value.CommitTimeMs,
+        Cause = (byte)value.Cause,
+        Position = value.Position,
+        Writer = value.Writer,
     };
 }
 

@@ -41,6 +41,8 @@ internal sealed class Model
             CreateRevision = previous?.CreateRevision ?? new Revision(Revision),
             Version = write.Kind == ChangeKind.Delete ? 0 : previous is null ? 1 : previous.Version + 1,
             CommitTimeMs = time,
+            Cause = write.Kind == ChangeKind.Delete ? ChangeCause.Delete : ChangeCause.Put,
+            Writer = write.Writer,
         });
         foreach (var scope in links.Keys)
             _heads[scope] = Revision;

@@ -1,9 +1,33 @@
 namespace Watch.Core.Tests.Keyspace;
 
-/// <summary>The bytes of a small snapshot as format version 2 has them; they never change. Each line is a piece.</summary>
+/// <summary>The bytes of a small snapshot as format versions 3 and 2 have them; they never change. Each line is a piece.</summary>
 internal static class SnapshotGolden
 {
+    /// <summary>What is written.</summary>
     public static readonly string[] Pieces =
+    [
+        // applied 8, revision 5, compacted 3, forgotten through 1, horizon 0; keys, segments, changes, clients, results: 2 each
+        "03 01 0000 00000000 0800000000000000 0500000000000000 0300000000000000 0100000000000000 0000000000000000 02000000 02000000 02000000 02000000 02000000",
+
+        // /a/b with its two segments and a version; /a/c, of which only the head is left
+        "03 02 0000 01000000 04000000 2F612F62 0500000000000000 02 0500000000000000 0500000000000000 01 0100000000000000 0100000000000000 0100000000000000 6400000000000000 00 0000 00 01000000 31"
+        + "04000000 2F612F63 0300000000000000 00 00",
+
+        // put of /a/b in revision 4, delete in revision 5
+        "03 03 0000 02000000 00 0400000000000000 6800000000000000 00 0000 00 04000000 2F612F62 01000000 33"
+        + "01 0500000000000000 6A00000000000000 01 0000 00 04000000 2F612F62 00000000",
+
+        // clients 6 and 5
+        "03 04 0000 03000000 06000000000000000000000000000000 0100000000000000 0000000000000000"
+        + "05000000000000000000000000000000 0300000000000000 0000000000000000",
+
+        // a condition that failed; a delete; each with its fingerprint
+        "03 05 0000 04000000 00000000 0100000000000000 0700000000000000 0500000000000000 02 0400000000000000 0B963225FEA689E8"
+        + "01000000 0300000000000000 0800000000000000 0600000000000000 00 0500000000000000 87A83D816865BD3F",
+    ];
+
+    /// <summary>What was written before: without cause, position and writer.</summary>
+    public static readonly string[] PiecesOfVersion2 =
     [
         // applied 8, revision 5, compacted 3, forgotten through 1, horizon 0; keys, segments, changes, clients, results: 2 each
         "02 01 0000 00000000 0800000000000000 0500000000000000 0300000000000000 0100000000000000 0000000000000000 02000000 02000000 02000000 02000000 02000000",
@@ -24,4 +48,6 @@ internal static class SnapshotGolden
         "02 05 0000 04000000 00000000 0100000000000000 0700000000000000 0500000000000000 02 0400000000000000 0B963225FEA689E8"
         + "01000000 0300000000000000 0800000000000000 0600000000000000 00 0500000000000000 87A83D816865BD3F",
     ];
+
+    public static List<byte[]> Bytes(string[] pieces) => [.. pieces.Select(piece => Convert.FromHexString(piece.Replace(" ", "", StringComparison.Ordinal)))];
 }

@@ -113,13 +113,65 @@ public class SnapshotTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void The_bytes_of_format_version_2_are_fixed()
+    public void The_bytes_of_format_version_3_are_fixed()
     {
         var pieces = Take(Small()).Select(Convert.ToHexString).ToList();
         output.WriteLine(string.Join('\n', pieces));
-        Assert.Equal(SnapshotGolden.Pieces.Select(piece => piece.Replace(" ", "", StringComparison.Ordinal)), pieces);
-        Assert.Equal(Small().Digest(), Load([.. SnapshotGolden.Pieces.Select(piece => Convert.FromHexString(piece.Replace(" ", "", StringComparison.Ordinal)))]).Digest());
+        Assert.Equal(SnapshotGolden.Bytes(SnapshotGolden.Pieces).Select(Convert.ToHexString), pieces);
+        Assert.Equal(Small().Digest(), Load([.. SnapshotGolden.Bytes(SnapshotGolden.Pieces)]).Digest());
     }
+
+    [Fact]
+    public void A_snapshot_of_version_2_is_read_and_goes_on_as_what_it_was()
+    {
+        var read = Load([.. SnapshotGolden.Bytes(SnapshotGolden.PiecesOfVersion2)]);
+        Assert.Equal(Small().Digest(), read.Digest());
+        Assert.Equal(SnapshotGolden.Bytes(SnapshotGolden.Pieces), Take(read));
+    }
+
+    [Fact]
+    public void Pieces_of_two_versions_make_no_snapshot()
+    {
+        var pieces = SnapshotGolden.Bytes(SnapshotGolden.PiecesOfVersion2);
+        pieces[0] = SnapshotGolden.Bytes(SnapshotGolden.Pieces)[0];
+        Assert.Contains("version 2 comes behind version 3", Assert.Throws<MalformedSnapshotException>(() => Load([.. pieces])).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Who_wrote_a_change_and_what_made_it_come_through_a_snapshot_and_compaction()
+    {
+        var state = new BucketState();
+        state.Apply(WriteCommand.Put(Key.Of("/k"), new byte[] { 1 }, writer: "first"), At(state), NothingWatched.Instance);
+        state.Apply(WriteCommand.Put(Key.Of("/l"), new byte[] { 1 }, writer: "zweiter ü"), At(state), NothingWatched.Instance);
+        state.Apply(new CompactCommand(new Revision(1)), At(state), NothingWatched.Instance);
+        state.Apply(WriteCommand.Delete(Key.Of("/l"), writer: "first"), At(state), NothingWatched.Instance);
+        state.Apply(WriteCommand.Put(Key.Of("/m"), default), At(state), NothingWatched.Instance);
+
+        var loaded = Load(Take(state));
+
+        Assert.Equal(state.Digest(), loaded.Digest());
+        Assert.Equal(
+            [(ChangeCause.Put, 0, "zweiter ü"), (ChangeCause.Delete, 0, "first"), (ChangeCause.Put, 0, null)],
+            loaded.History(Scope.Bucket, new Revision(1), loaded.Revision, 10, 10_000).Commits.SelectMany(commit => commit.Changes).Select(change => (change.Cause, change.Position, change.Writer)));
+        var other = new BucketState();
+        other.Apply(WriteCommand.Put(Key.Of("/k"), new byte[] { 1 }, writer: "second"), At(other), NothingWatched.Instance);
+        var same = new BucketState();
+        same.Apply(WriteCommand.Put(Key.Of("/k"), new byte[] { 1 }, writer: "first"), At(same), NothingWatched.Instance);
+        Assert.NotEqual(other.Digest(), same.Digest());
+    }
+
+    [Theory]
+    [InlineData("01 0000 00", "cause 1")]
+    [InlineData("06 0000 00", "cause 6")]
+    [InlineData("00 0100 00", "revision 4")]
+    [InlineData("00 0000 01 FF", "writer")]
+    public void A_change_whose_origin_can_not_be_is_refused(string origin, string said)
+    {
+        var pieces = SnapshotGolden.Bytes([.. SnapshotGolden.Pieces.Select(piece => piece.Replace("6800000000000000 00 0000 00", "6800000000000000 " + origin, StringComparison.Ordinal))]);
+        Assert.Contains(said, Assert.Throws<MalformedSnapshotException>(() => Load([.. pieces])).Message, StringComparison.Ordinal);
+    }
+
+    private static AppliedAt At(BucketState state) => new(state.Applied.Next, new LogTime(1), 1);
 
     [Fact]
     public void A_piece_of_another_version_is_refused_by_its_number()

@@ -2,6 +2,7 @@
 using System.Diagnostics.CodeAnalysis;
 using Orleans.Runtime;
 using Orleans.Streams;
+using Watch.Grains.Diagnostics;
 
 namespace Watch.Grains.Engine.PushStreams;
 
@@ -10,7 +11,7 @@ namespace Watch.Grains.Engine.PushStreams;
 /// consumer is slow (I-Q3). It is never under pressure, so that one slow hub holds up no other stream of the queue. Each stream has one
 /// consumer, which takes a publishing out for good: a failed delivery is the chain's affair (I-Q2). Used in the agent's turns only.
 /// </summary>
-internal sealed class PushCache : IQueueCache
+internal sealed class PushCache(WatchMetrics? metrics = null) : IQueueCache
 {
     /// <summary>How many publishings of one stream wait at most.</summary>
     public const int BatchesMax = 1024;
@@ -48,7 +49,7 @@ internal sealed class PushCache : IQueueCache
             Trim(ring, BatchesMax - 1, StreamBytesMax - each.Bytes);
             if (_bytes + each.Bytes > BytesMax && _bytes > 0)
             {
-                Dropped++;
+                CountDropped(each);
                 continue;
             }
 
@@ -77,8 +78,9 @@ internal sealed class PushCache : IQueueCache
     {
         while (ring.Waiting.Count > 0 && (ring.Waiting.Count > batches || ring.Bytes > bytes))
         {
-            Count(ring, -ring.Waiting.Dequeue().Bytes);
-            Dropped++;
+            var oldest = ring.Waiting.Dequeue();
+            Count(ring, -oldest.Bytes);
+            CountDropped(oldest);
         }
     }
 
@@ -94,6 +96,12 @@ internal sealed class PushCache : IQueueCache
     {
         ring.Bytes += bytes;
         _bytes += bytes;
+    }
+
+    private void CountDropped(PushBatch batch)
+    {
+        Dropped++;
+        metrics?.Dropped(DropPlace.Queue, batch.Events.Length);
     }
 
     private void Leave(Ring ring)

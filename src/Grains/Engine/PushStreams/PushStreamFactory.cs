@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using Orleans;
 using Orleans.Runtime;
 using Orleans.Streams;
+using Watch.Grains.Diagnostics;
 
 namespace Watch.Grains.Engine.PushStreams;
 
@@ -11,9 +12,11 @@ internal sealed partial class PushStreamFactory : IQueueAdapterFactory, IQueueAd
 {
     private readonly PushQueueMapper _mapper;
     private readonly FailureHandler _failures;
+    private readonly WatchMetrics? _metrics;
 
-    public PushStreamFactory(string name, int queues, TimeProvider time, ILogger<PushStreamFactory> logger)
+    public PushStreamFactory(string name, int queues, TimeProvider time, ILogger<PushStreamFactory> logger, WatchMetrics? metrics = null)
     {
+        _metrics = metrics;
         _mapper = new PushQueueMapper(name, queues);
         Adapter = new PushQueueAdapter(name, _mapper, time);
         _failures = new FailureHandler(logger);
@@ -26,7 +29,7 @@ internal sealed partial class PushStreamFactory : IQueueAdapterFactory, IQueueAd
 
     public IQueueAdapterCache GetQueueAdapterCache() => this;
 
-    public IQueueCache CreateQueueCache(QueueId queueId) => new PushCache();
+    public IQueueCache CreateQueueCache(QueueId queueId) => new PushCache(_metrics);
 
     public IStreamQueueMapper GetStreamQueueMapper() => _mapper;
 

@@ -1,0 +1,157 @@
+using System.Diagnostics.Metrics;
+using Orleans.Runtime;
+using Watch.Core.Watching;
+
+namespace Watch.Grains.Diagnostics;
+
+/// <summary>Where something was dropped that watchers then read from history, or were told is missing.</summary>
+internal enum DropPlace
+{
+    /// <summary>It did not fit into the silo's queue of what is to be published, or could not be published.</summary>
+    Publisher,
+
+    /// <summary>It did not fit into the queue of a stream.</summary>
+    Queue,
+
+    /// <summary>It did not fit into what waits for another silo, or that silo did not take it.</summary>
+    Forwarder,
+}
+
+/// <summary>Whom a page of history came from.</summary>
+internal enum HistorySourceKind
+{
+    /// <summary>This silo's own replica.</summary>
+    Own,
+
+    /// <summary>Another member that does not lead.</summary>
+    Member,
+
+    /// <summary>The leader.</summary>
+    Leader,
+}
+
+/// <summary>
+/// What a silo's watching tells to whoever listens to the meter <see cref="MeterName"/>: the one place of its names, which are listed in
+/// docs/metrics.md. Where nobody listens nothing is measured: instruments are asked whether anybody does before a clock is read, and what
+/// the table counts anyway is read only when somebody collects it.
+/// </summary>
+/// <remarks>Without a factory of meters, as in a simulated silo, there are no instruments. Thread-safe.</remarks>
+internal sealed class WatchMetrics
+{
+    /// <summary>The meter.</summary>
+    public const string MeterName = "Watch";
+
+    /// <summary>The tag of the meter that names the silo.</summary>
+    public const string SiloTag = "watch.silo";
+
+    private static readonly TimeSpan s_statsAge = TimeSpan.FromMilliseconds(50);
+
+    private readonly TimeProvider _time;
+    private readonly Counter<long>? _dropped;
+    private readonly Counter<long>? _published;
+    private readonly Counter<long>? _pages;
+    private readonly Counter<long>? _sessionBatches;
+    private readonly Counter<long>? _sessionBytes;
+    private readonly UpDownCounter<int>? _sessions;
+    private readonly Histogram<double>? _delivery;
+
+    private readonly Lock _gate = new();
+    private Func<WatchStats>? _readStats;
+    private WatchStats? _stats;
+    private long _readAt;
+
+    public WatchMetrics(TimeProvider time, ILocalSiloDetails silo, IMeterFactory? factory = null)
+    {
+        _time = time;
+        if (factory is null)
+            return;
+        // Owned by the factory, which ends it with the silo's services.
+        var meter = factory.Create(new MeterOptions(MeterName) { Tags = [new(SiloTag, silo.Name)] });
+        _dropped = meter.CreateCounter<long>("watch.dropped", "{event}", "Events that were dropped on their way, and are read from history; by where.");
+        _published = meter.CreateCounter<long>("watch.published", "{event}", "Events of this silo's writes that were handed to streams, one per revision and watched scope.");
+        _pages = meter.CreateCounter<long>("watch.history.pages", "{page}", "Pages of history that were read for watches; by whom they came from.");
+        _sessions = meter.CreateUpDownCounter<int>("watch.sessions", "{session}", "Sessions of clients on this silo.");
+        _sessionBatches = meter.CreateCounter<long>("watch.session.batches", "{batch}", "Batches that clients acknowledged.");
+        _sessionBytes = meter.CreateCounter<long>("watch.session.bytes", "By", "Bytes of events in these batches.");
+        _delivery = meter.CreateHistogram<double>("watch.delivery.duration", "s", "From a change's commit, by the leader's wall clock, until it was handed over on this silo's side; by how.");
+        Observe(meter);
+    }
+
+    /// <summary>Whether anybody wants to know how long deliveries take; where not, no clock need be read.</summary>
+    public bool MeasuresDelivery => _delivery is { Enabled: true };
+
+    /// <summary>From now on the counts of this silo's watches are read here, once per collection.</summary>
+    public void ReadFrom(Func<WatchStats> stats) => Volatile.Write(ref _readStats, stats);
+
+    /// <summary>Events were dropped.</summary>
+    public void Dropped(DropPlace where, long events) => _dropped?.Add(events, new KeyValuePair<string, object?>("where", Name(where)));
+
+    /// <summary>Events were handed to a stream.</summary>
+    public void Published(int events) => _published?.Add(events);
+
+    /// <summary>A page of history was read.</summary>
+    public void HistoryPage(HistorySourceKind source) => _pages?.Add(1, new KeyValuePair<string, object?>("source", Name(source)));
+
+    /// <summary>A session began, or ended.</summary>
+    public void Sessions(int change) => _sessions?.Add(change);
+
+    /// <summary>A client acknowledged a batch of so many bytes of events.</summary>
+    public void SessionBatch(long bytes)
+    {
+        _sessionBatches?.Add(1);
+        _sessionBytes?.Add(bytes);
+    }
+
+    /// <summary>A change was handed over, in this process or acknowledged by a client.</summary>
+    public void Delivered(long commitTimeMs, bool inProcess)
+    {
+        if (!MeasuresDelivery)
+            return;
+        // Two machines' wall clocks may differ by more than a delivery takes; less than nothing is nothing.
+        var seconds = Math.Max(0, (_time.GetUtcNow() - DateTimeOffset.FromUnixTimeMilliseconds(commitTimeMs)).TotalSeconds);
+        _delivery!.Record(seconds, new KeyValuePair<string, object?>("to", inProcess ? "process" : "session"));
+    }
+
+    private void Observe(Meter meter)
+    {
+        meter.CreateObservableUpDownCounter("watch.watchers", () => Read(stats => stats.Subscriptions), "{watcher}", "Watches that this silo serves.");
+        meter.CreateObservableUpDownCounter("watch.scopes", () => Read(stats => stats.Scopes), "{scope}", "Keys and prefix segments that this silo's watches need.");
+        meter.CreateObservableCounter("watch.events.in", () => Read(stats => stats.EventsIn), "{event}", "Changes that were dispatched, counted once each.");
+        meter.CreateObservableCounter("watch.events.out", () => Read(stats => stats.EventsOut), "{event}", "Changes that were put into watches' queues, counted once per watch.");
+        meter.CreateObservableCounter("watch.duplicates", () => Read(stats => stats.DuplicatesDropped), "{message}", "Messages of a revision that this silo had already.");
+        meter.CreateObservableCounter("watch.held", () => Read(stats => stats.MessagesHeld), "{message}", "Early messages that were held until the missing one came.");
+        meter.CreateObservableCounter("watch.repaired", () => Read(stats => stats.GapsRepaired), "{gap}", "Times that changes were read from history which no message had brought.");
+        meter.CreateObservableCounter("watch.ended", Ended, "{watcher}", "Watches that ended; by reason.");
+    }
+
+    private IEnumerable<Measurement<long>> Read(Func<WatchStats, long> count) => Stats() is { } stats ? [new Measurement<long>(count(stats))] : [];
+
+    private IEnumerable<Measurement<long>> Ended() =>
+        Stats()?.Ended.Select(each => new Measurement<long>(each.Value, new KeyValuePair<string, object?>("reason", each.Key.ToString()))) ?? [];
+
+    // One collection asks every instrument for itself; the table is asked once.
+    private WatchStats? Stats()
+    {
+        var read = Volatile.Read(ref _readStats);
+        lock (_gate)
+        {
+            if (read is not null && (_stats is null || _time.GetElapsedTime(_readAt) > s_statsAge))
+                (_stats, _readAt) = (read(), _time.GetTimestamp());
+            return _stats;
+        }
+    }
+
+    private static string Name(DropPlace where) => where switch
+    {
+        DropPlace.Publisher => "publisher",
+        DropPlace.Queue => "queue",
+        _ => "forwarder",
+    };
+
+    private static string Name(HistorySourceKind source) => source switch
+    {
+        HistorySourceKind.Own => "own",
+        HistorySourceKind.Member => "member",
+        _ => "leader",
+    };
+}

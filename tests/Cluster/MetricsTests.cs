@@ -1,0 +1,178 @@
+using System.Diagnostics.Metrics;
+using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
+using Microsoft.Extensions.DependencyInjection;
+using Orleans.Runtime;
+using Watch.Core;
+using Watch.Grains.Diagnostics;
+
+namespace Watch.Cluster.Tests;
+
+/// <summary>What the meter tells, and that its list in the documentation is whole.</summary>
+public sealed partial class MetricsTests
+{
+    [Fact]
+    public async Task Writes_that_are_watched_are_counted_on_their_way()
+    {
+        await using var cluster = await WatchCluster.StartAsync(silos: 1);
+        using var heard = new Heard(cluster.Services(0));
+        await using var stream = await cluster.HostedIn(0).WatchAsync(WatchTarget.Prefix("/m/"));
+        await using var reader = stream.Reader();
+        await using var second = await cluster.HostedIn(0).WatchAsync(WatchTarget.Key("/m/1"));
+        await using var secondReader = second.Reader();
+
+        for (var at = 0; at < 5; at++)
+            await cluster.Client.PutAsync("/m/1", $"{at}");
+        await reader.NextAsync(5);
+        await secondReader.NextAsync(5);
+
+        // Counted when the stream has taken it, which may be after the watch has.
+        using var patience = new CancellationTokenSource(WatchCluster.Patience);
+        while (heard.Sum("watch.published") < 10)
+        {
+            Assert.False(patience.IsCancellationRequested, $"{heard.Sum("watch.published")} events were published");
+            await Task.Yield();
+        }
+
+        Assert.Equal(10, heard.Sum("watch.published"));
+        heard.Collect();
+        Assert.Equal(2, heard.Last("watch.watchers"));
+        Assert.Equal(2, heard.Last("watch.scopes"));
+        Assert.Equal(10, heard.Last("watch.events.in"));
+        Assert.Equal(10, heard.Last("watch.events.out"));
+        // How many of these there are is up to the schedule.
+        Assert.True(heard.Last("watch.repaired") >= 0 && heard.Last("watch.held") >= 0 && heard.Last("watch.duplicates") >= 0);
+    }
+
+    [Fact]
+    public async Task The_end_of_a_watch_is_counted_by_its_reason()
+    {
+        await using var cluster = await WatchCluster.StartAsync(silos: 1);
+        using var heard = new Heard(cluster.Services(0));
+        var stream = await cluster.HostedIn(0).WatchAsync(WatchTarget.Prefix("/m/"));
+        await stream.DisposeAsync();
+        await cluster.WatchersComeToAsync(0);
+
+        heard.Collect();
+
+        Assert.Equal(1, heard.Last("watch.ended", "reason", "Disposed"));
+    }
+
+    [Fact]
+    public async Task What_is_told_to_the_metrics_reaches_their_listener_with_its_tags()
+    {
+        await using var cluster = await WatchCluster.StartAsync(silos: 1);
+        using var heard = new Heard(cluster.Services(0));
+        var metrics = cluster.Services(0).GetRequiredService<WatchMetrics>();
+
+        metrics.Dropped(DropPlace.Queue, 3);
+        metrics.Dropped(DropPlace.Forwarder, 4);
+        metrics.Dropped(DropPlace.Publisher, 5);
+        metrics.HistoryPage(HistorySourceKind.Own);
+        metrics.HistoryPage(HistorySourceKind.Member);
+        metrics.HistoryPage(HistorySourceKind.Leader);
+        metrics.Sessions(2);
+        metrics.Sessions(-1);
+        metrics.SessionBatch(100);
+        metrics.SessionBatch(200);
+        metrics.Delivered(DateTimeOffset.UtcNow.AddSeconds(-2).ToUnixTimeMilliseconds(), inProcess: true);
+        metrics.Delivered(DateTimeOffset.UtcNow.AddHours(1).ToUnixTimeMilliseconds(), inProcess: false);
+
+        Assert.Equal((3, 4, 5), (heard.Sum("watch.dropped", "where", "queue"), heard.Sum("watch.dropped", "where", "forwarder"), heard.Sum("watch.dropped", "where", "publisher")));
+        Assert.Equal((1, 1, 1), (heard.Sum("watch.history.pages", "source", "own"), heard.Sum("watch.history.pages", "source", "member"), heard.Sum("watch.history.pages", "source", "leader")));
+        Assert.Equal((1, 2, 300), (heard.Sum("watch.sessions"), heard.Sum("watch.session.batches"), heard.Sum("watch.session.bytes")));
+        Assert.InRange(heard.Sum("watch.delivery.duration", "to", "process"), 1.9, 10);
+        Assert.Equal(0, heard.Sum("watch.delivery.duration", "to", "session"));
+    }
+
+    [Fact]
+    public async Task Without_a_listener_nothing_is_measured_and_without_a_factory_there_is_nothing_to_listen_to()
+    {
+        await using var cluster = await WatchCluster.StartAsync(silos: 1);
+        var metrics = cluster.Services(0).GetRequiredService<WatchMetrics>();
+        Assert.False(metrics.MeasuresDelivery);
+        using (new Heard(cluster.Services(0)))
+            Assert.True(metrics.MeasuresDelivery);
+        Assert.False(metrics.MeasuresDelivery);
+
+        var without = new WatchMetrics(TimeProvider.System, cluster.Services(0).GetRequiredService<ILocalSiloDetails>());
+        without.Dropped(DropPlace.Queue, 1);
+        without.Delivered(0, inProcess: true);
+        Assert.False(without.MeasuresDelivery);
+    }
+
+    [Fact]
+    public async Task The_documentation_lists_every_instrument_with_its_kind_and_unit_and_no_other()
+    {
+        await using var cluster = await WatchCluster.StartAsync(silos: 1);
+        using var heard = new Heard(cluster.Services(0));
+
+        Assert.Equal(heard.Instruments.Order(StringComparer.Ordinal), Documented().Order(StringComparer.Ordinal));
+    }
+
+    private static IEnumerable<string> Documented([CallerFilePath] string here = "") =>
+        File.ReadLines(Path.Combine(Path.GetDirectoryName(here)!, "../../docs/metrics.md"))
+            .Select(line => Row().Match(line))
+            .Where(row => row.Success)
+            .Select(row => $"{row.Groups["name"].Value} {row.Groups["kind"].Value} {row.Groups["unit"].Value}");
+
+    [GeneratedRegex(@"^\| `(?<name>watch\.[a-z.]+)` \| (?<kind>[a-z ]+) \| `(?<unit>[^`]+)` \|")]
+    private static partial Regex Row();
+
+    /// <summary>Listens to the meter of one silo.</summary>
+    private sealed class Heard : IDisposable
+    {
+        private readonly MeterListener _listener = new();
+        private readonly Lock _gate = new();
+        private readonly List<(string Name, double Value, string Tags)> _measured = [];
+
+        public Heard(IServiceProvider silo)
+        {
+            // A factory's meters are its own: that of another silo in this process has another one.
+            var factory = silo.GetRequiredService<IMeterFactory>();
+            _listener.InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Meter.Name != WatchMetrics.MeterName || !ReferenceEquals(instrument.Meter.Scope, factory))
+                    return;
+                Instruments.Add($"{instrument.Name} {KindOf(instrument)} {instrument.Unit}");
+                listener.EnableMeasurementEvents(instrument);
+            };
+            _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Add(instrument, value, tags));
+            _listener.SetMeasurementEventCallback<int>((instrument, value, tags, _) => Add(instrument, value, tags));
+            _listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Add(instrument, value, tags));
+            silo.GetRequiredService<WatchMetrics>();
+            _listener.Start();
+        }
+
+        public List<string> Instruments { get; } = [];
+
+        public void Collect() => _listener.RecordObservableInstruments();
+
+        public double Sum(string name, string tag = "", string value = "") => Of(name, tag, value).Sum();
+
+        public double Last(string name, string tag = "", string value = "") => Of(name, tag, value).Last();
+
+        public void Dispose() => _listener.Dispose();
+
+        private List<double> Of(string name, string tag, string value)
+        {
+            lock (_gate)
+                return [.. _measured.Where(each => each.Name == name && each.Tags == (tag.Length == 0 ? "" : $"{tag}={value}")).Select(each => each.Value)];
+        }
+
+        private void Add(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
+        {
+            lock (_gate)
+                _measured.Add((instrument.Name, value, string.Join(' ', tags.ToArray().Select(each => $"{each.Key}={each.Value}"))));
+        }
+
+        private static string KindOf(Instrument instrument) => instrument.GetType().Name.Split('`')[0] switch
+        {
+            "Counter" or "ObservableCounter" => "counter",
+            "UpDownCounter" or "ObservableUpDownCounter" => "up down counter",
+            "Histogram" => "histogram",
+            "ObservableGauge" => "gauge",
+            var other => other,
+        };
+    }
+}
