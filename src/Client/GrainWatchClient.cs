@@ -123,7 +123,11 @@ public abstract class GrainWatchClient : IWatchClient
     }
 
     /// <inheritdoc/>
-    public Task<IWatchedDictionary> WatchDictionaryAsync(WatchTarget target, WatchedDictionaryOptions? options = null, CancellationToken cancellationToken = default) => throw NotServed.Yet("A watched dictionary");
+    public Task<IWatchedDictionary> WatchDictionaryAsync(WatchTarget target, WatchedDictionaryOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        return WatchedDictionary.StartAsync(this, target, options ?? new WatchedDictionaryOptions(), Time, cancellationToken);
+    }
 
     /// <summary>One attempt at a watch: registered when the task is done.</summary>
     internal async Task<IWatchFeed> OpenAsync(WatchRequest request, CancellationToken cancellationToken)

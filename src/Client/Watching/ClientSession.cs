@@ -233,7 +233,7 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
             var link = new SessionLink(this, grains, sessions, grain, (long)(random.NextBits() >> 1), options, time);
             try
             {
-                var opened = await sessions.WhileAliveAsync(grain.Open(new SessionHello("", link.Epoch), link.Reference, limit.Token), grain, options.HedgeAfter, limit.Token);
+                var opened = await sessions.WhileAliveAsync(grain.Open(new SessionHello(options.WriterName, link.Epoch), link.Reference, limit.Token), grain, options.HedgeAfter, limit.Token);
                 lock (_gate)
                     _link = link;
                 // It ends with the link.

@@ -130,6 +130,13 @@ internal sealed class WatchDispatcher
             throw new WatchException(WatchErrorCode.Unavailable, "The watch has ended.");
     }
 
+    /// <summary>Asks how far a watch is; one that has ended is told nothing.</summary>
+    public void AskProgress(SubscriptionId id) => Step(table =>
+    {
+        table.AskProgress(id, NowMs);
+        return true;
+    });
+
     /// <summary>Takes events; they may be repeated, late, or in any order.</summary>
     public void Deliver(ImmutableArray<ScopeEvent> events) => Step(table =>
     {
