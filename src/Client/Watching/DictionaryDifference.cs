@@ -6,17 +6,6 @@ namespace Watch.Client;
 /// <summary>What two views of a dictionary differ in.</summary>
 internal static class DictionaryDifference
 {
-    /// <summary>The changes of these keys from one to the other.</summary>
-    public static IEnumerable<DictionaryChange> Among(IEnumerable<Key> keys, ImmutableSortedDictionary<Key, KeyValue> before, DictionaryView after)
-    {
-        foreach (var key in keys)
-        {
-            var (old, @new) = (before.GetValueOrDefault(key), after.Items.GetValueOrDefault(key));
-            if (old?.ModRevision != @new?.ModRevision)
-                yield return new DictionaryChange(key, old, @new, after.Revision);
-        }
-    }
-
     /// <summary>The changes from one to the other, by key.</summary>
     public static IEnumerable<DictionaryChange> Between(ImmutableSortedDictionary<Key, KeyValue> before, DictionaryView after)
     {

@@ -160,7 +160,7 @@ internal sealed class WatchedDictionary : IWatchedDictionary
     private void Apply(WatchBatch batch)
     {
         var next = _current.Items.ToBuilder();
-        var touched = new SortedSet<Key>();
+        var changes = new List<DictionaryChange>();
         var isWhole = _gathering is null && _ready.Task.IsCompleted;
         foreach (var each in batch.Events)
         {
@@ -175,17 +175,17 @@ internal sealed class WatchedDictionary : IWatchedDictionary
                     _gathering = null;
                     isWhole = true;
                     Confirm();
-                    Show(next.ToImmutable(), each.Revision, touched: null);
-                    touched.Clear();
+                    Show(next.ToImmutable(), each.Revision, changes: null);
+                    changes.Clear();
                     _ready.TrySetResult();
                     break;
-                case WatchEventType.Put:
-                    touched.Add(each.Key);
-                    (_gathering ?? next)[each.Key] = new KeyValue(each.Key, each.Value, each.CreateRevision, each.Revision, each.Version);
-                    break;
-                case WatchEventType.Delete:
-                    touched.Add(each.Key);
-                    (_gathering ?? next).Remove(each.Key);
+                case WatchEventType.Put or WatchEventType.Delete:
+                    var (items, after) = (_gathering ?? next, ValueOf(each));
+                    changes.Add(new DictionaryChange(each.Key, items.GetValueOrDefault(each.Key), after, each.Revision));
+                    if (after is null)
+                        items.Remove(each.Key);
+                    else
+                        items[each.Key] = after;
                     break;
                 case WatchEventType.Stale:
                     _isStale = true;
@@ -197,8 +197,11 @@ internal sealed class WatchedDictionary : IWatchedDictionary
         }
 
         if (isWhole)
-            Show(next.ToImmutable(), batch.Revision, touched);
+            Show(next.ToImmutable(), batch.Revision, changes);
     }
+
+    private static KeyValue? ValueOf(WatchEvent each) =>
+        each.Type == WatchEventType.Put ? new KeyValue(each.Key, each.Value, each.CreateRevision, each.Revision, each.Version) : null;
 
     private void Confirm()
     {
@@ -206,8 +209,8 @@ internal sealed class WatchedDictionary : IWatchedDictionary
         _isStale = false;
     }
 
-    /// <summary>Swaps the view (I-C1) and tells the difference: among the keys that were touched, or among all.</summary>
-    private void Show(ImmutableSortedDictionary<Key, KeyValue> items, Revision revision, SortedSet<Key>? touched)
+    /// <summary>Swaps the view (I-C1) and tells the changes, or where they are not known, the difference.</summary>
+    private void Show(ImmutableSortedDictionary<Key, KeyValue> items, Revision revision, List<DictionaryChange>? changes)
     {
         var before = _current;
         if (revision <= before.Revision && ReferenceEquals(items, before.Items))
@@ -217,7 +220,7 @@ internal sealed class WatchedDictionary : IWatchedDictionary
         {
             _current = after;
             if (_readers.Count > 0)
-                Tell(touched is null ? DictionaryDifference.Between(before.Items, after) : DictionaryDifference.Among(touched, before.Items, after));
+                Tell(changes ?? DictionaryDifference.Between(before.Items, after));
         }
 
         _waits.Reached(after.Revision);
