@@ -123,6 +123,8 @@ public sealed partial class WatchTable
         if (_isStopping)
             throw new WatchRefusedException(WatchRefusal.ShuttingDown, "This silo is shutting down and takes no watchers.");
         var form = spec.Validate();
+        if (spec.StaleAfterMs < _options.StaleAfterMsMin || spec.StaleAfterMs > _options.StaleAfterMsMax)
+            throw new WatchRefusedException(WatchRefusal.OptionOutOfRange, $"StaleAfter is {spec.StaleAfterMs} ms: this silo allows {_options.StaleAfterMsMin} to {_options.StaleAfterMsMax}.");
         if (_subscriptions.Count >= _options.WatchersMax)
             throw new WatchRefusedException(WatchRefusal.WatcherLimitReached, $"This silo serves {_subscriptions.Count} watchers: at most {_options.WatchersMax} are allowed.");
         return form;
