@@ -36,7 +36,7 @@ public sealed partial class MetricsTests
 
         Assert.Equal(10, heard.Sum("watch.published"));
         heard.Collect();
-        Assert.Equal(2, heard.Last("watch.watchers"));
+        Assert.Equal((1, 1), (heard.Last("watch.watchers", "kind", "Prefix"), heard.Last("watch.watchers", "kind", "Key")));
         Assert.Equal(2, heard.Last("watch.scopes"));
         Assert.Equal(10, heard.Last("watch.events.in"));
         Assert.Equal(10, heard.Last("watch.events.out"));
@@ -56,6 +56,36 @@ public sealed partial class MetricsTests
         heard.Collect();
 
         Assert.Equal(1, heard.Last("watch.ended", "reason", "Disposed"));
+    }
+
+    [Fact]
+    public async Task What_waits_for_a_consumer_that_does_not_read_is_shown()
+    {
+        await using var cluster = await WatchCluster.StartAsync(silos: 1);
+        using var heard = new Heard(cluster.Services(0));
+        await using var slow = await cluster.HostedIn(0).WatchAsync(WatchTarget.Prefix("/m/"), new WatchOptions { WhenSlow = SlowPolicy.Park, QueueEventsMax = 4 });
+        await using var quick = await cluster.HostedIn(0).WatchAsync(WatchTarget.Prefix("/m/"));
+        await using var reader = quick.Reader();
+        for (var at = 1; at <= 3; at++)
+            await cluster.Client.PutAsync("/m/1", "12345");
+        await reader.NextAsync(3);
+        heard.Collect();
+        Assert.Equal(3, heard.Last("watch.queue.events"));
+        Assert.True(heard.Last("watch.queue.bytes") > 15);
+        Assert.Equal((0, 0), (heard.Last("watch.parked"), heard.Last("watch.parkings")));
+
+        for (var at = 4; at <= 8; at++)
+            await cluster.Client.PutAsync("/m/1", "12345");
+        await reader.NextAsync(5);
+        // Figures are at most a moment old.
+        using var patience = new CancellationTokenSource(WatchCluster.Patience);
+        do
+        {
+            Assert.False(patience.IsCancellationRequested, "the slow watch is not seen to park");
+            heard.Collect();
+        }
+        while (heard.Last("watch.parked") == 0);
+        Assert.Equal((1, 1, 0), (heard.Last("watch.parked"), heard.Last("watch.parkings"), heard.Last("watch.queue.events")));
     }
 
     [Fact]

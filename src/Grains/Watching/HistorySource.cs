@@ -3,6 +3,7 @@ using Watch.Core;
 using Watch.Core.Keyspace;
 using Watch.Core.Watching;
 using Watch.Grains.Consensus;
+using Watch.Grains.Diagnostics;
 
 namespace Watch.Grains.Watching;
 
@@ -28,7 +29,8 @@ internal sealed class HistorySource(
     IReplicaServiceClient replicas,
     IClusterMembershipService membership,
     ILocalSiloDetails local,
-    TimeProvider time) : IHistorySource
+    TimeProvider time,
+    WatchMetrics metrics) : IHistorySource
 {
     /// <summary>How long the own replica is waited for.</summary>
     private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(50);
@@ -102,6 +104,7 @@ internal sealed class HistorySource(
     private HistoryPiece Piece(List<Commit> commits, Revision reached, int left)
     {
         OwnPages++;
+        metrics.HistoryPage(HistorySourceKind.Own);
         return new HistoryPiece(commits, reached, left);
     }
 
@@ -118,6 +121,7 @@ internal sealed class HistorySource(
         if (page is null)
             return null;
         OwnPages++;
+        metrics.HistoryPage(HistorySourceKind.Own);
         return new SnapshotPiece(page.Revision, page.Items, page.More);
     }
 
@@ -159,6 +163,7 @@ internal sealed class HistorySource(
             if (reply.Refusal is not null)
                 return null;
             MemberPages++;
+            metrics.HistoryPage(HistorySourceKind.Member);
             return reply;
         }
         catch (Exception error) when (error is TimeoutException or Orleans.Runtime.OrleansException)
@@ -172,6 +177,7 @@ internal sealed class HistorySource(
         where TReply : LeaderReply
     {
         LeaderPages++;
+        metrics.HistoryPage(HistorySourceKind.Leader);
         if (isRepair)
             return await leaders.ReadAsync(bucket, call, cancellationToken);
         await EnterAsync();

@@ -55,16 +55,16 @@ internal sealed class WatchDispatcher
             new WatchTableOptions { Enabled = _options.WatchEnabled, WatchersMax = _options.WatchersMax, HoldMs = (long)_options.Hold.TotalMilliseconds },
             new RandomBits(random),
             _loop.Continue);
-        metrics.ReadFrom(() => Stats);
+        metrics.ReadFrom(() => Figures);
     }
 
-    /// <summary>What the watches hold and have done.</summary>
-    public WatchStats Stats
+    /// <summary>What the watches are, hold and have done: it looks at each of them.</summary>
+    public WatchFigures Figures
     {
         get
         {
             lock (_gate)
-                return _table.Stats;
+                return WatchFigures.Of(_table);
         }
     }
 
