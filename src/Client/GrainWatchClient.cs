@@ -106,7 +106,13 @@ public abstract class GrainWatchClient : IWatchClient
     }
 
     /// <inheritdoc/>
-    public abstract Task<IWatchSubscription> SubscribeAsync(WatchTarget target, IWatchObserver observer, WatchOptions? options = null, CancellationToken cancellationToken = default);
+    public async Task<IWatchSubscription> SubscribeAsync(WatchTarget target, IWatchObserver observer, WatchOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(observer);
+        var reader = new ObserverReader(await WatchAsync(target, options, cancellationToken), observer, Time);
+        reader.Begin();
+        return reader;
+    }
 
     /// <inheritdoc/>
     public IWatcher CreateWatcher(WatchTarget target, Func<WatchEvent, CancellationToken, ValueTask> callback, WatcherOptions? options = null) => throw NotServed.Yet("A watcher with a callback");
@@ -130,6 +136,11 @@ public abstract class GrainWatchClient : IWatchClient
             throw TransportErrors.OfRead(error);
         }
     }
+
+    /// <summary>Waits before a watch whose feed was lost opens another.</summary>
+    /// <param name="own">The watch's own pauses.</param>
+    /// <param name="cancellationToken">Stops the waiting.</param>
+    internal virtual Task PauseAsync(Backoff own, CancellationToken cancellationToken) => own.PauseAsync(cancellationToken);
 
     /// <summary>Whether this client is still there, and can go elsewhere, when the server it talks to has stopped.</summary>
     internal bool OutlivesServer => _calls.IsOutside;

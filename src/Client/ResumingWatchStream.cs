@@ -177,11 +177,12 @@ internal sealed class ResumingWatchStream : IWatchStream
         if (!_resume)
             return Ended(WatchEndReason.ClientLost, "The way to the server was lost, and the watch was asked not to resume.");
 
+        var wasRefused = false;
         while (!cancellationToken.IsCancellationRequested)
         {
             try
             {
-                await _backoff.PauseAsync(cancellationToken);
+                await (wasRefused ? _backoff.PauseAsync(cancellationToken) : _client.PauseAsync(_backoff, cancellationToken));
                 _feed = await _client.OpenAsync(_request with { StartAt = Cursor.Next }, cancellationToken);
                 _backoff.Reset();
                 return null;
@@ -200,7 +201,8 @@ internal sealed class ResumingWatchStream : IWatchStream
             }
             catch (Exception error) when (TransportErrors.IsLost(error, cancellationToken) || error is WatchException)
             {
-                // The next attempt comes after a longer pause.
+                // The next attempt comes after a longer pause: one of its own where the server was reached and refused just this watch.
+                wasRefused = error is WatchException { Code: not (WatchErrorCode.Unavailable or WatchErrorCode.ShuttingDown) };
             }
         }
 

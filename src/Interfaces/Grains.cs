@@ -78,45 +78,6 @@ public interface IBucketGrain : IGrainWithStringKey
     Task Feel();
 }
 
-/// <summary>
-/// A watching client's place in the cluster: what it watches here lives as long as it renews the lease or pulls. The grain's key is a
-/// random id that the client draws, one for each watch; the grain is placed on the silo that its first call reaches.
-/// </summary>
-[Alias("watch.IWatchSessionGrain")]
-public interface IWatchSessionGrain : IGrainWithStringKey
-{
-    /// <summary>
-    /// A watch that the caller pulls: the first batch carries the registration, the last one ends with a
-    /// <see cref="WatchEventType.Canceled"/> event. What the caller does not pull waits in the watch's bounded queue.
-    /// </summary>
-    /// <exception cref="WatchException">A bad request, watcher limit, watch disabled, no quorum, shutting down.</exception>
-    [Alias("Watch")]
-    IAsyncEnumerable<WatchBatch> Watch(WatchRequest request, CancellationToken cancellationToken = default);
-
-    /// <summary>
-    /// A watch that is pushed to an observer, one batch in flight. It lives while <see cref="KeepAlive"/> comes at least once per
-    /// <see cref="LeaseSeconds"/> and ends with the reason ClientLost when it does not. A batch that the observer does not answer is repeated until then.
-    /// </summary>
-    /// <exception cref="WatchException">A bad request, watcher limit, watch disabled, no quorum, shutting down.</exception>
-    [Alias("Subscribe")]
-    Task<WatchRegistration> Subscribe(WatchRequest request, IWatchObserver observer, CancellationToken cancellationToken);
-
-    /// <summary>Ends a pushed watch; one that is unknown has ended already.</summary>
-    [Alias("Unsubscribe")]
-    Task Unsubscribe(long subscriptionId);
-
-    /// <summary>Renews the session's lease; answers with the numbers of the pushed watches that it still has.</summary>
-    [Alias("KeepAlive")]
-    Task<ImmutableArray<long>> KeepAlive();
-
-    /// <summary>A sign of life of the silo that the session is on; renews nothing.</summary>
-    [Alias("Feel"), ResponseTimeout("00:00:01")]
-    Task Feel();
-
-    /// <summary>How long a session lives without a renewal.</summary>
-    public const int LeaseSeconds = 30;
-}
-
 /// <summary>The text keys of grains and streams.</summary>
 public static class GrainKeys
 {

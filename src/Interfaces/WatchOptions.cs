@@ -26,10 +26,13 @@ public sealed record WatchOptions
     /// <summary>Deliver the value before each change, too. Default no.</summary>
     public bool PreviousValues { get; init; }
 
-    /// <summary>What happens when changes come faster than the reader takes them.</summary>
-    public SlowPolicy WhenSlow { get; init; } = SlowPolicy.Cancel;
+    /// <summary>What happens when changes come faster than the reader takes them. Default <see cref="SlowPolicy.Park"/>.</summary>
+    public SlowPolicy WhenSlow { get; init; }
 
-    /// <summary>How many events wait for a slow reader before <see cref="WhenSlow"/> decides, 1 to 1,000,000; null for the silo's default of 1,024.</summary>
+    /// <summary>
+    /// How many events wait for a slow reader before <see cref="WhenSlow"/> decides, 1 to 1,000,000; null for the silo's default of 1,024. A
+    /// client outside the cluster takes as many again, at most 1,024, ahead of a reader that reads, but from a queue below 64 none.
+    /// </summary>
     public int? QueueEventsMax { get; init; }
 
     /// <summary>How many bytes wait for a slow reader before <see cref="WhenSlow"/> decides, 1 to 1 GiB; null for the silo's default of 16 MiB.</summary>

@@ -147,7 +147,7 @@ public sealed class NodesTests
         await cluster.HostedIn(0).PutAsync("/inside", "1");
 
         var open = typeof(IClusterGrain).Assembly.GetTypes().Where(type => type.IsInterface && typeof(IAddressable).IsAssignableFrom(type)).Select(type => type.Name);
-        Assert.Equal(["IBucketGrain", "IClusterGrain", "IKvGrain", "IWatchObserver", "IWatchSessionGrain"], open.Order(StringComparer.Ordinal));
+        Assert.Equal(["IBucketGrain", "IClusterGrain", "IKvGrain", "IWatchSessionGrain", "IWatchSessionObserver"], open.Order(StringComparer.Ordinal));
     }
 
     private static string Name(int silo) => WatchCluster.FirstName.Replace("0", silo.ToString(System.Globalization.CultureInfo.InvariantCulture), StringComparison.Ordinal);

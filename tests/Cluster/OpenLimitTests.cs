@@ -52,9 +52,6 @@ public sealed class OpenLimitTests
     private sealed class OpeningClient(TimeProvider time, Func<CancellationToken, Task<IWatchFeed>> register)
         : GrainWatchClient(null!, new WatchClientOptions(), time, new SystemWatchRandom(), isOutside: true)
     {
-        public override Task<IWatchSubscription> SubscribeAsync(WatchTarget target, IWatchObserver observer, WatchOptions? options = null, CancellationToken cancellationToken = default) =>
-            throw new NotSupportedException();
-
         private protected override Task<IWatchFeed> OpenFeedAsync(WatchRequest request, CancellationToken cancellationToken) => register(cancellationToken);
     }
 

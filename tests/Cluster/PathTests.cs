@@ -141,7 +141,7 @@ public sealed class PathTests(PathTests.SharedCluster shared) : IClassFixture<Pa
     [Fact]
     public async Task A_slow_reader_is_canceled_with_the_reason_and_the_cursor_to_go_on_from_and_disturbs_nobody()
     {
-        await using var slow = await _cluster.HostedIn(1).WatchAsync(WatchTarget.Prefix(_root), new WatchOptions { QueueEventsMax = 2 });
+        await using var slow = await _cluster.HostedIn(1).WatchAsync(WatchTarget.Prefix(_root), new WatchOptions { WhenSlow = SlowPolicy.Cancel, QueueEventsMax = 2 });
         await using var fast = await _cluster.HostedIn(1).WatchAsync(WatchTarget.Prefix(_root));
         await using var fastReader = fast.Reader();
         for (var at = 0; at < 10; at++)

@@ -78,7 +78,7 @@ internal sealed class Demonstration(DemoView view, TimeProvider time, string sou
 
         var exact = new Witness("exact key", WatchTarget.Key(paths.KeyOf(favourite)), new WatchOptions(), time);
         var previous = new Witness("prefix with previous values", WatchTarget.Prefix(Prefix), new WatchOptions { PreviousValues = true, QueueEventsMax = 100_000 }, time);
-        var slow = new Witness("slow, small queue", WatchTarget.Prefix(Prefix), new WatchOptions { QueueEventsMax = SlowQueue }, time);
+        var slow = new Witness("slow, small queue", WatchTarget.Prefix(Prefix), new WatchOptions { WhenSlow = SlowPolicy.Cancel, QueueEventsMax = SlowQueue }, time);
         var mirror = new MirrorProgress();
         view.Gauges = () =>
         [

@@ -1,3 +1,4 @@
+using Watch.Core.Watching;
 using Watch.Core.Consensus;
 using Watch.Core.Keyspace;
 using Watch.Core.Storage;
@@ -20,6 +21,9 @@ internal class ReplicaSeams
 
     /// <summary>The rules that "exactly once" and snapshots rest on.</summary>
     internal virtual KeyspaceRules Keyspace => KeyspaceRules.Standard;
+
+    /// <summary>The rules that a watch's completeness rests on.</summary>
+    internal virtual WatchRules Watching => WatchRules.Kept;
 
     /// <summary>The limits of a node's log.</summary>
     internal virtual LogOptions Log { get; } = new();

@@ -1,23 +1,21 @@
 using Watch.Core;
 using Watch.Core.Watching;
-using Watch.Interfaces;
 using CoreTarget = Watch.Core.Watching.WatchTarget;
 
 namespace Watch.Grains.Watching;
 
 /// <summary>
-/// What a client asks, as the core's own types: the one place that knows both. What the core does not do yet is refused here, with what it
-/// is called, and nothing that was asked for is left out silently.
+/// What a client asks, as the core's own types: the one place that knows both. Nothing that was asked for is left out; what the core does
+/// not do it refuses itself.
 /// </summary>
 internal static class RequestTranslation
 {
     /// <summary>What the core is to do for a request.</summary>
     /// <exception cref="WatchException">Something of it is out of its limits, or is not served.</exception>
-    public static WatchSpec ToSpec(WatchRequest request, WatchSiloOptions options)
+    public static WatchSpec ToSpec(WatchRequest request, WatchOwner owner, WatchSiloOptions options)
     {
         if (request.Target.Text.Length > options.KeyBytesMax)
             throw new WatchException(WatchErrorCode.InvalidKey, $"The {request.Target.Kind.ToString().ToLowerInvariant()} to watch has {request.Target.Text.Length} bytes; at most {options.KeyBytesMax} are allowed.");
-        RefuseUnserved(request);
         return new WatchSpec
         {
             Bucket = request.Bucket,
@@ -28,6 +26,12 @@ internal static class RequestTranslation
             WhenSlow = ToRule(request.WhenSlow),
             QueueEventsMax = request.QueueEventsMax ?? options.QueueEventsDefault,
             QueueBytesMax = request.QueueBytesMax ?? options.QueueBytesMax,
+            Snapshot = request.Snapshot,
+            ProgressIntervalMs = (long?)request.ProgressInterval?.TotalMilliseconds,
+            StaleAfterMs = (long?)request.StaleAfter?.TotalMilliseconds,
+            TargetVersion = request.TargetVersion,
+            Client = owner.Client,
+            Session = owner.Session,
         };
     }
 
@@ -65,14 +69,4 @@ internal static class RequestTranslation
         SlowPolicy.DropNewest => SlowRule.DropNewest,
         _ => throw new WatchException(WatchErrorCode.InvalidOption, $"The policy for slow readers is {(int)policy}: 0 to 4 are allowed."),
     };
-
-    private static void RefuseUnserved(WatchRequest request)
-    {
-        if (request.Snapshot)
-            throw NotServed.Yet("A watch that begins with a snapshot");
-        if (request.ProgressInterval is not null)
-            throw NotServed.Yet("A watch that says how far it is");
-        if (request.StaleAfter is not null)
-            throw NotServed.Yet("A watch that says that it is stale");
-    }
 }

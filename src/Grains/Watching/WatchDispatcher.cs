@@ -44,7 +44,8 @@ internal sealed class WatchDispatcher
         IWatchRandom random,
         ILogger<WatchDispatcher> logger,
         WatchMetrics metrics,
-        IHostApplicationLifetime? host = null)
+        IHostApplicationLifetime? host = null,
+        ReplicaSeams? seams = null)
     {
         _health = health;
         _host = host;
@@ -54,7 +55,8 @@ internal sealed class WatchDispatcher
         _table = new WatchTable(
             new WatchTableOptions { Enabled = _options.WatchEnabled, WatchersMax = _options.WatchersMax, HoldMs = (long)_options.Hold.TotalMilliseconds },
             new RandomBits(random),
-            _loop.Continue);
+            _loop.Continue,
+            (seams ?? ReplicaSeams.None).Watching);
         metrics.ReadFrom(() => Figures);
     }
 
@@ -82,12 +84,12 @@ internal sealed class WatchDispatcher
     internal long NowMs => (long)_time.GetElapsedTime(0).TotalMilliseconds;
 
     /// <summary>Starts a watch; done when it is effective.</summary>
-    public async Task<SubscriptionFeed> SubscribeAsync(WatchRequest request, CancellationToken cancellationToken)
+    public async Task<ILocalWatch> SubscribeAsync(WatchRequest request, WatchOwner owner, CancellationToken cancellationToken)
     {
         var registered = new TaskCompletionSource<WatchRegistration>(TaskCreationOptions.RunContinuationsAsynchronously);
         var subscription = Step(table =>
         {
-            var added = table.Subscribe(RequestTranslation.ToSpec(request, _options), NowMs);
+            var added = table.Subscribe(RequestTranslation.ToSpec(request, owner, _options), NowMs);
             _registering.Add(added.Id, registered);
             return added;
         });
@@ -99,7 +101,7 @@ internal sealed class WatchDispatcher
             var registration = await registered.Task;
             if (request.Incarnation.Length > 0 && !string.Equals(request.Incarnation, registration.Incarnation, StringComparison.Ordinal))
                 throw new WatchException(WatchErrorCode.IncarnationChanged, $"The watch followed cluster {request.Incarnation}, but this is cluster {registration.Incarnation}: its revisions mean nothing here.");
-            return new SubscriptionFeed(this, subscription, registration);
+            return new LocalWatch(this, subscription, registration);
         }
         catch
         {

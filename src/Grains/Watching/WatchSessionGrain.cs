@@ -1,148 +1,223 @@
 using System.Collections.Immutable;
-using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using Orleans;
 using Orleans.Concurrency;
 using Orleans.Placement;
 using Orleans.Runtime;
+using Watch.Core;
+using Watch.Grains.Watching.Sessions;
 using Watch.Interfaces;
 
 namespace Watch.Grains.Watching;
 
 /// <summary>
-/// A watching client's place in the cluster, one for each of its watches. They are subscriptions of the silo it lives on; it only carries their batches to the client:
-/// those that are pulled by answering, those that are pushed by one call at a time. It ends what its client does not keep alive: a
-/// pulled watch with its enumeration, a pushed one when the observer does not answer or the lease runs out.
+/// A watching client's place in the cluster. Its watches are subscriptions of the silo it lives on; it carries what they have to the client
+/// (<see cref="SessionPump"/>) and ends them when the client does not renew its lease.
 /// </summary>
 [GrainType("watch.session")]
 [PreferLocalPlacement]
 [Reentrant]
-internal sealed partial class WatchSessionGrain(WatchDispatcher dispatcher, TimeProvider time, ILogger<WatchSessionGrain> logger) : Grain, IWatchSessionGrain
+internal sealed partial class WatchSessionGrain(WatchDispatcher dispatcher, ILocalSiloDetails silo, TimeProvider time, ILogger<WatchSessionGrain> logger) : Grain, IWatchSessionGrain
 {
-    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(200);
+    /// <summary>How many watches one session has at most.</summary>
+    public const int WatchesMax = 100_000;
+
     private static readonly TimeSpan s_lease = TimeSpan.FromSeconds(IWatchSessionGrain.LeaseSeconds);
 
-    private readonly Dictionary<long, SubscriptionFeed> _pushed = [];
     private readonly CancellationTokenSource _deactivating = new();
+    private readonly Dictionary<long, Registering> _registering = [];
+    private SessionPump? _pump;
+    private string _client = "";
+    private long _epoch;
     private IGrainTimer? _leaseCheck;
     private long _renewed;
 
-    public async IAsyncEnumerable<WatchBatch> Watch(WatchRequest request, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public Task<SessionOpened> Open(SessionHello hello, IWatchSessionObserver observer, CancellationToken cancellationToken)
     {
-        await using var feed = await dispatcher.SubscribeAsync(request, cancellationToken);
-        var registration = feed.Registration;
-        yield return new WatchBatch(registration.SubscriptionId, registration.Start, registration.Start, [], registration);
-
-        while (await feed.NextAsync(cancellationToken) is { } batch)
+        if (hello.Version != 1)
+            throw new WatchException(WatchErrorCode.InvalidOption, $"Version {hello.Version} of the session's messages is not known here; this server knows 1.");
+        if (_pump is null || _epoch != hello.Epoch)
         {
-            yield return batch;
-            if (IsLast(batch))
-                yield break;
+            _pump?.EndAll(WatchEndReason.Disposed);
+            Begin(hello, observer);
         }
-    }
 
-    public async Task<WatchRegistration> Subscribe(WatchRequest request, IWatchObserver observer, CancellationToken cancellationToken)
-    {
-        var feed = await dispatcher.SubscribeAsync(request, cancellationToken);
-        _pushed.Add(feed.Registration.SubscriptionId, feed);
         Renew();
-        _leaseCheck ??= this.RegisterGrainTimer(static (session, _) => session.EndIfLeaseRanOut(), this, new GrainTimerCreationOptions(s_lease / 3, s_lease / 3) { Interleave = true });
-        // The pump ends with its subscription, whose end this grain owns.
-        _ = PushAsync(feed, observer);
-        return feed.Registration;
+        return Task.FromResult(new SessionOpened("", silo.Name, (int)s_lease.TotalMilliseconds));
     }
 
-    public Task Unsubscribe(long subscriptionId)
+    public async Task<ImmutableArray<RegistrationReply>> Register(long epoch, ImmutableArray<WatchRequest> requests, CancellationToken cancellationToken)
     {
-        if (_pushed.TryGetValue(subscriptionId, out var feed))
-            feed.End(WatchEndReason.Disposed);
+        if (requests.IsDefaultOrEmpty || requests.Length > IWatchSessionGrain.RegistrationsMax)
+            throw new WatchException(WatchErrorCode.InvalidOption, $"{(requests.IsDefault ? 0 : requests.Length)} watches were to be registered at once; 1 to {IWatchSessionGrain.RegistrationsMax} are allowed.");
+        var pump = PumpOf(epoch);
+        Renew();
+        var answers = requests.Select(request => RegisterAsync(pump, request, cancellationToken)).ToList();
+        var replies = ImmutableArray.CreateBuilder<RegistrationReply>(answers.Count);
+        foreach (var answer in answers)
+            replies.Add(await answer);
+        return replies.DrainToImmutable();
+    }
+
+    public Task<RetargetReply> Retarget(long epoch, long watch, WatchTarget target, long version) =>
+        Task.FromResult(new RetargetReply(WatchOf(epoch, watch).Retarget(target, version), version));
+
+    public Task SetPolicy(long epoch, long watch, SlowPolicy policy, int? queueEventsMax, long? queueBytesMax)
+    {
+        WatchOf(epoch, watch).SetPolicy(policy, queueEventsMax, queueBytesMax);
         return Task.CompletedTask;
     }
 
-    public Task<ImmutableArray<long>> KeepAlive()
+    public Task AskProgress(long epoch, ImmutableArray<long> watches)
     {
+        var pump = PumpOf(epoch);
+        foreach (var number in watches)
+        {
+            if (pump.Watches.TryGetValue(number, out var watch))
+                watch.Watch.AskProgress();
+        }
+
+        return Task.CompletedTask;
+    }
+
+    public async Task End(long epoch, ImmutableArray<long> watches)
+    {
+        if (_pump is not { } pump || epoch != _epoch)
+            return;
+        foreach (var number in watches)
+        {
+            if (_registering.TryGetValue(number, out var registering))
+                registering.IsLeft = true;
+            await pump.RemoveAsync(number);
+        }
+    }
+
+    public Task<SessionState> Renew(SessionRenewal renewal)
+    {
+        if (_pump is not { } pump || renewal.Epoch != _epoch)
+            return Task.FromResult(new SessionState(false, 0, 0, []));
         Renew();
-        return Task.FromResult(_pushed.Keys.ToImmutableArray());
+        pump.Grant(renewal.Credits);
+        var hash = 0UL;
+        foreach (var number in pump.Watches.Keys)
+            hash += SessionState.HashOf(number);
+        return Task.FromResult(new SessionState(true, pump.Watches.Count, hash, renewal.WantsAll ? [.. pump.Watches.Keys] : []));
+    }
+
+    public async Task Close(long epoch)
+    {
+        if (_pump is not { } pump || epoch != _epoch)
+            return;
+        _pump = null;
+        foreach (var number in pump.Watches.Keys.ToList())
+            await pump.RemoveAsync(number);
+        pump.EndAll(WatchEndReason.Disposed);
+        DeactivateOnIdle();
     }
 
     public Task Feel() => Task.CompletedTask;
 
-    public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
+    public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
     {
-        foreach (var feed in _pushed.Values)
-            feed.End(WatchEndReason.ServerStopping);
+        _pump?.EndAll(WatchEndReason.ServerStopping);
         _deactivating.Cancel();
+        return Task.CompletedTask;
+    }
+
+    private bool IsLeaseOver => time.GetElapsedTime(_renewed) > s_lease;
+
+    private void Begin(SessionHello hello, IWatchSessionObserver observer)
+    {
+        _epoch = hello.Epoch;
+        _client = hello.Client;
+        _pump = new SessionPump(hello.Epoch, observer, () => IsLeaseOver, time, _deactivating.Token);
+        _leaseCheck ??= this.RegisterGrainTimer(static (session, _) => session.EndIfLeaseIsOver(), this, new GrainTimerCreationOptions(s_lease / 3, s_lease / 3) { Interleave = true });
+        // It ends with the session, whose end this grain owns.
+        _ = RunAsync(_pump);
     }
 
     private void Renew()
     {
         _renewed = time.GetTimestamp();
-        if (_pushed.Count > 0)
-            DelayDeactivation(s_lease * 2);
+        DelayDeactivation(s_lease * 2);
     }
 
-    private Task EndIfLeaseRanOut()
+    private Task EndIfLeaseIsOver()
     {
-        if (LeaseRanOut)
-            foreach (var feed in _pushed.Values)
-                feed.End(WatchEndReason.ClientLost);
+        if (IsLeaseOver && _pump is { } pump)
+        {
+            // Unknown from here on; who watches is told, if that is still possible.
+            _pump = null;
+            pump.EndAll(WatchEndReason.ClientLost);
+        }
+
         return Task.CompletedTask;
     }
 
-    private async Task PushAsync(SubscriptionFeed feed, IWatchObserver observer)
+    private async Task RunAsync(SessionPump pump)
     {
         try
         {
-            var last = false;
-            while (!last && await feed.NextAsync(_deactivating.Token) is { } batch)
-            {
-                last = IsLast(batch);
-                await DeliverAsync(observer, batch);
-            }
+            await pump.RunAsync();
         }
-        catch (OperationCanceledException) when (_deactivating.IsCancellationRequested)
+        catch (Exception error) when (error is TimeoutException or OrleansException or OperationCanceledException)
         {
-            // The grain goes; the client notices by its next renewal and comes back elsewhere.
+            // The client is gone, or this grain goes; a client that lives notices by its next renewal and comes back elsewhere.
         }
         catch (Exception error)
         {
-            // The client is gone; or the observer failed, which one of this library's never lets happen: it tells its caller by itself.
-            var isGone = error is TimeoutException or OrleansException;
-            if (!isGone)
-                LogObserverFailed(logger, error, feed.Registration.SubscriptionId);
-            feed.End(isGone ? WatchEndReason.ClientLost : WatchEndReason.CallbackFailed);
+            LogObserverFailed(logger, error, _client);
         }
         finally
         {
-            await feed.DisposeAsync();
-            _pushed.Remove(feed.Registration.SubscriptionId);
+            if (_pump == pump)
+                _pump = null;
         }
     }
 
-    /// <summary>
-    /// Delivers a batch, again and again while the client's lease lives: a call that was lost may have arrived, and the client knows a
-    /// repetition by the chain. Only the lease running out means that the client is gone.
-    /// </summary>
-    private async Task DeliverAsync(IWatchObserver observer, WatchBatch batch)
+    private async Task<RegistrationReply> RegisterAsync(SessionPump pump, WatchRequest request, CancellationToken cancellationToken)
     {
-        while (true)
+        if (pump.Watches.TryGetValue(request.Watch, out var known))
+            return new RegistrationReply(request.Watch, known.Watch.Registration, default, "", default);
+        if (pump.Watches.Count + _registering.Count >= WatchesMax)
+            return new RegistrationReply(request.Watch, null, WatchErrorCode.WatcherLimit, $"The session has {WatchesMax} watches, as many as one can have.", default);
+        var registering = new Registering();
+        if (!_registering.TryAdd(request.Watch, registering))
+            return new RegistrationReply(request.Watch, null, WatchErrorCode.Busy, $"Watch {request.Watch} is being registered.", default);
+        try
         {
-            try
-            {
-                await observer.OnBatch(batch);
-                return;
-            }
-            catch (Exception error) when (error is TimeoutException or OrleansException && !LeaseRanOut)
-            {
-                await Task.Delay(s_pause, time, _deactivating.Token);
-            }
+            var watch = await dispatcher.SubscribeAsync(request, new WatchOwner(_client, this.GetPrimaryKeyString()), cancellationToken);
+            if (registering.IsLeft || _pump != pump)
+                await watch.DisposeAsync();
+            else
+                pump.Add(new SessionWatch(request.Watch, watch, request.CreditEvents, request.CreditBytes));
+            return new RegistrationReply(request.Watch, watch.Registration, default, "", default);
+        }
+        catch (WatchException refused)
+        {
+            return new RegistrationReply(request.Watch, null, refused.Code, refused.Message, refused.FirstAvailable);
+        }
+        finally
+        {
+            _registering.Remove(request.Watch);
         }
     }
 
-    private bool LeaseRanOut => time.GetElapsedTime(_renewed) > s_lease;
+    private SessionPump PumpOf(long epoch) => _pump is { } pump && epoch == _epoch
+        ? pump
+        : throw new WatchException(WatchErrorCode.Unavailable, "The session is not known here (any more): open another.");
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "An observer failed, and its watch {Subscription} ended")]
-    private static partial void LogObserverFailed(ILogger logger, Exception error, long subscription);
+    private ILocalWatch WatchOf(long epoch, long number) => PumpOf(epoch).Watches.TryGetValue(number, out var watch)
+        ? watch.Watch
+        : throw new WatchException(WatchErrorCode.Unavailable, $"The session has no watch {number} (any more).");
 
-    private static bool IsLast(WatchBatch batch) => batch.Events is [.., { Type: WatchEventType.Canceled }];
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A session of client '{Client}' failed, and its watches ended here")]
+    private static partial void LogObserverFailed(ILogger logger, Exception error, string client);
+
+    /// <summary>A watch that the leader is still asked about.</summary>
+    private sealed class Registering
+    {
+        /// <summary>Whether its client left it meanwhile.</summary>
+        public bool IsLeft { get; set; }
+    }
 }

@@ -247,7 +247,7 @@ public sealed record WatchRequest
 
     /// <summary>What happens when the reader is slow.</summary>
     [Id(9)]
-    public SlowPolicy WhenSlow { get; init; } = SlowPolicy.Cancel;
+    public SlowPolicy WhenSlow { get; init; }
 
     /// <summary>How many bytes the queue holds, 1 to 1 GiB; null for the silo's default.</summary>
     [Id(10)]
@@ -310,14 +310,14 @@ public sealed record WatchBatch(
     [property: Id(5)] long Number = 0)
 {
     /// <summary>
-    /// The part of the batch that lies behind a cursor: itself, less what is at or below it; null where nothing is. A last event is
-    /// never below.
+    /// The part of the batch that lies behind a cursor: itself, less what is at or below it; null where nothing is. What is no
+    /// change is never below.
     /// </summary>
     public WatchBatch? Behind(Revision cursor)
     {
         if (Previous >= cursor)
             return Revision > cursor || Events.Length > 0 ? this : null;
-        var news = Events.RemoveAll(each => each.Type != WatchEventType.Canceled && each.Revision <= cursor);
+        var news = Events.RemoveAll(each => each.IsChange && each.Revision <= cursor);
         return news.Length > 0 || Revision > cursor ? this with { Previous = cursor, Revision = Revision.Max(Revision, cursor), Events = news } : null;
     }
 }

@@ -1,0 +1,245 @@
+using Orleans;
+using Watch.Interfaces;
+
+namespace Watch.Client;
+
+/// <summary>
+/// A client's session: one for all its watches. It is opened for the first watch and closed behind the last one.
+/// </summary>
+/// <remarks>
+/// Whoever wants a watch stands in a queue; one call at a time registers all who stand there, at most
+/// <see cref="IWatchSessionGrain.RegistrationsMax"/>, and each is answered for itself. When the session is lost, all its watches are: their
+/// streams wait out one common pause and come back with their cursors, so that a thousand watches cost one more call, not a thousand.
+/// Thread-safe.
+/// </remarks>
+internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, WatchClientOptions options, TimeProvider time, IWatchRandom random)
+{
+    /// <summary>How many events a watch's reader has room for.</summary>
+    private const int CreditEvents = 1_024;
+
+    /// <summary>A watch whose queue is to hold fewer events than this is asked for one event at a time.</summary>
+    private const int SmallQueue = 64;
+
+    /// <summary>How many bytes a watch's reader has room for.</summary>
+    private const long CreditBytes = 4 << 20;
+
+    private static readonly TimeSpan s_stopJitter = TimeSpan.FromMilliseconds(200);
+
+    private readonly Lock _gate = new();
+    private readonly List<Pending> _pending = [];
+    private readonly ReadySignal _wake = new();
+    private readonly Backoff _backoff = new(options, time, random);
+    private SessionLink? _link;
+    private Task? _pausing;
+    private bool _isRunning;
+    private bool _serverStopped;
+    private long _numbers;
+
+    /// <summary>Registers a watch.</summary>
+    public async Task<IWatchFeed> OpenAsync(WatchRequest request, CancellationToken cancellationToken)
+    {
+        var number = Interlocked.Increment(ref _numbers);
+        var window = request.QueueEventsMax < SmallQueue ? 1 : Math.Min(CreditEvents, request.QueueEventsMax ?? CreditEvents);
+        var watch = new ClientWatch(this, request with { Watch = number }, window, CreditBytes);
+        var pending = new Pending(watch);
+        bool starts;
+        lock (_gate)
+        {
+            _pending.Add(pending);
+            starts = !_isRunning;
+            _isRunning = true;
+        }
+
+        // It ends behind the last watch, and its failures are told to those who wait.
+        if (starts)
+            _ = RunAsync();
+        _wake.Set();
+        try
+        {
+            // Not WaitAsync: its hand-over would leave the caller's scheduler for the thread pool.
+            await using var canceled = cancellationToken.Register(() => pending.Answer.TrySetCanceled(cancellationToken));
+            watch.Registered(await pending.Answer.Task);
+            return watch;
+        }
+        catch
+        {
+            lock (_gate)
+                _pending.Remove(pending);
+            await watch.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Waits before watches that were lost come back: all of them together.</summary>
+    public Task PauseAsync(CancellationToken cancellationToken)
+    {
+        Task pause;
+        lock (_gate)
+        {
+            if (_pausing is not { IsCompleted: false })
+                _pausing = _serverStopped ? Task.Delay(s_stopJitter * random.NextFraction(), time, CancellationToken.None) : _backoff.PauseAsync(CancellationToken.None);
+            _serverStopped = false;
+            pause = _pausing;
+        }
+
+        return pause.WaitAsync(cancellationToken);
+    }
+
+    /// <summary>A reader left: perhaps it was the last one.</summary>
+    public void LookAgain() => _wake.Set();
+
+    /// <summary>A link is lost, and with it all its watches.</summary>
+    /// <param name="link">The link.</param>
+    /// <param name="stops">Whether its server said so itself.</param>
+    public void Lose(SessionLink link, bool stops)
+    {
+        lock (_gate)
+        {
+            if (_link == link)
+            {
+                _link = null;
+                _serverStopped = stops;
+            }
+        }
+
+        link.End();
+        _wake.Set();
+    }
+
+    private SessionLink? Link
+    {
+        get
+        {
+            lock (_gate)
+                return _link;
+        }
+    }
+
+    private async Task RunAsync()
+    {
+        while (TryNext(out var next))
+        {
+            if (next.Count > 0)
+                await RegisterAsync(next);
+            else
+                await _wake.WaitAsync();
+        }
+    }
+
+    /// <summary>Who is to be registered next; false where nobody is, and nobody has a watch any more: the session is closed.</summary>
+    private bool TryNext(out List<Pending> next)
+    {
+        SessionLink? unused;
+        lock (_gate)
+        {
+            next = _pending.Take(IWatchSessionGrain.RegistrationsMax).ToList();
+            _pending.RemoveRange(0, next.Count);
+            if (next.Count > 0 || _link?.IsUnused == false)
+                return true;
+            unused = _link;
+            _link = null;
+            _isRunning = false;
+        }
+
+        unused?.End();
+        return false;
+    }
+
+    private async Task RegisterAsync(List<Pending> next)
+    {
+        SessionLink? link = null;
+        try
+        {
+            link = await LinkAsync();
+            var asked = next.Where(each => !each.Answer.Task.IsCompleted && link.TryAdd(each.Watch)).ToList();
+            if (asked.Count > 0)
+                await AskAsync(link, asked);
+            Requeue(next.Except(asked));
+        }
+        catch (Exception error) when (link is not null && IsWorthAnother(error, link))
+        {
+            // That session is gone: they are registered with the next one, as long as they have time.
+            Lose(link, stops: false);
+            Requeue(next);
+            await new Backoff(options.WriteBackoffFirst, options.WriteBackoffMax, time, random).PauseAsync(CancellationToken.None);
+        }
+        catch (Exception error)
+        {
+            if (link is not null)
+                Lose(link, stops: false);
+            foreach (var each in next)
+                each.Answer.TrySetException(error);
+        }
+    }
+
+    private static bool IsWorthAnother(Exception error, SessionLink link) =>
+        error is TimeoutException or WatchException { Code: WatchErrorCode.Unavailable } || link.Over.IsCancellationRequested;
+
+    private void Requeue(IEnumerable<Pending> pending)
+    {
+        lock (_gate)
+            _pending.InsertRange(0, pending.Where(each => !each.Answer.Task.IsCompleted));
+    }
+
+    private async Task AskAsync(SessionLink link, List<Pending> asked)
+    {
+        var call = link.Grain.Register(link.Epoch, [.. asked.Select(each => each.Watch.Request)], link.Over);
+        var replies = await sessions.WhileAliveAsync(call, link.Grain, options.HedgeAfter, link.Over);
+        for (var at = 0; at < asked.Count; at++)
+            Answer(link, asked[at], replies[at]);
+    }
+
+    private void Answer(SessionLink link, Pending pending, RegistrationReply reply)
+    {
+        if (reply.Registration is { } registration)
+        {
+            pending.Watch.Registered(registration);
+            if (!pending.Answer.TrySetResult(registration))
+                link.Leave(pending.Watch);
+            lock (_gate)
+                _backoff.Reset();
+            return;
+        }
+
+        link.Remove(pending.Watch);
+        pending.Answer.TrySetException(new WatchException(reply.Code, reply.Message) { FirstAvailable = reply.FirstAvailable });
+    }
+
+    private async Task<SessionLink> LinkAsync()
+    {
+        if (Link is { } known)
+            return known;
+        // The source has a timer of its own: one that only cancelled it could still be firing when the source is gone.
+        using var limit = new CancellationTokenSource(options.CallTimeout, time);
+        while (true)
+        {
+            var grain = await sessions.NewAsync(limit.Token);
+            var link = new SessionLink(this, grains, sessions, grain, (long)(random.NextBits() >> 1), options, time);
+            try
+            {
+                var opened = await sessions.WhileAliveAsync(grain.Open(new SessionHello("", link.Epoch), link.Reference, limit.Token), grain, options.HedgeAfter, limit.Token);
+                lock (_gate)
+                    _link = link;
+                // It ends with the link.
+                _ = link.RenewAsync(opened.LeaseMs);
+                return link;
+            }
+            catch (TimeoutException) when (!limit.IsCancellationRequested)
+            {
+                // Its server is silent: the next session is another's.
+                link.End();
+            }
+            catch
+            {
+                link.End();
+                throw;
+            }
+        }
+    }
+
+    /// <summary>Somebody who waits for a registration.</summary>
+    private sealed record Pending(ClientWatch Watch)
+    {
+        public TaskCompletionSource<WatchRegistration> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}
