@@ -1,5 +1,7 @@
 using System.Diagnostics.Metrics;
 using Orleans.Runtime;
+using Watch.Core.Watching;
+using Watch.Interfaces;
 
 namespace Watch.Grains.Diagnostics;
 
@@ -72,7 +74,7 @@ internal sealed class WatchMetrics
         _sessions = meter.CreateUpDownCounter<int>("watch.sessions", "{session}", "Sessions of clients on this silo.");
         _sessionBatches = meter.CreateCounter<long>("watch.session.batches", "{batch}", "Batches that clients acknowledged.");
         _sessionBytes = meter.CreateCounter<long>("watch.session.bytes", "By", "Bytes of events in these batches.");
-        _delivery = meter.CreateHistogram<double>("watch.delivery.duration", "s", "From a change's commit, by the leader's wall clock, until it was handed over on this silo's side; by how.");
+        _delivery = meter.CreateHistogram<double>("watch.delivery.duration", "s", "From a change's commit, by the leader's wall clock, until a watch's reader took it, or the session of its client; by which.");
         Observe(meter);
     }
 
@@ -94,21 +96,39 @@ internal sealed class WatchMetrics
     /// <summary>A session began, or ended.</summary>
     public void Sessions(int change) => _sessions?.Add(change);
 
-    /// <summary>A client acknowledged a batch of so many bytes of events.</summary>
-    public void SessionBatch(long bytes)
+    /// <summary>A client acknowledged a batch.</summary>
+    public void SessionBatch(SessionBatch batch)
     {
         _sessionBatches?.Add(1);
-        _sessionBytes?.Add(bytes);
+        if (_sessionBytes is not { Enabled: true })
+            return;
+        var bytes = 0L;
+        foreach (var block in batch.Blocks)
+            bytes += block.Bytes.Length;
+        _sessionBytes.Add(bytes);
     }
 
-    /// <summary>A change was handed over, in this process or acknowledged by a client.</summary>
-    public void Delivered(long commitTimeMs, bool inProcess)
+    /// <summary>The wall clock, for <see cref="Delivered"/>: when a watch began.</summary>
+    public long WallMs => _time.GetUtcNow().ToUnixTimeMilliseconds();
+
+    /// <summary>A watch's changes were taken by its reader, or into a batch for its client; those from before it began say nothing.</summary>
+    public void Delivered(WatchItems items, long begunMs, bool isInProcess)
     {
-        if (!MeasuresDelivery)
+        if (!MeasuresDelivery || First(items.Parts) is not { } commitTimeMs || commitTimeMs < begunMs)
             return;
         // Two machines' wall clocks may differ by more than a delivery takes; less than nothing is nothing.
-        var seconds = Math.Max(0, (_time.GetUtcNow() - DateTimeOffset.FromUnixTimeMilliseconds(commitTimeMs)).TotalSeconds);
-        _delivery!.Record(seconds, new KeyValuePair<string, object?>("to", inProcess ? "process" : "session"));
+        _delivery!.Record(Math.Max(0, WallMs - commitTimeMs) / 1000d, new KeyValuePair<string, object?>("to", isInProcess ? "process" : "session"));
+    }
+
+    private static long? First(IReadOnlyList<WatchPart> parts)
+    {
+        foreach (var part in parts)
+        {
+            if (part is WatchPart.Events { Commit: var commit })
+                return commit.Changes[0].CommitTimeMs;
+        }
+
+        return null;
     }
 
     private void Observe(Meter meter)

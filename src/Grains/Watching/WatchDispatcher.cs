@@ -57,8 +57,12 @@ internal sealed class WatchDispatcher
             new RandomBits(random),
             _loop.Continue,
             (seams ?? ReplicaSeams.None).Watching);
+        Metrics = metrics;
         metrics.ReadFrom(() => Figures);
     }
+
+    /// <summary>What is told of them to whoever listens.</summary>
+    public WatchMetrics Metrics { get; }
 
     /// <summary>What the watches are, hold and have done: it looks at each of them.</summary>
     public WatchFigures Figures
