@@ -85,7 +85,6 @@ public sealed record WatchSpec
             throw Refused($"A watch that begins with a snapshot has no start of its own, but revision {StartAt} was asked for.");
         if (TargetVersion < 0)
             throw Refused($"The target's version is {TargetVersion}: 0 or more is allowed.");
-        ValidateServed();
         return new WatchForm(filter, Filter, PreviousValues);
     }
 
@@ -108,12 +107,6 @@ public sealed record WatchSpec
             throw Refused("The filter leaves out all puts, and those that do not change the value: one of both is allowed.");
         if (Filter.HasFlag(EventFilter.KeysOnly) && PreviousValues)
             throw Refused("The filter shows no values, but previous values were asked for: one of both is allowed.");
-    }
-
-    private void ValidateServed()
-    {
-        if (ProgressIntervalMs is not null || StaleAfterMs is not null)
-            throw Refused("Progress and staleness of a watch are not served yet.");
     }
 
     private static void InRange(string name, long? value)

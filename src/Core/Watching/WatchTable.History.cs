@@ -20,6 +20,9 @@ public sealed partial class WatchTable
                     if (feed.HasGap)
                         Want(feed.Repair!);
                     break;
+                case Freshness freshness:
+                    Act(freshness, nowMs);
+                    break;
                 case RegistrationRetry { Subscription: var subscription }:
                     Register(subscription.Feed, subscription.Id);
                     break;

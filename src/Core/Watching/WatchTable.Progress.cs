@@ -38,7 +38,11 @@ public sealed partial class WatchTable
             TakeIn(ask.Bucket, agreement, scope, head, answer.Revision, nowMs);
         agreement.Take(answer);
         if (answer is { Agrees: true, More: false } && _feeds.TryGetValue(ask.Bucket, out var feeds))
+        {
             feeds.Confirm(ask.Question, answer.Revision, agreement.SentMs, answer.ConfirmedWallMs);
+            TellAskers(ask.Bucket, ask.Question);
+        }
+
         if (answer.More || agreement.WantsAll || answer is { IsAll: true, Agrees: false })
             Want(ask.Bucket, agreement);
         Forget(ask.Bucket, agreement);

@@ -179,6 +179,7 @@ public sealed partial class WatchTable
         var cursor = subscription.Spec.StartAt?.Previous ?? now;
         subscription.Start(cursor);
         subscription.State = SubscriptionState.CatchingUp;
+        BeginFreshness(subscription, nowMs);
         if (subscription.Spec.Snapshot)
             Snapshot(subscription, now, isResync: false, nowMs);
         else if (cursor < compactedThrough)
@@ -207,6 +208,7 @@ public sealed partial class WatchTable
     /// <summary>A bucket was deleted: its subscriptions end, and there is no leader to tell.</summary>
     public void BucketDeleted(BucketId bucket)
     {
+        _asking.Remove(bucket);
         if (!_feeds.Remove(bucket, out var feeds))
             return;
         _agreements.Remove(bucket);
@@ -226,6 +228,7 @@ public sealed partial class WatchTable
         subscription.Cursor = subscription.EffectiveCursor;
         _subscriptions.Remove(subscription.Id);
         DueList.CallOff(subscription.Retry);
+        DueList.CallOff(subscription.Freshness);
         Forget(subscription.Reader);
         Forget(subscription.Snapshot);
         feed.Remove(subscription);

@@ -22,6 +22,9 @@ internal sealed class Ledger
 
     public Revision Now => new(_commits.Count);
 
+    /// <summary>The leader's wall clock: it ticks with every commit, so that a time says which commits there were then.</summary>
+    public long WallMs => Now.Value + 1;
+
     public Revision CompactedThrough { get; private set; }
 
     /// <summary>Commits the changes as one revision; a null value deletes. Returns one message per watched scope.</summary>
@@ -47,7 +50,7 @@ internal sealed class Ledger
     {
         var answer = ask.WantsAll ? Watched.AnswerAll(Silo) : Watched.Answer(Silo, ask.AckTerm == Term ? ask.AckNumber : 0, headsMax);
         var agrees = Watched.Of(Silo) == (ask.Scopes, ask.ScopesHash);
-        return new BucketProgress(Now, CompactedThrough, answer.Heads, answer.More, answer.IsAll, agrees, Term, answer.Number, 0);
+        return new BucketProgress(Now, CompactedThrough, answer.Heads, answer.More, answer.IsAll, agrees, Term, answer.Number, ConfirmedWallMs: WallMs);
     }
 
     public Revision Head(Scope scope) => _commits.LastOrDefault(commit => commit.Changes.Any(change => scope.Contains(change.Key)))?.Revision ?? Revision.None;

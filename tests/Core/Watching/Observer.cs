@@ -22,6 +22,7 @@ internal sealed class Observer(Subscription subscription)
     private long _number;
     private long _lagged;
     private int _fragmentOf;
+    private bool _isStale;
 
     public Subscription Subscription => subscription;
 
@@ -35,6 +36,11 @@ internal sealed class Observer(Subscription subscription)
     public long Lagged => _lagged;
 
     public long Fragments { get; private set; }
+
+    /// <summary>The last word about how far it is.</summary>
+    public WatchPart.Progress? LastProgress { get; set; }
+
+    public int StaleTold { get; private set; }
 
     private Revision? Start => _spec.StartAt?.Previous ?? AnsweredAt;
 
@@ -62,10 +68,9 @@ internal sealed class Observer(Subscription subscription)
         Demand(items.Number == ++_number, $"take {items.Number} came as number {_number}");
         Demand(items.Previous == (_chain ?? Start), $"batch names {items.Previous} as previous, not {_chain ?? Start}");
         Demand(items.Parts.Count > 0 != items.End is not null, "a batch has either parts or an end");
-        var seen = _seen.Count;
         foreach (var part in items.Parts)
             Take(part);
-        _chain = items.End is { } ? items.Revision : CursorAfter(items, seen);
+        _chain = items.End is { } ? items.Revision : items.Parts.Aggregate(_chain ?? Start, CursorAfter);
         Demand(items.Revision == _chain, $"batch names {items.Revision} as its revision, not {_chain}");
         // What was overtaken in a revision that came in fragments is counted in the next take.
         if (!(MayLag && items.Parts is [.., WatchPart.Fragment]))
@@ -85,6 +90,8 @@ internal sealed class Observer(Subscription subscription)
         {
             Demand(subscription.State == SubscriptionState.Live, $"it is {subscription.State} though all was answered");
             CheckSeen(ledger, ledger.Now);
+            Demand(!_isStale, "it is stale though the leader was asked");
+            Demand(LastProgress?.Revision == Revision.Max(ledger.Now, Start!.Value) && LastProgress.ConfirmedWallMs == ledger.WallMs, $"it asked how far it is, and was told {LastProgress}");
         }
     }
 
@@ -151,6 +158,17 @@ internal sealed class Observer(Subscription subscription)
                 Demand(_fragmentOf == 0 && MayLag, "events were dropped though no policy allows that");
                 _lagged += lagged.Count;
                 break;
+            case WatchPart.Progress progress:
+                Demand(_fragmentOf == 0 && progress.Revision >= (_chain ?? Start), $"it is told that it is at {progress.Revision}");
+                Demand(progress.Revision.Value >= progress.ConfirmedWallMs - 1, $"it is told to be complete as of revision {progress.ConfirmedWallMs - 1}, but is at {progress.Revision}");
+                (LastProgress, _isStale) = (progress, false);
+                break;
+            case WatchPart.Stale stale:
+                Demand(stale.SilentMs >= _spec.StaleAfterMs, $"it is stale after {stale.SilentMs} ms");
+                Demand(!_isStale, "it is told twice that it is stale");
+                _isStale = true;
+                StaleTold++;
+                break;
             default:
                 Demand(false, $"{part} was not asked for");
                 break;
@@ -169,11 +187,13 @@ internal sealed class Observer(Subscription subscription)
         }
     }
 
-    private Revision? CursorAfter(WatchItems items, int seenBefore) => items.Parts[^1] switch
+    private static Revision? CursorAfter(Revision? cursor, WatchPart part) => part switch
     {
         WatchPart.Lagged lagged => lagged.UpTo,
-        WatchPart.Fragment { IsLast: false } => items.Parts.Count == 1 ? _chain ?? Start : throw new BrokenPromiseException($"a fragment does not come alone, {seenBefore} seen before"),
-        _ => _seen[^1].Revision,
+        WatchPart.Events events => events.Commit.Revision,
+        WatchPart.Fragment { IsLast: true } last => last.Commit.Revision,
+        WatchPart.Progress progress => progress.Revision,
+        _ => cursor,
     };
 
     private void CheckReason(Ledger ledger, EndNotice end)

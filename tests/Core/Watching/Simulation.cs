@@ -82,6 +82,9 @@ internal sealed class Simulation
     /// <summary>How many fragments there were.</summary>
     public long Fragments => _observers.Sum(observer => observer.Fragments);
 
+    /// <summary>How often a watch was told that it is stale.</summary>
+    public long StaleTold => _observers.Sum(observer => observer.StaleTold);
+
     public WatchStats Stats => _table.Stats;
 
     public void Run(int steps)
@@ -113,6 +116,7 @@ internal sealed class Simulation
             case < 96: Tick(_random.Next(30)); break;
             case < 97 when _random.Next(3) == 0: _ledger.Compact(new Revision(_ledger.Now.Value - _random.Next(30))); break;
             case < 97 when _random.Next(2) == 0: SetPolicy(); break;
+            case < 97 when _observers.Count > 0: _table.AskProgress(_observers[_random.Next(_observers.Count)].Subscription.Id, _nowMs); break;
             case < 98: LeaveOne(); break;
             case < 99 when _random.Next(3) == 0: ChangeLeader(); break;
             default: ContinueReplays(); break;
@@ -147,6 +151,8 @@ internal sealed class Simulation
             QueueEventsMax = _random.Next(2) == 0 ? _random.Next(1, 6) : 1000,
             WhenSlow = Rules[_random.Next(Rules.Length)],
             Filter = Filters[_random.Next(Filters.Length)],
+            ProgressIntervalMs = _random.Next(3) == 0 ? 100 : null,
+            StaleAfterMs = _random.Next(3) == 0 ? 100 : null,
         };
         try
         {
@@ -279,14 +285,14 @@ internal sealed class Simulation
         TakeFrom(observer, _random.Next(5), _random.Next(2) == 0 ? _random.Next(1, 150) : long.MaxValue);
     }
 
-    private bool TakeFrom(Observer observer, int eventsMax, long bytesMax)
+    private WatchItems? TakeFrom(Observer observer, int eventsMax, long bytesMax)
     {
         observer.Look();
         if (!observer.Subscription.TryTake(eventsMax, bytesMax, out var items))
-            return false;
+            return null;
         foreach (var each in _wire.Taken(observer.Subscription, items))
             observer.Take(each, _ledger);
-        return true;
+        return items;
     }
 
     private void SetPolicy()
@@ -328,15 +334,22 @@ internal sealed class Simulation
         _lossPercent = 0;
         while (_answers.Count > 0)
             AnswerOne();
+        var quiet = 0;
         for (var round = 0; round < 500; round++)
         {
             _requests.AddRange(_table.TakeEffects());
-            var isQuiet = _requests.Count == 0 && _answers.Count == 0 && _room.Count == 0 && _table.NextDeadlineMs is null && _agrees && round > 3;
+            var isQuiet = _requests.All(request => request is WatchEffect.AskProgress) && _answers.Count == 0 && _agrees && round > 3;
             foreach (var observer in _observers)
-                while (TakeFrom(observer, 100, long.MaxValue))
-                    isQuiet = false;
-            if (isQuiet && _room.Count == 0)
+                while (TakeFrom(observer, 100, long.MaxValue) is { } items)
+                    isQuiet &= items.End is null && items.Parts.All(part => part is WatchPart.Progress or WatchPart.Stale);
+            isQuiet &= _room.Count == 0;
+            quiet = isQuiet ? quiet + 1 : 0;
+            if (quiet == 2)
+            {
+                AskAllHowFar();
                 return;
+            }
+
             while (_requests.Count > 0)
                 ServeTruly();
             ContinueReplays();
@@ -345,11 +358,37 @@ internal sealed class Simulation
                 ServeQuestion();
             while (_answers.Count > 0)
                 AnswerOne();
-            if (_table.NextDeadlineMs is { } dueMs)
-                Tick(Math.Max(0, dueMs - _nowMs));
+            // Longer than anything is waited for: what has failed is repeated by then.
+            Tick(2_500);
         }
 
         throw new BrokenPromiseException("the table does not come to rest");
+    }
+
+    private void AskAllHowFar()
+    {
+        foreach (var observer in _observers)
+        {
+            observer.LastProgress = null;
+            _table.AskProgress(observer.Subscription.Id, _nowMs);
+        }
+
+        for (var i = 0; i < 4; i++)
+        {
+            AskProgress();
+            while (_questions.Count > 0)
+                ServeQuestion();
+            while (_answers.Count > 0)
+                AnswerOne();
+            _requests.AddRange(_table.TakeEffects());
+            while (_requests.Count > 0)
+                ServeTruly();
+        }
+
+        foreach (var observer in _observers)
+            while (TakeFrom(observer, 100, long.MaxValue) is not null)
+            {
+            }
     }
 
     private void ServeTruly()
@@ -367,7 +406,7 @@ internal sealed class Simulation
             throw new BrokenPromiseException($"an empty table still holds {stats}");
         foreach (var observer in _observers)
         {
-            while (TakeFrom(observer, 100, long.MaxValue))
+            while (TakeFrom(observer, 100, long.MaxValue) is not null)
             {
             }
 

@@ -15,21 +15,21 @@ public class WatchPropertyTests(ITestOutputHelper output)
     public void Under_every_seed_each_watch_sees_the_committed_changes_of_its_target_in_order_once_or_an_exact_end()
     {
         var (seen, repaired, duplicates) = (0L, 0L, 0L);
-        var (lagged, fragments, parked) = (0L, 0L, 0L);
+        var (lagged, fragments, parked, stale) = (0L, 0L, 0L, 0L);
         var ended = new SortedDictionary<EndReason, long>();
         for (var seed = 0; seed < Seeds; seed++)
         {
             var simulation = Judge(seed, new Wire());
             var stats = simulation.Stats;
             (seen, repaired, duplicates) = (seen + simulation.ChangesSeen, repaired + stats.GapsRepaired, duplicates + stats.DuplicatesDropped);
-            (lagged, fragments, parked) = (lagged + simulation.Lagged, fragments + simulation.Fragments, parked + stats.Parked);
+            (lagged, fragments, parked, stale) = (lagged + simulation.Lagged, fragments + simulation.Fragments, parked + stats.Parked, stale + simulation.StaleTold);
             foreach (var (reason, count) in stats.Ended)
                 ended[reason] = ended.GetValueOrDefault(reason) + count;
         }
 
-        output.WriteLine($"{Seeds} seeds: {seen} changes seen, {repaired} gaps repaired, {duplicates} duplicates dropped, {lagged} events counted as lagged, {fragments} fragments, {parked} parked; ended: {string.Join(", ", ended)}");
+        output.WriteLine($"{Seeds} seeds: {seen} changes seen, {repaired} gaps repaired, {duplicates} duplicates dropped, {lagged} events counted as lagged, {fragments} fragments, {parked} parked, {stale} times stale; ended: {string.Join(", ", ended)}");
         Assert.True(seen > Seeds * 10 && repaired > Seeds && duplicates > Seeds, "the simulation hardly did anything");
-        Assert.True(lagged > Seeds && fragments > Seeds / 4 && parked > Seeds, "the policies hardly did anything");
+        Assert.True(lagged > Seeds && fragments > Seeds / 4 && parked > Seeds && stale > Seeds, "the policies hardly did anything");
         Assert.All([EndReason.Slow, EndReason.Compacted, EndReason.Disposed], reason => Assert.True(ended[reason] > Seeds / 10, $"{reason} hardly ever happened"));
     }
 

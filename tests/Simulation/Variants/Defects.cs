@@ -73,6 +73,7 @@ internal static class Defects
         Rule("retire a segment without writing again what is needed of it", 1, [FaultKind.CrashAtDisk], 200) with { SnapshotEntries = 100, ShowsInStandstill = true },
         new("a snapshot without the results of writes", () => new Other(new DropsResults()), 3, [FaultKind.Wipe, FaultKind.Crash], 100) { SnapshotEntries = 100 },
         new("a snapshot that does not keep what changes while it is written", () => new Other(new SavesNothing()), 3, [FaultKind.Crash, FaultKind.SlowDisk], 200) { SnapshotEntries = 100, ShowsInStandstill = true },
+        .. WatchDefects.All,
     ];
 
     /// <summary>The defect of that name.</summary>

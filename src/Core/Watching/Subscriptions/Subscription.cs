@@ -139,7 +139,7 @@ public sealed partial class Subscription
             lock (_lock)
             {
                 _ready = value;
-                isReady = _queue.IsReady;
+                isReady = IsReady;
             }
 
             if (isReady)
@@ -200,6 +200,8 @@ public sealed partial class Subscription
         var previous = _queue.Taken;
         if (_queue.Take(eventsMax, bytesMax) is { Count: > 0 } parts)
             return new WatchItems { Number = ++_takes, Previous = previous, Revision = _queue.Taken, Parts = parts };
+        if (_queue.IsEmpty && (_progress is not null || _stale is not null))
+            return new WatchItems { Number = ++_takes, Previous = previous, Parts = TakeOwed(), Revision = _queue.Taken };
         return _queue.TakeEnd() is { } end
             ? new WatchItems { Number = ++_takes, Previous = previous, Revision = end.Cursor, Parts = [], End = end }
             : null;
@@ -219,7 +221,7 @@ public sealed partial class Subscription
         bool added, wasReady;
         lock (_lock)
         {
-            wasReady = _queue.IsReady;
+            wasReady = IsReady;
             added = WhenSlow.TryReplay(_queue, commit);
         }
 
@@ -233,7 +235,7 @@ public sealed partial class Subscription
         bool wasReady;
         lock (_lock)
         {
-            wasReady = _queue.IsReady;
+            wasReady = IsReady;
             _queue.Add(part);
         }
 
@@ -246,7 +248,7 @@ public sealed partial class Subscription
         bool added, wasReady;
         lock (_lock)
         {
-            wasReady = _queue.IsReady;
+            wasReady = IsReady;
             added = _queue.TryAdd(page);
         }
 
@@ -261,12 +263,12 @@ public sealed partial class Subscription
         bool becameReady;
         lock (_lock)
         {
-            var wasReady = _queue.IsReady;
+            var wasReady = IsReady;
             if (!_queue.TryAdd(commit))
                 outcome = WhenSlow.DoesNotFit(_queue, commit);
             if (outcome == SlowOutcome.Park)
                 Park();
-            becameReady = !wasReady && _queue.IsReady;
+            becameReady = !wasReady && IsReady;
         }
 
         Tell(becameReady);
@@ -293,6 +295,7 @@ public sealed partial class Subscription
     private void Park()
     {
         var cursor = _queue.Park();
+        OweNoMoreThan(cursor);
         if (Feed.Siblings.Rules.ParksAtTaken)
             Cursor = cursor;
         _roomWanted = (int.MaxValue, long.MaxValue);
@@ -323,6 +326,7 @@ public sealed partial class Subscription
         lock (_lock)
         {
             _queue.End(notice);
+            (_progress, _stale) = (null, null);
             _roomWanted = null;
         }
 

@@ -32,8 +32,7 @@ internal static class EventBlocks
         for (var at = 0; at < count; at++)
         {
             var each = commit.Changes[first + at];
-            events[at] = new BlockEvent(each.Kind, each.Key, commit.Form.ValueOf(each), commit.Form.PreviousOf(each), each.Revision, each.CreateRevision, each.Version, each.CommitTimeMs,
-                (ushort)each.Position, (byte)each.Cause, each.Writer);
+            events[at] = new BlockEvent(each.Kind, each.Key, commit.Form.ValueOf(each), commit.Form.PreviousOf(each), each.Revision, each.CreateRevision, each.Version, each.CommitTimeMs, (ushort)each.Position, (byte)each.Cause, each.Writer);
         }
 
         return events;
