@@ -8,6 +8,8 @@ namespace Watch.Grains.Watching;
 /// <inheritdoc cref="ILocalWatch"/>
 internal sealed class LocalWatch(WatchDispatcher dispatcher, Subscription subscription, WatchRegistration registration) : ILocalWatch
 {
+    private readonly long _begunMs = dispatcher.Metrics.WallMs;
+
     public WatchRegistration Registration => registration;
 
     public Action? Ready
@@ -17,7 +19,13 @@ internal sealed class LocalWatch(WatchDispatcher dispatcher, Subscription subscr
 
     public bool HasEvents => subscription.QueuedEvents > 0;
 
-    public bool TryTake(int eventsMax, long bytesMax, [NotNullWhen(true)] out WatchItems? items) => subscription.TryTake(eventsMax, bytesMax, out items);
+    public bool TryTake(int eventsMax, long bytesMax, [NotNullWhen(true)] out WatchItems? items)
+    {
+        if (!subscription.TryTake(eventsMax, bytesMax, out items))
+            return false;
+        dispatcher.Metrics.Delivered(items, _begunMs, isInProcess: subscription.Spec.Session is null);
+        return true;
+    }
 
     public Revision Retarget(WatchTarget target, long version) => throw NotServed.Yet("Changing the target of a watch");
 
