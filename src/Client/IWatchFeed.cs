@@ -1,4 +1,4 @@
-using Watch.Core;
+using Watch.Interfaces;
 
 namespace Watch.Client;
 
@@ -13,7 +13,7 @@ internal interface IWatchFeed : IAsyncDisposable
 
     /// <summary>Follows something else from the revision on that is answered.</summary>
     /// <exception cref="WatchException">It was refused, or the feed has ended or is lost.</exception>
-    Task<Revision> RetargetAsync(WatchTarget target, long version, CancellationToken cancellationToken);
+    Task<RetargetReply> RetargetAsync(WatchTarget target, long version, CancellationToken cancellationToken);
 
     /// <summary>Changes what happens when the reader is slow.</summary>
     /// <exception cref="WatchException">It was refused, or the feed has ended or is lost.</exception>

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using Watch.Core;
-using Watch.Interfaces;
 
 namespace Watch.Client;
 
@@ -25,6 +24,7 @@ internal sealed class ResumingWatchStream : IWatchStream
 
     private readonly GrainWatchClient _client;
     private readonly RevisionWaits _waits = new();
+    private readonly TargetChanges _changes = new();
     private readonly SnapshotKeeper? _keeper;
     private WatchRequest _request;
     private readonly Backoff _backoff;
@@ -77,13 +77,31 @@ internal sealed class ResumingWatchStream : IWatchStream
         }
     }
 
-    public WatchTarget Target => Request.Target;
+    public WatchTarget Target => _changes.Last?.Target ?? Request.Target;
 
     public WatchCursor GetCursor() => _isSynced
         ? new WatchCursor(Request.Incarnation, Request.Bucket, Cursor, Request.FilterHash)
         : throw new WatchException(WatchErrorCode.InvalidCursor, "The watch has no cursor before its snapshot is complete.");
 
-    public Task<Revision> ChangeTargetAsync(WatchTarget target, CancellationToken cancellationToken = default) => throw NotServed.Yet("Changing the target of a watch");
+    public async Task<Revision> ChangeTargetAsync(WatchTarget target, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        var version = _changes.NextVersion();
+        var feed = Feed();
+        // Before it is told: its reader may meet it before the answer is here.
+        _changes.Tell(version, target);
+        try
+        {
+            var reply = await feed.RetargetAsync(target, version, cancellationToken);
+            _changes.Taken(version, reply.FilterHash);
+            return reply.From;
+        }
+        catch (WatchException error) when (TransportErrors.IsFinal(error))
+        {
+            _changes.Refused(version);
+            throw;
+        }
+    }
 
     public async Task ChangePolicyAsync(SlowPolicy policy, int? queueEventsMax = null, long? queueBytesMax = null, CancellationToken cancellationToken = default)
     {
@@ -196,6 +214,8 @@ internal sealed class ResumingWatchStream : IWatchStream
     {
         if (each.Type == WatchEventType.SnapshotBegins)
             _isSynced = false;
+        if (each.Type == WatchEventType.TargetsChanged && _changes.Met(each.Count) is { } met)
+            Request = Request with { Target = met.Target, TargetVersion = each.Count, FilterHash = met.FilterHash };
         if (each.Type != WatchEventType.Synced)
             return;
         _isSynced = true;
@@ -290,7 +310,9 @@ internal sealed class ResumingWatchStream : IWatchStream
             try
             {
                 await (wasRefused ? _backoff.PauseAsync(cancellationToken) : _client.PauseAsync(_backoff, cancellationToken));
-                _feed = await _client.OpenAsync(NextRequest(), cancellationToken);
+                var feed = _feed = await _client.OpenAsync(NextRequest(), cancellationToken);
+                if (_changes.Last is { } change)
+                    _changes.Taken(change.Version, (await feed.RetargetAsync(change.Target, change.Version, cancellationToken)).FilterHash);
                 _backoff.Reset();
                 return null;
             }

@@ -61,7 +61,7 @@ public sealed class OpenLimitTests
 
         public ValueTask<WatchBatch?> NextAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
 
-        public Task<Revision> RetargetAsync(WatchTarget target, long version, CancellationToken cancellationToken) => throw new NotSupportedException();
+        public Task<RetargetReply> RetargetAsync(WatchTarget target, long version, CancellationToken cancellationToken) => throw new NotSupportedException();
 
         public Task SetPolicyAsync(SlowPolicy policy, int? eventsMax, long? bytesMax, CancellationToken cancellationToken) => throw new NotSupportedException();
 

@@ -125,8 +125,8 @@ internal sealed class ClientWatch(ClientSession session, WatchRequest request, i
         }
     }
 
-    public async Task<Revision> RetargetAsync(WatchTarget target, long version, CancellationToken cancellationToken) =>
-        (await session.CallAsync(link => link.Grain.Retarget(link.Epoch, Number, target, version), _link, cancellationToken)).From;
+    public Task<RetargetReply> RetargetAsync(WatchTarget target, long version, CancellationToken cancellationToken) =>
+        session.CallAsync(link => link.Grain.Retarget(link.Epoch, Number, target, version), _link, cancellationToken);
 
     public Task SetPolicyAsync(SlowPolicy policy, int? eventsMax, long? bytesMax, CancellationToken cancellationToken) =>
         session.CallAsync(link => AsResult(link.Grain.SetPolicy(link.Epoch, Number, policy, eventsMax, bytesMax)), _link, cancellationToken);

@@ -1,5 +1,5 @@
 using Watch.Client;
-using Watch.Core;
+using Watch.Interfaces;
 
 namespace Watch.Grains.Watching;
 
@@ -32,7 +32,7 @@ internal sealed class HostedFeed : IWatchFeed
         }
     }
 
-    public Task<Revision> RetargetAsync(WatchTarget target, long version, CancellationToken cancellationToken) => Task.FromResult(_watch.Retarget(target, version));
+    public Task<RetargetReply> RetargetAsync(WatchTarget target, long version, CancellationToken cancellationToken) => Task.FromResult(_watch.Retarget(target, version));
 
     public Task SetPolicyAsync(SlowPolicy policy, int? eventsMax, long? bytesMax, CancellationToken cancellationToken)
     {

@@ -1,6 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
-using Watch.Core;
 using Watch.Core.Watching;
+using Watch.Interfaces;
 
 namespace Watch.Grains.Watching;
 
@@ -32,7 +32,7 @@ internal interface ILocalWatch : IAsyncDisposable
 
     /// <summary>Follows something else from the revision on that is answered.</summary>
     /// <exception cref="WatchException">The target is not valid, or the watch has ended.</exception>
-    Revision Retarget(WatchTarget target, long version);
+    RetargetReply Retarget(WatchTarget target, long version);
 
     /// <summary>Changes what happens when the consumer is slow.</summary>
     /// <exception cref="WatchException">An option is out of its range, or the watch has ended.</exception>

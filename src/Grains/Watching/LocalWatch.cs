@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using Watch.Core;
 using Watch.Core.Watching;
 using Watch.Interfaces;
 
@@ -27,7 +26,7 @@ internal sealed class LocalWatch(WatchDispatcher dispatcher, Subscription subscr
         return true;
     }
 
-    public Revision Retarget(WatchTarget target, long version) => throw NotServed.Yet("Changing the target of a watch");
+    public RetargetReply Retarget(WatchTarget target, long version) => dispatcher.Retarget(subscription, target, version);
 
     public void SetPolicy(SlowPolicy policy, int? eventsMax, long? bytesMax) =>
         dispatcher.SetPolicy(subscription.Id, policy, eventsMax, bytesMax);

@@ -14,12 +14,10 @@ internal static class RequestTranslation
     /// <exception cref="WatchException">Something of it is out of its limits, or is not served.</exception>
     public static WatchSpec ToSpec(WatchRequest request, WatchOwner owner, WatchSiloOptions options)
     {
-        if (request.Target.Text.Length > options.KeyBytesMax)
-            throw new WatchException(WatchErrorCode.InvalidKey, $"The {request.Target.Kind.ToString().ToLowerInvariant()} to watch has {request.Target.Text.Length} bytes; at most {options.KeyBytesMax} are allowed.");
         return new WatchSpec
         {
             Bucket = request.Bucket,
-            Target = ToTarget(request.Target),
+            Target = ToTarget(request.Target, options),
             StartAt = request.StartAt,
             PreviousValues = request.PreviousValues,
             Filter = (Core.Watching.EventFilter)(int)request.Filter,
@@ -34,6 +32,12 @@ internal static class RequestTranslation
             Session = owner.Session,
         };
     }
+
+    /// <summary>The core's target.</summary>
+    /// <exception cref="WatchException">It is longer than allowed, or of no kind that there is.</exception>
+    public static CoreTarget ToTarget(WatchTarget target, WatchSiloOptions options) => target.Text.Length > options.KeyBytesMax
+        ? throw new WatchException(WatchErrorCode.InvalidKey, $"The {target.Kind.ToString().ToLowerInvariant()} to watch has {target.Text.Length} bytes; at most {options.KeyBytesMax} are allowed.")
+        : ToTarget(target);
 
     /// <summary>What a cursor of a watch is of: the keys that its target has, and what it leaves out.</summary>
     public static ulong HashOf(WatchSpec spec)

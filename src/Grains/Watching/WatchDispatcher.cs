@@ -8,6 +8,7 @@ using Watch.Core.Watching;
 using Watch.Grains.Consensus;
 using Watch.Grains.Diagnostics;
 using Watch.Grains.Publishing;
+using Watch.Interfaces;
 
 namespace Watch.Grains.Watching;
 
@@ -140,6 +141,17 @@ internal sealed class WatchDispatcher
         if (!Step(table => table.SetPolicy(id, RequestTranslation.ToRule(policy), eventsMax, bytesMax, NowMs)))
             throw new WatchException(WatchErrorCode.Unavailable, "The watch has ended.");
     }
+
+    /// <summary>Gives a watch another target.</summary>
+    /// <exception cref="WatchException">The target is not valid, or the watch has ended.</exception>
+    public RetargetReply Retarget(Subscription subscription, WatchTarget target, long version) => Step(table =>
+    {
+        var next = RequestTranslation.ToTarget(target, _options);
+        var from = table.Retarget(subscription.Id, next, version, NowMs);
+        return from is { } revision
+            ? new RetargetReply(revision, version, RequestTranslation.HashOf(subscription.Spec with { Target = next }))
+            : throw new WatchException(WatchErrorCode.Unavailable, "The watch has ended.");
+    });
 
     /// <summary>Asks how far a watch is; one that has ended is told nothing.</summary>
     public void AskProgress(SubscriptionId id) => Step(table =>

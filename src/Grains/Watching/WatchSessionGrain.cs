@@ -60,7 +60,7 @@ internal sealed partial class WatchSessionGrain(WatchDispatcher dispatcher, ILoc
     }
 
     public Task<RetargetReply> Retarget(long epoch, long watch, WatchTarget target, long version) =>
-        Task.FromResult(new RetargetReply(WatchOf(epoch, watch).Retarget(target, version), version));
+        Task.FromResult(WatchOf(epoch, watch).Retarget(target, version));
 
     public Task SetPolicy(long epoch, long watch, SlowPolicy policy, int? queueEventsMax, long? queueBytesMax)
     {

@@ -167,5 +167,6 @@ public sealed record SessionState([property: Id(0)] bool IsKnown, [property: Id(
 /// <summary>The answer to a change of target.</summary>
 /// <param name="From">Changes after this revision are of the new target.</param>
 /// <param name="Version">The target's version.</param>
+/// <param name="FilterHash">What a cursor of the watch is of from there on.</param>
 [GenerateSerializer, Immutable, Alias("watch.RetargetReply")]
-public sealed record RetargetReply([property: Id(0)] Revision From, [property: Id(1)] long Version);
+public sealed record RetargetReply([property: Id(0)] Revision From, [property: Id(1)] long Version, [property: Id(2)] ulong FilterHash);
