@@ -80,6 +80,7 @@ public sealed partial class MetricsTests
             heard.Collect();
         }
         while (heard.Last("watch.parked") == 0);
+        await UntilAsync(() => Collected(heard, "watch.lag.revisions") > 0, "the slow watch is seen to be behind");
         Assert.Equal((1, 1, 0), (heard.Last("watch.parked"), heard.Last("watch.parkings"), heard.Last("watch.queue.events")));
     }
 
@@ -149,6 +150,12 @@ public sealed partial class MetricsTests
         using var heard = new Heard(cluster.Services(0));
 
         Assert.Equal(heard.Instruments.Order(StringComparer.Ordinal), Documented().Order(StringComparer.Ordinal));
+    }
+
+    private static double Collected(Heard heard, string name)
+    {
+        heard.Collect();
+        return heard.Last(name);
     }
 
     private static async Task UntilAsync(Func<bool> isSo, string what)

@@ -8,7 +8,8 @@ namespace Watch.Grains.Diagnostics;
 /// <param name="Parked">How many of them have given up their queues and wait for their consumers.</param>
 /// <param name="QueuedEvents">How many events wait for consumers.</param>
 /// <param name="QueuedBytes">How many bytes wait for consumers.</param>
-internal sealed record WatchFigures(WatchStats Stats, IReadOnlyList<(TargetKind Kind, int Count)> Watchers, int Parked, long QueuedEvents, long QueuedBytes)
+/// <param name="LagRevisions">By how many revisions the hindmost consumer is behind.</param>
+internal sealed record WatchFigures(WatchStats Stats, IReadOnlyList<(TargetKind Kind, int Count)> Watchers, int Parked, long QueuedEvents, long QueuedBytes, long LagRevisions)
 {
     /// <summary>Adds it up: a look at each watch, which happens once per collection and only where somebody collects.</summary>
     public static WatchFigures Of(WatchTable table)
@@ -23,6 +24,6 @@ internal sealed record WatchFigures(WatchStats Stats, IReadOnlyList<(TargetKind 
             bytes += each.QueuedBytes;
         }
 
-        return new WatchFigures(table.Stats, [.. kinds.Select(each => (each.Key, each.Value))], parked, events, bytes);
+        return new WatchFigures(table.Stats, [.. kinds.Select(each => (each.Key, each.Value))], parked, events, bytes, table.FindLargestLag());
     }
 }

@@ -137,6 +137,7 @@ internal sealed class WatchMetrics
         meter.CreateObservableUpDownCounter("watch.parked", () => Read(figures => figures.Parked), "{watcher}", "Watches that were too slow, gave up their queues, and wait for their consumers.");
         meter.CreateObservableUpDownCounter("watch.queue.events", () => Read(figures => figures.QueuedEvents), "{event}", "Events that wait for consumers of watches.");
         meter.CreateObservableUpDownCounter("watch.queue.bytes", () => Read(figures => figures.QueuedBytes), "By", "Bytes of events that wait for consumers of watches.");
+        meter.CreateObservableGauge("watch.lag.revisions", () => Read(figures => figures.LagRevisions), "{revision}", "By how many revisions of its bucket the hindmost watch is behind.");
         meter.CreateObservableCounter("watch.parkings", () => Read(figures => figures.Stats.Parked), "{parking}", "Times that a watch was too slow and gave up its queue.");
         meter.CreateObservableUpDownCounter("watch.scopes", () => Read(figures => figures.Stats.Scopes), "{scope}", "Keys and prefix segments that this silo's watches need.");
         meter.CreateObservableCounter("watch.events.in", () => Read(figures => figures.Stats.EventsIn), "{event}", "Changes that were dispatched, counted once each.");
