@@ -38,6 +38,8 @@ internal static class Fanout
     private sealed class Run(int watchers)
     {
         private readonly SemaphoreSlim _room = new(PutsUnderWay);
+        private readonly CancellationTokenSource _failed = new();
+        private string? _failure;
         private long _delivered;
 
         public long Delivered => Volatile.Read(ref _delivered);
@@ -45,7 +47,11 @@ internal static class Fanout
         public void Seen(int watcher, WatchEvent each, long when)
         {
             if (each.Type == WatchEventType.Canceled && each.Reason != WatchEndReason.Disposed)
-                throw new InvalidOperationException($"A watch ended: {each.Reason} {each.Message}");
+            {
+                _failure = $"A watch ended: {each.Reason}. {each.Message}";
+                _failed.Cancel();
+            }
+
             if (each.Type == WatchEventType.Put && Interlocked.Increment(ref _delivered) % watchers == 0)
                 _room.Release();
         }
@@ -53,17 +59,29 @@ internal static class Fanout
         /// <summary>Writes for a while, and until all of it was delivered.</summary>
         public async Task WriteAsync(IWatchClient client, TimeSpan duration)
         {
+            try
+            {
+                await TryWriteAsync(client, duration);
+            }
+            catch (OperationCanceledException)
+            {
+                throw new InvalidOperationException(_failure);
+            }
+        }
+
+        private async Task TryWriteAsync(IWatchClient client, TimeSpan duration)
+        {
             var begun = Stopwatch.GetTimestamp();
             await Task.WhenAll(Enumerable.Range(0, Writers).Select(_ => Task.Run(async () =>
             {
                 while (Stopwatch.GetElapsedTime(begun) < duration)
                 {
-                    await _room.WaitAsync();
+                    await _room.WaitAsync(_failed.Token);
                     await client.PutAsync(Key.Of("/fanout"), new byte[16]);
                 }
             })));
             for (var got = 0; got < PutsUnderWay; got++)
-                await _room.WaitAsync();
+                await _room.WaitAsync(_failed.Token);
             _room.Release(PutsUnderWay);
         }
     }

@@ -38,6 +38,10 @@ internal static class WatchProgram
                 _ => Fail(BenchOptions.Usage),
             };
         }
+        catch (InvalidOperationException error)
+        {
+            return Fail(error.Message);
+        }
         finally
         {
             Directory.Delete(folder, recursive: true);
