@@ -237,7 +237,7 @@ public sealed partial class BucketState
         AddIfWatched(new Scope(ScopeKind.Key, entry.Text), entry.Head);
         for (var segment = entry.Parent; segment is not null; segment = segment.Parent)
             AddIfWatched(new Scope(ScopeKind.Prefix, segment.Text), segment.Head);
-        return links is null ? [] : links;
+        return links ?? (IReadOnlyList<ChainLink>)[];
 
         void AddIfWatched(Scope scope, Revision previous)
         {

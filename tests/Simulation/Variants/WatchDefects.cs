@@ -18,6 +18,7 @@ internal static class WatchDefects
         Rule("go live one revision early", new LiveEarly(), [FaultKind.SessionKilled, FaultKind.StreamLost], 100),
         Rule("count nothing that was dropped", new CountsNothing(), [FaultKind.ClientFrozen, FaultKind.Freeze], 100),
         Rule("park behind what was queued", new ParksAtQueued(), [FaultKind.ClientFrozen, FaultKind.Freeze], 200),
+        Rule("take the history of a replica that is behind for all there is", new TrustsWhoIsBehind(), [FaultKind.StreamLost, FaultKind.LeaderIsolated], 200) with { ShowsInStandstill = true },
     ];
 
     private static Variant Rule(string name, WatchRules rules, FaultKind[] faults, int seedsMax) =>
@@ -26,6 +27,11 @@ internal static class WatchDefects
     private sealed class Broken(WatchRules rules) : Recorder
     {
         internal override WatchRules Watching => rules;
+    }
+
+    private sealed class TrustsWhoIsBehind : WatchRules
+    {
+        public override bool IsComplete(Revision replica, Revision upTo) => true;
     }
 
     private sealed class PastGaps : WatchRules
