@@ -115,10 +115,19 @@ public abstract class GrainWatchClient : IWatchClient
     }
 
     /// <inheritdoc/>
-    public IWatcher CreateWatcher(WatchTarget target, Func<WatchEvent, CancellationToken, ValueTask> callback, WatcherOptions? options = null) => throw NotServed.Yet("A watcher with a callback");
+    public IWatcher CreateWatcher(WatchTarget target, Func<WatchEvent, CancellationToken, ValueTask> callback, WatcherOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        ArgumentNullException.ThrowIfNull(callback);
+        return new CallbackWatcher(this, target, callback, options ?? new WatcherOptions(), Time);
+    }
 
     /// <inheritdoc/>
-    public Task<IWatchedDictionary> WatchDictionaryAsync(WatchTarget target, WatchedDictionaryOptions? options = null, CancellationToken cancellationToken = default) => throw NotServed.Yet("A watched dictionary");
+    public Task<IWatchedDictionary> WatchDictionaryAsync(WatchTarget target, WatchedDictionaryOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        return WatchedDictionary.StartAsync(this, target, options ?? new WatchedDictionaryOptions(), Time, cancellationToken);
+    }
 
     /// <summary>One attempt at a watch: registered when the task is done.</summary>
     internal async Task<IWatchFeed> OpenAsync(WatchRequest request, CancellationToken cancellationToken)
@@ -142,6 +151,9 @@ public abstract class GrainWatchClient : IWatchClient
     /// <param name="cancellationToken">Stops the waiting.</param>
     internal virtual Task PauseAsync(Backoff own, CancellationToken cancellationToken) => own.PauseAsync(cancellationToken);
 
+    /// <summary>Waits for a while.</summary>
+    internal Task DelayAsync(TimeSpan pause, CancellationToken cancellationToken) => Task.Delay(pause, Time, cancellationToken);
+
     /// <summary>Whether this client is still there, and can go elsewhere, when the server it talks to has stopped.</summary>
     internal bool OutlivesServer => _calls.IsOutside;
 
@@ -159,12 +171,17 @@ public abstract class GrainWatchClient : IWatchClient
     private protected static WatchRequest Request(WatchTarget target, WatchOptions? options)
     {
         options ??= new WatchOptions();
-        if (options.From is not null)
-            throw NotServed.Yet("Going on from a cursor");
+        var from = options.From;
+        if (from is not null && (options.StartAt is not null || options.Snapshot))
+            throw new WatchException(WatchErrorCode.InvalidOption, $"A watch goes on {nameof(options.From)} a cursor, or begins with {nameof(options.StartAt)} or a {nameof(options.Snapshot)}: one of them is allowed.");
+        if (from is not null && from.Bucket != BucketId.Default)
+            throw new WatchException(WatchErrorCode.InvalidCursor, $"The cursor is of bucket {from.Bucket}, the watch of bucket {BucketId.Default}.");
         return new WatchRequest
         {
             Target = target,
-            StartAt = options.StartAt,
+            StartAt = from?.Revision.Next ?? options.StartAt,
+            Incarnation = from?.Incarnation ?? "",
+            FilterHash = from?.FilterHash ?? 0,
             PreviousValues = options.PreviousValues,
             QueueEventsMax = options.QueueEventsMax,
             QueueBytesMax = options.QueueBytesMax,

@@ -1,3 +1,5 @@
+using Watch.Core;
+
 namespace Watch.Client;
 
 /// <summary>One attempt at a watch: what one silo delivers of it until it ends or the way to it is lost.</summary>
@@ -8,4 +10,16 @@ internal interface IWatchFeed : IAsyncDisposable
 
     /// <summary>The next batch; null when the feed ended without a last event, which is a loss.</summary>
     ValueTask<WatchBatch?> NextAsync(CancellationToken cancellationToken);
+
+    /// <summary>Follows something else from the revision on that is answered.</summary>
+    /// <exception cref="WatchException">It was refused, or the feed has ended or is lost.</exception>
+    Task<Revision> RetargetAsync(WatchTarget target, long version, CancellationToken cancellationToken);
+
+    /// <summary>Changes what happens when the reader is slow.</summary>
+    /// <exception cref="WatchException">It was refused, or the feed has ended or is lost.</exception>
+    Task SetPolicyAsync(SlowPolicy policy, int? eventsMax, long? bytesMax, CancellationToken cancellationToken);
+
+    /// <summary>Asks how far the watch is; the answer comes in a batch.</summary>
+    /// <exception cref="WatchException">It was refused, or the feed has ended or is lost.</exception>
+    Task AskProgressAsync(CancellationToken cancellationToken);
 }

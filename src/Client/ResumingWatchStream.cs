@@ -14,12 +14,19 @@ namespace Watch.Client;
 /// S2: a batch whose Previous lies above the cursor proves a loss on the way: the feed is given up and the stream resumes at its cursor.
 /// S3: the cursor moves only over what was handed to the reader: revision by revision for one who reads events, since a reader that
 ///     stops between two events of a batch has to find the second one behind its cursor.
+/// S5: while a snapshot is not complete the cursor stays, and a watch that is lost then begins it anew; so does one that began with a
+///     snapshot and finds what it would need next compacted. To a reader of events the later snapshot is told as the difference.
 /// S4: an end that the watch's owner has to know (slow, compacted, bucket deleted, ...) is handed on and is the last event.
 /// </remarks>
 internal sealed class ResumingWatchStream : IWatchStream
 {
+    private static readonly TimeSpan s_firstAsk = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan s_lastAsk = TimeSpan.FromSeconds(5);
+
     private readonly GrainWatchClient _client;
-    private readonly WatchRequest _request;
+    private readonly RevisionWaits _waits = new();
+    private readonly SnapshotKeeper? _keeper;
+    private WatchRequest _request;
     private readonly Backoff _backoff;
     private readonly bool _resume;
     private readonly CancellationTokenSource _disposed = new();
@@ -27,6 +34,8 @@ internal sealed class ResumingWatchStream : IWatchStream
     private IWatchFeed? _feed;
     private long _cursor;
     private int _readers;
+    private volatile bool _isSynced;
+    private volatile bool _showsProgress;
 
     public ResumingWatchStream(GrainWatchClient client, WatchRequest request, IWatchFeed feed, Backoff backoff, bool resume)
     {
@@ -34,7 +43,10 @@ internal sealed class ResumingWatchStream : IWatchStream
         _feed = feed;
         _backoff = backoff;
         _resume = resume;
-        _request = request with { Incarnation = feed.Registration.Incarnation };
+        _request = request with { Incarnation = feed.Registration.Incarnation, FilterHash = feed.Registration.FilterHash };
+        _isSynced = !request.Snapshot;
+        _keeper = request.Snapshot ? new SnapshotKeeper() : null;
+        _showsProgress = request.ProgressInterval is not null || request.StaleAfter is not null;
         Start = feed.Registration.Start;
         Cursor = Start;
     }
@@ -58,26 +70,57 @@ internal sealed class ResumingWatchStream : IWatchStream
     {
         await foreach (var batch in ReadAsync(cancellationToken))
         {
+            foreach (var each in batch.Events)
+                Note(each);
             MoveTo(batch.Revision);
             yield return batch;
         }
     }
 
-    public WatchTarget Target => _request.Target;
+    public WatchTarget Target => Request.Target;
 
-    public WatchCursor GetCursor() => throw NotServed.Yet("A cursor of a watch");
+    public WatchCursor GetCursor() => _isSynced
+        ? new WatchCursor(Request.Incarnation, Request.Bucket, Cursor, Request.FilterHash)
+        : throw new WatchException(WatchErrorCode.InvalidCursor, "The watch has no cursor before its snapshot is complete.");
 
     public Task<Revision> ChangeTargetAsync(WatchTarget target, CancellationToken cancellationToken = default) => throw NotServed.Yet("Changing the target of a watch");
 
-    public Task ChangePolicyAsync(SlowPolicy policy, int? queueEventsMax = null, long? queueBytesMax = null, CancellationToken cancellationToken = default) => throw NotServed.Yet("Changing the policy of a watch");
+    public async Task ChangePolicyAsync(SlowPolicy policy, int? queueEventsMax = null, long? queueBytesMax = null, CancellationToken cancellationToken = default)
+    {
+        await Feed().SetPolicyAsync(policy, queueEventsMax, queueBytesMax, cancellationToken);
+        // Wherever the watch is resumed, it goes on so.
+        Request = Request with
+        {
+            WhenSlow = policy,
+            QueueEventsMax = queueEventsMax ?? Request.QueueEventsMax,
+            QueueBytesMax = queueBytesMax ?? Request.QueueBytesMax,
+        };
+    }
 
-    public Task AskProgressAsync(CancellationToken cancellationToken = default) => throw NotServed.Yet("Asking a watch for its progress");
+    public Task AskProgressAsync(CancellationToken cancellationToken = default)
+    {
+        _showsProgress = true;
+        return Feed().AskProgressAsync(cancellationToken);
+    }
 
-    public Task WaitForAsync(Revision revision, CancellationToken cancellationToken = default) => throw NotServed.Yet("Waiting for a watch");
+    public async Task WaitForAsync(Revision revision, CancellationToken cancellationToken = default)
+    {
+        if (revision <= Cursor)
+            return;
+        using var reached = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        // It asks, and asks again, until the wait is over.
+        var asking = KeepAskingAsync(reached.Token);
+        var waiting = _waits.WaitAsync(revision, cancellationToken);
+        if (await Task.WhenAny(waiting, asking) == asking && !cancellationToken.IsCancellationRequested)
+            await asking;
+        await waiting;
+        reached.Cancel();
+        await asking.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+    }
 
     public async ValueTask DisposeAsync()
     {
-        _completion.TrySetResult(WatchEndReason.Disposed);
+        End(WatchEndReason.Disposed);
         _disposed.Cancel();
         if (Interlocked.Exchange(ref _feed, null) is { } feed)
             await feed.DisposeAsync();
@@ -90,14 +133,28 @@ internal sealed class ResumingWatchStream : IWatchStream
             for (var at = 0; at < batch.Events.Length; at++)
             {
                 var each = batch.Events[at];
-                var isLastOfRevision = at + 1 == batch.Events.Length || batch.Events[at + 1].Revision != each.Revision;
-                MoveTo(isLastOfRevision ? each.Revision : each.Revision.Previous);
-                yield return each;
+                if (each.Type == WatchEventType.Progress && !_showsProgress)
+                    continue;
+                Note(each);
+                if (MovesCursor(each))
+                {
+                    var isLastOfRevision = at + 1 == batch.Events.Length || batch.Events[at + 1].Revision != each.Revision;
+                    MoveTo(isLastOfRevision ? each.Revision : each.Revision.Previous);
+                }
+
+                if (_keeper is null)
+                    yield return each;
+                else
+                    foreach (var told in _keeper.Tell(each))
+                        yield return told;
             }
 
             MoveTo(batch.Revision);
         }
     }
+
+    // What a snapshot shows lies at or below its revision, and the cursor is not there before all of it is.
+    private static bool MovesCursor(WatchEvent each) => each.IsChange && each.Cause != WatchEventCause.Snapshot;
 
     /// <summary>What there is to hand on, batch by batch, until the last event or until the reader leaves.</summary>
     private async IAsyncEnumerable<WatchBatch> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken)
@@ -114,7 +171,7 @@ internal sealed class ResumingWatchStream : IWatchStream
                 yield return batch;
                 if (end == WatchEndReason.None)
                     continue;
-                _completion.TrySetResult(end);
+                End(end);
                 yield break;
             }
         }
@@ -126,7 +183,57 @@ internal sealed class ResumingWatchStream : IWatchStream
         cancellationToken.ThrowIfCancellationRequested();
     }
 
-    private void MoveTo(Revision revision) => Cursor = Revision.Max(Cursor, revision);                 // S3
+    private void MoveTo(Revision revision)
+    {
+        if (!_isSynced)
+            return;
+        Cursor = Revision.Max(Cursor, revision);                            // S3
+        _waits.Reached(Cursor);
+    }
+
+    /// <summary>A snapshot begins, or is complete.</summary>
+    private void Note(WatchEvent each)
+    {
+        if (each.Type == WatchEventType.SnapshotBegins)
+            _isSynced = false;
+        if (each.Type != WatchEventType.Synced)
+            return;
+        _isSynced = true;
+        MoveTo(each.Revision);
+    }
+
+    private void End(WatchEndReason reason)
+    {
+        _completion.TrySetResult(reason);
+        _waits.End(new WatchException(WatchErrorCode.Unavailable, $"The watch of {Target} ended ({reason}) at revision {Cursor}."));
+    }
+
+    private WatchRequest Request
+    {
+        get => Volatile.Read(ref _request);
+        set => Volatile.Write(ref _request, value);
+    }
+
+    private IWatchFeed Feed() => _feed ?? throw new WatchException(WatchErrorCode.Unavailable, _completion.Task.IsCompleted ? "The watch has ended." : "The way to the watch's server is lost just now.");
+
+    /// <summary>Asks how far the watch is, at first often, until it is told to stop.</summary>
+    private async Task KeepAskingAsync(CancellationToken enough)
+    {
+        for (var pause = s_firstAsk; ; pause = pause * 2 < s_lastAsk ? pause * 2 : s_lastAsk)
+        {
+            try
+            {
+                if (_feed is { } feed)
+                    await feed.AskProgressAsync(enough);
+            }
+            catch (WatchException lost) when (lost.Code == WatchErrorCode.Unavailable)
+            {
+                // The watch is resuming, or has ended, which the waiter is told.
+            }
+
+            await _client.DelayAsync(pause, enough);
+        }
+    }
 
     /// <summary>The next batch to hand on; null when the reader ended the watch.</summary>
     private async ValueTask<WatchBatch?> NextAsync(CancellationToken cancellationToken)
@@ -137,11 +244,11 @@ internal sealed class ResumingWatchStream : IWatchStream
             if (cancellationToken.IsCancellationRequested)
                 return null;
 
-            if (batch is null || batch.Previous > Cursor)                                   // lost, or S2
+            if (batch is null || (batch.Previous > Cursor && _isSynced))                    // lost, or S2
                 batch = await ReopenAsync(cancellationToken);
             else if (EndOf(batch) is var end && end != WatchEndReason.None)
-                batch = _resume && IsPassing(end) ? await ReopenAsync(cancellationToken) : batch;   // S4
-            else
+                batch = MayGoOn(end) ? await ReopenAsync(cancellationToken) : batch;        // S4
+            else if (_isSynced)
                 batch = batch.Behind(Cursor);                                               // S1
 
             if (batch is not null)
@@ -183,7 +290,7 @@ internal sealed class ResumingWatchStream : IWatchStream
             try
             {
                 await (wasRefused ? _backoff.PauseAsync(cancellationToken) : _client.PauseAsync(_backoff, cancellationToken));
-                _feed = await _client.OpenAsync(_request with { StartAt = Cursor.Next }, cancellationToken);
+                _feed = await _client.OpenAsync(NextRequest(), cancellationToken);
                 _backoff.Reset();
                 return null;
             }
@@ -197,6 +304,8 @@ internal sealed class ResumingWatchStream : IWatchStream
             }
             catch (WatchException error) when (TransportErrors.IsFinal(error))
             {
+                if (error.Code == WatchErrorCode.Compacted && MayGoOn(WatchEndReason.Compacted))
+                    continue;
                 return Ended(ReasonOf(error), error.Message, error.FirstAvailable);
             }
             catch (Exception error) when (TransportErrors.IsLost(error, cancellationToken) || error is WatchException)
@@ -220,8 +329,22 @@ internal sealed class ResumingWatchStream : IWatchStream
         batch.Events is [.., { Type: WatchEventType.Canceled, Reason: var reason }] ? reason : WatchEndReason.None;
 
     /// <summary>Whether the watch can go on elsewhere after this end.</summary>
-    private bool IsPassing(WatchEndReason reason) =>
-        reason == WatchEndReason.ClientLost || (reason == WatchEndReason.ServerStopping && _client.OutlivesServer);
+    private bool MayGoOn(WatchEndReason reason)
+    {
+        if (!_resume)
+            return false;
+        if (reason == WatchEndReason.Compacted && Request.Snapshot && _isSynced)
+        {
+            _isSynced = false;                                              // S5
+            return true;
+        }
+
+        return reason == WatchEndReason.ClientLost || (reason == WatchEndReason.ServerStopping && _client.OutlivesServer);
+    }
+
+    private WatchRequest NextRequest() => _isSynced
+        ? Request with { StartAt = Cursor.Next, Snapshot = false }
+        : Request with { StartAt = null };
 
     internal static WatchEndReason ReasonOf(WatchException error) => error.Code switch
     {

@@ -51,6 +51,12 @@ public sealed class WatchSiloOptions
     /// <summary>How many bytes of history are kept for replay: 1 MiB or more. Default 512 MiB.</summary>
     public long HistoryBytesMax { get; set; } = 512L << 20;
 
+    /// <summary>
+    /// How old history may become before it is given up, by the time of the log, which stands still while nothing is written: 1 s to 10
+    /// years. Null, the default: history has no age.
+    /// </summary>
+    public TimeSpan? HistoryAgeMax { get; set; }
+
     /// <summary>After how many entries a group's state is written to a snapshot, so that the log before it can go: 100 to 100,000,000. Default 200,000.</summary>
     public int SnapshotEntries { get; set; } = 200_000;
 
@@ -92,6 +98,13 @@ public sealed class WatchSiloOptions
 
     /// <summary>How often a silo with watches asks the leader whether it missed anything: 50 ms to 1 min. Default 1 s.</summary>
     public TimeSpan ProgressInterval { get; set; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>
+    /// How long the last change of a scope is remembered behind the compaction that dropped it: 10 s to 1 day, and no less than twice
+    /// <see cref="ProgressInterval"/>. A silo that could not ask the leader for longer may have to tell its quiet watches that history no
+    /// longer has what they need. A watch's own deadline for being stale is at most half of it. Default 2 min.
+    /// </summary>
+    public TimeSpan ForgetScopesAfter { get; set; } = TimeSpan.FromMinutes(2);
 
     /// <summary>How long a request looks for the leader before it fails with NoQuorum: 100 ms to 5 min. Default 5 s.</summary>
     public TimeSpan LeaderTimeout { get; set; } = TimeSpan.FromSeconds(5);

@@ -8,6 +8,8 @@ namespace Watch.Grains;
 /// <summary>Stops a silo that was configured wrongly before it starts anything.</summary>
 internal sealed class WatchSiloOptionsValidator(IOptions<WatchSiloOptions> options) : IConfigurationValidator
 {
+    private static readonly TimeSpan s_forgetScopesMin = TimeSpan.FromSeconds(10);
+
     public void ValidateConfiguration()
     {
         var value = options.Value;
@@ -20,6 +22,8 @@ internal sealed class WatchSiloOptionsValidator(IOptions<WatchSiloOptions> optio
         Between(nameof(value.ProposalsBytesMax), value.ProposalsBytesMax, 1 << 20, long.MaxValue);
         Between(nameof(value.HistoryRevisionsMax), value.HistoryRevisionsMax, 1_000, long.MaxValue);
         Between(nameof(value.HistoryBytesMax), value.HistoryBytesMax, 1 << 20, long.MaxValue);
+        if (value.HistoryAgeMax is { } age)
+            Between(nameof(value.HistoryAgeMax), age, TimeSpan.FromSeconds(1), TimeSpan.FromDays(3650));
         Between(nameof(value.SnapshotEntries), value.SnapshotEntries, 100, 100_000_000);
         Between(nameof(value.SnapshotBytes), value.SnapshotBytes, 64 << 10, long.MaxValue);
         Between(nameof(value.WatchersMax), value.WatchersMax, 1, 10_000_000);
@@ -32,6 +36,8 @@ internal sealed class WatchSiloOptionsValidator(IOptions<WatchSiloOptions> optio
         Between(nameof(value.PushQueuesPerSilo), value.PushQueuesPerSilo, 1, 64);
         Between(nameof(value.Hold), value.Hold, TimeSpan.Zero, TimeSpan.FromSeconds(1));
         Between(nameof(value.ProgressInterval), value.ProgressInterval, TimeSpan.FromMilliseconds(50), TimeSpan.FromMinutes(1));
+        var twoQuestions = 2 * value.ProgressInterval;
+        Between(nameof(value.ForgetScopesAfter), value.ForgetScopesAfter, twoQuestions > s_forgetScopesMin ? twoQuestions : s_forgetScopesMin, TimeSpan.FromDays(1));
         Between(nameof(value.LeaderTimeout), value.LeaderTimeout, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(5));
     }
 

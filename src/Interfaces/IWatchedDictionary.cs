@@ -38,7 +38,7 @@ public sealed record DictionaryView(ImmutableSortedDictionary<Key, KeyValue> Ite
 /// <param name="Key">The key.</param>
 /// <param name="Before">What it had; null for nothing.</param>
 /// <param name="After">What it has; null for nothing.</param>
-/// <param name="Revision">The revision of the view that shows it.</param>
+/// <param name="Revision">The revision that changed it; of what was missed and is told as a difference, the revision of the view that shows it.</param>
 public sealed record DictionaryChange(Key Key, KeyValue? Before, KeyValue? After, Revision Revision);
 
 /// <summary>How a dictionary is to be.</summary>

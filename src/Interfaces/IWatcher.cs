@@ -6,15 +6,19 @@ namespace Watch;
 public interface IWatcher : IAsyncDisposable
 {
     /// <summary>
-    /// Registers the watch and calls the function until the watch ends; done then. What ended it says <see cref="Completion"/>. Canceling,
-    /// and disposing, end it, while a call that is under way has its token canceled. A second run does nothing but wait for the first.
+    /// Registers the watch and calls the function until the watch ends; done then, and <see cref="Completion"/> says why. Canceling it, or
+    /// disposing of the watcher, ends the watch; a call that is under way has its token canceled. Only the first run does anything: every
+    /// other returns at once.
     /// </summary>
     /// <exception cref="WatchException">The registration was refused.</exception>
+    /// <exception cref="TimeoutException">A call took longer than <see cref="WatcherOptions.CallbackTimeout"/>.</exception>
+    /// <exception cref="OperationCanceledException">It was canceled.</exception>
+    /// <exception cref="Exception">What the function threw.</exception>
     Task RunAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Waits until the watch is effective: everything of its target after <see cref="Start"/> comes.</summary>
     /// <exception cref="TimeoutException">It was not within that time.</exception>
-    /// <exception cref="WatchException">The registration was refused, or the watch has ended.</exception>
+    /// <exception cref="WatchException">The registration was refused, or the watch ended before it was effective.</exception>
     Task WaitReadyAsync(TimeSpan timeout);
 
     /// <summary>The revision after which everything arrives; 0 before it is ready.</summary>

@@ -27,7 +27,7 @@ public sealed class DocumentationTests
     }
 
     private static bool Says(string said, object? value) =>
-        value is "" ? said.StartsWith("empty", StringComparison.Ordinal) : said.Replace("`", "", StringComparison.Ordinal) == Text(value);
+        value is null ? said == "none" : value is "" ? said.StartsWith("empty", StringComparison.Ordinal) : said.Replace("`", "", StringComparison.Ordinal) == Text(value);
 
     private static string? Text(object? value) => Convert.ToString(value, CultureInfo.InvariantCulture);
 

@@ -61,6 +61,12 @@ public sealed class OpenLimitTests
 
         public ValueTask<WatchBatch?> NextAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
 
+        public Task<Revision> RetargetAsync(WatchTarget target, long version, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+        public Task SetPolicyAsync(SlowPolicy policy, int? eventsMax, long? bytesMax, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+        public Task AskProgressAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
+
         public ValueTask DisposeAsync() => default;
     }
 

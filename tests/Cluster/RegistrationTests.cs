@@ -113,6 +113,8 @@ public sealed class RegistrationTests
     [InlineData(nameof(WatchSiloOptions.PushQueuesPerSilo), "65", "1 to 64")]
     [InlineData(nameof(WatchSiloOptions.Hold), "00:00:02", "00:00:00 to 00:00:01")]
     [InlineData(nameof(WatchSiloOptions.ProgressInterval), "00:00:00", "00:00:00.0500000 to 00:01:00")]
+    [InlineData(nameof(WatchSiloOptions.ForgetScopesAfter), "00:00:01", "00:00:10 to 1.00:00:00")]
+    [InlineData(nameof(WatchSiloOptions.HistoryAgeMax), "00:00:00.5", "00:00:01 to 3650.00:00:00")]
     [InlineData(nameof(WatchSiloOptions.LeaderTimeout), "00:10:00", "00:00:00.1000000 to 00:05:00")]
     public async Task A_bad_setting_stops_the_start_and_names_itself_its_value_and_what_is_allowed(string setting, string value, string allowed)
     {

@@ -85,6 +85,65 @@ public sealed class CommandLineTests(RunningServer running) : IClassFixture<Runn
     }
 
     [Fact]
+    public async Task A_watch_follows_several_targets_leaves_out_what_it_is_told_and_goes_on_from_a_cursor()
+    {
+        string[] targets = ["watch", "/several/key", "--any-prefix", "/several/pre", "--range", "/several/r1../several/r3", "--glob", "/several/*/leaf", "--no-deletes", "--output", "json"];
+        await using var watch = _server.Begin(targets);
+        var cursor = JsonDocument.Parse(await watch.LineAsync("{")).RootElement.GetProperty("cursor").GetString()!;
+        string[] followed = ["/several/key", "/several/prefix", "/several/r2", "/several/x/leaf"];
+        foreach (var key in followed)
+        {
+            await _server.JsonAsync("put", "/several/other", "no");
+            await _server.JsonAsync("put", key, "yes");
+            await _server.JsonAsync("delete", key);
+        }
+
+        await using var again = _server.Begin([.. targets, "--from", cursor]);
+        Assert.Equal("registered", Type(await again.LineAsync("{")));
+        foreach (var key in followed)
+        {
+            Assert.Equal(key, Key(await watch.LineAsync("{")));
+            Assert.Equal(key, Key(await again.LineAsync("{")));
+        }
+
+        await using var other = _server.Begin("watch", "/several/key", "--from", cursor, "--output", "json");
+        var end = await other.EndAsync();
+        Assert.Equal((2, ""), (end.ExitCode, end.Output));
+        Assert.Contains("cursor", end.Error, StringComparison.Ordinal);
+
+        static string Key(string line) => JsonDocument.Parse(line).RootElement.GetProperty("key").GetString()!;
+        static string Type(string line) => JsonDocument.Parse(line).RootElement.GetProperty("type").GetString()!;
+    }
+
+    [Fact]
+    public async Task A_watch_with_a_snapshot_shows_what_there_is_then_what_changes()
+    {
+        await _server.JsonAsync("put", "/there/a", "1");
+        await _server.JsonAsync("put", "/there/b", "2");
+        await using var watch = _server.Begin("watch", "--prefix", "/there/", "--snapshot", "--output", "json");
+        var lines = new List<JsonElement>();
+        while (lines.Count < 5)
+            lines.Add(JsonDocument.Parse(await watch.LineAsync("{")).RootElement);
+        await _server.JsonAsync("put", "/there/c", "3");
+        lines.Add(JsonDocument.Parse(await watch.LineAsync("{")).RootElement);
+        Assert.Equal(["registered", "snapshotBegins", "put", "put", "synced", "put"], lines.Select(each => each.GetProperty("type").GetString()));
+        Assert.Equal(["/there/a", "/there/b", "/there/c"], lines.Where(each => each.TryGetProperty("key", out _)).Select(each => each.GetProperty("key").GetString()));
+        Assert.Equal(["snapshot", "snapshot"], lines.Where(each => each.TryGetProperty("cause", out var cause) && each.GetProperty("type").GetString() == "put").Select(each => each.GetProperty("cause").GetString()));
+    }
+
+    [Fact]
+    public async Task History_that_is_given_up_is_gone_and_watches_from_before_it_say_so()
+    {
+        var revision = (await _server.JsonAsync("put", "/old/a", "1"))[0].GetProperty("revision").GetInt64();
+        await _server.JsonAsync("put", "/old/a", "2");
+        Assert.Equal(revision, (await _server.JsonAsync("compact", $"{revision}"))[0].GetProperty("compacted").GetInt64());
+        await using var watch = _server.Begin("watch", "/old/a", "--from", $"{revision}", "--output", "json");
+        var end = await watch.EndAsync();
+        Assert.Equal(1, end.ExitCode);
+        Assert.Contains("compacted", end.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Conditions_that_do_not_hold_and_keys_that_are_not_there_exit_with_1()
     {
         var revision = (await _server.JsonAsync("put", "/if/a", "one"))[0].GetProperty("revision").GetInt64();
@@ -103,6 +162,22 @@ public sealed class CommandLineTests(RunningServer running) : IClassFixture<Runn
         { ["put", new string('k', 4097), "x"], "1 to 4096" },
         { ["watch", "--prefix", "config"], "begin and end with '/'" },
         { ["watch"], "KEY" },
+        { ["watch", "a", "--all"], "--all" },
+        { ["watch", "--range", "/a"], "FIRST..END" },
+        { ["watch", "--range", "b..a"], "b" },
+        { ["watch", "--glob", "/[a"], "/[a" },
+        { ["watch", "a", "--from", "0"], "nor a cursor" },
+        { ["watch", "a", "--from", "w1.abc"], "nor a cursor" },
+        { ["watch", "a", "--from", "1", "--snapshot"], "--snapshot" },
+        { ["watch", "a", "--no-puts", "--no-deletes"], "--no-puts" },
+        { ["watch", "a", "--keys-only", "--previous"], "--keys-only" },
+        { ["watch", "a", "--when-slow", "never"], "drop-newest" },
+        { ["watch", "a", "--queue", "0"], "from 1 to" },
+        { ["watch", "a", "--progress", "99ms"], "from 100 ms" },
+        { ["watch", "a", "--stale-after", "5"], "500ms or 5s" },
+        { ["compact"], "--keep" },
+        { ["compact", "0"], "from 1 to" },
+        { ["compact", "1", "--keep", "1"], "one of the two" },
         { ["get", "--frobnicate"], "--frobnicate" },
         { ["put", "a", "b", "--frobnicate"], "--frobnicate" },
         { ["put", "a", "b", "--if-revision", "0"], "from 1 to" },

@@ -85,6 +85,22 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
         return pause.WaitAsync(cancellationToken);
     }
 
+    /// <summary>Asks something of a watch's server.</summary>
+    /// <exception cref="WatchException">It was refused, or the session is lost.</exception>
+    public async Task<T> CallAsync<T>(Func<SessionLink, Task<T>> call, SessionLink? link, CancellationToken cancellationToken)
+    {
+        if (link is null || link.Over.IsCancellationRequested)
+            throw new WatchException(WatchErrorCode.Unavailable, "The way to the watch's server is lost just now.");
+        try
+        {
+            return await sessions.WhileAliveAsync(call(link), link.Grain, options.HedgeAfter, cancellationToken).WaitAsync(options.CallTimeout, time, cancellationToken);
+        }
+        catch (Exception error) when (error is not WatchException && TransportErrors.IsLost(error, cancellationToken))
+        {
+            throw TransportErrors.OfRead(error);
+        }
+    }
+
     /// <summary>A reader left: perhaps it was the last one.</summary>
     public void LookAgain() => _wake.Set();
 
@@ -217,7 +233,7 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
             var link = new SessionLink(this, grains, sessions, grain, (long)(random.NextBits() >> 1), options, time);
             try
             {
-                var opened = await sessions.WhileAliveAsync(grain.Open(new SessionHello("", link.Epoch), link.Reference, limit.Token), grain, options.HedgeAfter, limit.Token);
+                var opened = await sessions.WhileAliveAsync(grain.Open(new SessionHello(options.WriterName, link.Epoch), link.Reference, limit.Token), grain, options.HedgeAfter, limit.Token);
                 lock (_gate)
                     _link = link;
                 // It ends with the link.

@@ -125,12 +125,27 @@ internal sealed class ClientWatch(ClientSession session, WatchRequest request, i
         }
     }
 
+    public async Task<Revision> RetargetAsync(WatchTarget target, long version, CancellationToken cancellationToken) =>
+        (await session.CallAsync(link => link.Grain.Retarget(link.Epoch, Number, target, version), _link, cancellationToken)).From;
+
+    public Task SetPolicyAsync(SlowPolicy policy, int? eventsMax, long? bytesMax, CancellationToken cancellationToken) =>
+        session.CallAsync(link => AsResult(link.Grain.SetPolicy(link.Epoch, Number, policy, eventsMax, bytesMax)), _link, cancellationToken);
+
+    public Task AskProgressAsync(CancellationToken cancellationToken) =>
+        session.CallAsync(link => AsResult(link.Grain.AskProgress(link.Epoch, [Number])), _link, cancellationToken);
+
     public ValueTask DisposeAsync()
     {
         Lose();
         _link?.Leave(this);
         session.LookAgain();
         return default;
+    }
+
+    private static async Task<bool> AsResult(Task call)
+    {
+        await call;
+        return true;
     }
 
     private bool TakesNothingAhead => window == 1;

@@ -15,7 +15,7 @@ internal static class ExitCode
     /// <summary>The code for a failure that the client library reports.</summary>
     public static int Of(WatchException error) => error.Code switch
     {
-        WatchErrorCode.InvalidKey or WatchErrorCode.InvalidPrefix or WatchErrorCode.InvalidOption or WatchErrorCode.ValueTooLarge => BadUsage,
+        WatchErrorCode.InvalidKey or WatchErrorCode.InvalidPrefix or WatchErrorCode.InvalidTarget or WatchErrorCode.InvalidCursor or WatchErrorCode.InvalidOption or WatchErrorCode.ValueTooLarge => BadUsage,
         _ => Failed,
     };
 }

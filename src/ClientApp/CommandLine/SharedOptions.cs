@@ -55,6 +55,36 @@ internal static class SharedOptions
                 return null;
             },
         };
+
+    /// <summary>An option that takes a time: a whole number and its unit, <c>ms</c>, <c>s</c>, <c>m</c> or <c>h</c>.</summary>
+    public static Option<TimeSpan?> Duration(string name, string description, TimeSpan min, TimeSpan max) => new(name)
+    {
+        Description = description,
+        HelpName = "TIME",
+        CustomParser = result =>
+        {
+            var text = result.Tokens[0].Value;
+            if (TryParse(text, out var value) && value >= min && value <= max)
+                return value;
+            result.AddError($"{name}: '{text}' is not a time from {min.TotalMilliseconds:0} ms to {max.TotalMinutes:0} m; one is a whole number with ms, s, m or h behind it, such as 500ms or 5s.");
+            return null;
+        },
+    };
+
+    private static bool TryParse(string text, out TimeSpan value)
+    {
+        (string Unit, double Ms)[] units = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+        foreach (var (unit, ms) in units)
+        {
+            if (!text.EndsWith(unit, StringComparison.Ordinal) || !int.TryParse(text.AsSpan(0, text.Length - unit.Length), System.Globalization.NumberStyles.None, null, out var count))
+                continue;
+            value = TimeSpan.FromMilliseconds(count * ms);
+            return true;
+        }
+
+        value = default;
+        return false;
+    }
 }
 
 /// <summary>What standard output holds.</summary>

@@ -51,6 +51,7 @@ internal static class WatchCommandLine
         NodeCommand.Create(),
         LoadCommand.Create(),
         WatchCommand.Create(),
+        CompactCommand.Create(),
         StatusCommand.Create(),
     };
 

@@ -93,6 +93,14 @@ internal readonly struct JsonLine(Utf8JsonWriter json)
             Null("prevValue");
         if (each.PreviousState == PreviousState.Value)
             Bytes("prevValue", each.PreviousValue.Span);
+        if (each.Cause is not (WatchEventCause.Put or WatchEventCause.Delete))
+            Text("cause", Words.Of(each.Cause));
+        if (each.Writer is { } writer)
+            Text("writer", writer);
+        if (each.Type is WatchEventType.Lagged or WatchEventType.Stale)
+            Number(each.Type == WatchEventType.Lagged ? "count" : "silentMs", each.Count);
+        if (each.Type == WatchEventType.Progress)
+            Number("confirmedTimeMs", each.ConfirmedTimeMs);
         if (each.Type == WatchEventType.Canceled)
             Text("reason", Words.Of(each.Reason)).Text("message", each.Message ?? "");
         if (each.FirstAvailable > Core.Revision.None)

@@ -36,6 +36,12 @@ internal static class Words
     {
         WatchEventType.Put => $"{each.Revision,8}  put     {each.Key} = {Value(each.Value.Span)}{Previous(each)}",
         WatchEventType.Delete => $"{each.Revision,8}  delete  {each.Key}{Previous(each)}",
+        WatchEventType.Progress => $"{each.Revision,8}  complete up to here, as of {DateTimeOffset.FromUnixTimeMilliseconds(each.ConfirmedTimeMs):u}",
+        WatchEventType.Lagged => $"{each.Revision,8}  lagged  {each.Count} events up to here were left out",
+        WatchEventType.SnapshotBegins => $"{each.Revision,8}  {(each.Cause == WatchEventCause.Resync ? "what was missed is read again:" : "what there is:")}",
+        WatchEventType.Synced => $"{each.Revision,8}  that is all; what changes follows",
+        WatchEventType.TargetsChanged => $"{each.Revision,8}  from here on another target is watched",
+        WatchEventType.Stale => $"{each.Revision,8}  stale   for {each.Count} ms nobody has confirmed that nothing is missing",
         _ => $"{each.Revision,8}  ended   {Of(each.Reason)}: {each.Message}",
     };
 

@@ -111,7 +111,7 @@ internal sealed class ScopeFeed(BucketFeeds bucket, Scope scope)
         for (var i = 0; i < _groups.Count; i++)
             if (_groups[i].Form == form)
                 return _groups[i];
-        var group = new FormGroup(form);
+        var group = new FormGroup(form, takesAll: form.TakesAll && form.Filter.Scope == scope);
         _groups.Add(group);
         return group;
     }
@@ -123,6 +123,20 @@ internal sealed class ScopeFeed(BucketFeeds bucket, Scope scope)
         _subscriptions.Add(subscription);
         subscription.Group.Members++;
         Joining++;
+    }
+
+    /// <summary>A subscription is given another form of the same scope.</summary>
+    public void ChangeForm(Subscription subscription, WatchForm form)
+    {
+        var isLive = subscription.State == SubscriptionState.Live;
+        if (isLive)
+            subscription.Group.Leave(subscription);
+        var group = GroupOf(form);
+        group.Members++;
+        LeaveGroup(subscription);
+        subscription.Group = group;
+        if (isLive)
+            group.Enter(subscription);
     }
 
     /// <summary>Takes a subscription out; the last one takes its place.</summary>

@@ -110,8 +110,9 @@ public sealed partial class WatchTable
     /// <summary>Has the leader told of a scope, or of what a new subscription starts with.</summary>
     private void Register(ScopeFeed feed, SubscriptionId id)
     {
-        _registering[id] = (feed.Bucket, feed.Scope);
-        _effects.Add(new WatchEffect.RegisterScope(feed.Bucket, feed.Scope, id));
+        var number = NumberFor(feed, id);
+        _registering[number] = (feed.Bucket, feed.Scope);
+        _effects.Add(new WatchEffect.RegisterScope(feed.Bucket, feed.Scope, number));
     }
 
     /// <summary>A registration was answered, whether or not the subscription is still there: the leader has been told of its scope.</summary>

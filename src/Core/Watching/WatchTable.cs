@@ -123,6 +123,8 @@ public sealed partial class WatchTable
         if (_isStopping)
             throw new WatchRefusedException(WatchRefusal.ShuttingDown, "This silo is shutting down and takes no watchers.");
         var form = spec.Validate();
+        if (spec.StaleAfterMs < _options.StaleAfterMsMin || spec.StaleAfterMs > _options.StaleAfterMsMax)
+            throw new WatchRefusedException(WatchRefusal.OptionOutOfRange, $"StaleAfter is {spec.StaleAfterMs} ms: this silo allows {_options.StaleAfterMsMin} to {_options.StaleAfterMsMax}.");
         if (_subscriptions.Count >= _options.WatchersMax)
             throw new WatchRefusedException(WatchRefusal.WatcherLimitReached, $"This silo serves {_subscriptions.Count} watchers: at most {_options.WatchersMax} are allowed.");
         return form;
@@ -139,7 +141,7 @@ public sealed partial class WatchTable
     /// <param name="nowMs">The time.</param>
     public void Registered(SubscriptionId id, Revision now, Revision compactedThrough, Revision head, long nowMs)
     {
-        if (!_subscriptions.TryGetValue(id, out var subscription))
+        if (Registrant(id) is not { } subscription)
         {
             AnsweredRegistration(id);
             return;
@@ -163,8 +165,9 @@ public sealed partial class WatchTable
     /// <summary>The registration of a subscription did not reach the leader, or its answer did not come back; it is repeated.</summary>
     public void RegisterFailed(SubscriptionId id, long nowMs)
     {
+        var registrant = Registrant(id);
         _registering.Remove(id);
-        if (!_subscriptions.TryGetValue(id, out var subscription) || subscription.State != SubscriptionState.Registering)
+        if (registrant is not { State: SubscriptionState.Registering } subscription)
             return;
         _counters.QuestionsFailed++;
         var retry = subscription.Retry ??= new RegistrationRetry(subscription);
@@ -175,13 +178,21 @@ public sealed partial class WatchTable
     {
         DueList.CallOff(subscription.Retry);
         subscription.Retry = null;
-        subscription.RegisteredAt = now;
-        var cursor = subscription.Spec.StartAt?.Previous ?? now;
-        subscription.Start(cursor);
+        // One that has other targets since it began keeps its cursor.
+        var isMoved = subscription.RegisteredAt is not null;
+        var cursor = isMoved ? subscription.Cursor!.Value : subscription.Spec.StartAt?.Previous ?? now;
+        if (!isMoved)
+        {
+            subscription.RegisteredAt = now;
+            subscription.Start(cursor);
+            if (subscription.Retargeted is { From: null } changed)
+                subscription.Add(new WatchPart.TargetsChanged(cursor, changed.Version));
+        }
+
         subscription.State = SubscriptionState.CatchingUp;
         BeginFreshness(subscription, nowMs);
         if (subscription.Spec.Snapshot)
-            Snapshot(subscription, now, isResync: false, nowMs);
+            Snapshot(subscription, now, isResync: isMoved, nowMs);
         else if (cursor < compactedThrough)
             EndCompacted(subscription, compactedThrough.Next, nowMs);
         else

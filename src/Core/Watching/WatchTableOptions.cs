@@ -42,6 +42,15 @@ public sealed record WatchTableOptions
     /// <summary>How long to wait at most between failed questions to the leader, in milliseconds.</summary>
     public long RetryMaxMs { get; init; } = 2_000;
 
+    /// <summary>The shortest <see cref="WatchSpec.StaleAfterMs"/> that makes sense: nobody confirms anything more often than the shell asks.</summary>
+    public long StaleAfterMsMin { get; init; } = WatchSpec.IntervalMsMin;
+
+    /// <summary>
+    /// The longest <see cref="WatchSpec.StaleAfterMs"/>: who is told nothing for longer than scopes are remembered behind a compaction may
+    /// have to begin anew, and should know before that he is not fresh.
+    /// </summary>
+    public long StaleAfterMsMax { get; init; } = WatchSpec.IntervalMsMax;
+
     /// <summary>Throws where a setting is out of range, naming it, its value and what is allowed.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A setting is out of range.</exception>
     public void Validate()
@@ -56,6 +65,9 @@ public sealed record WatchTableOptions
         AtLeast(nameof(FetchBytesMax), FetchBytesMax, 1);
         AtLeast(nameof(FetchesInFlightMax), FetchesInFlightMax, 1);
         AtLeast(nameof(RepairsInFlightMax), RepairsInFlightMax, 1);
+        AtLeast(nameof(StaleAfterMsMin), StaleAfterMsMin, 1);
+        // Less than the least: then this silo serves no such watch, and says so to each.
+        AtLeast(nameof(StaleAfterMsMax), StaleAfterMsMax, 1);
         AtLeast(nameof(RetryMinMs), RetryMinMs, 1);
         AtLeast(nameof(RetryMaxMs), RetryMaxMs, RetryMinMs);
     }

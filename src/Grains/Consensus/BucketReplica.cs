@@ -18,20 +18,16 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, Buc
     /// </summary>
     private const int EntriesPerGo = 64;
 
-    /// <summary>
-    /// How long a scope's last change is remembered behind the compaction that dropped it: twice the longest interval between two
-    /// progress questions. Forgotten at once, a scope that is watched and quiet would seem to have changed, and its watchers would end
-    /// with Compacted though they missed nothing.
-    /// </summary>
-    private static readonly TimeSpan s_forgetAfter = TimeSpan.FromMinutes(2);
-
     private readonly ReplicaRules _rules = rules ?? ReplicaRules.Kept;
     private readonly Queue<PendingProposal> _pending = new();
 
-    // The compactions of this leader that are younger than that, and the last one that is not.
+    // A scope's last change is remembered for a while behind the compaction that dropped it: forgotten at once, a scope that is watched and
+    // quiet would seem to have changed, and its watchers would end with Compacted though they missed nothing. So here are the compactions
+    // of this leader that are younger than that, and the last one that is not.
     private readonly Queue<(Revision Through, TimeSpan At)> _compactions = new();
     private Revision _forgetThrough;
     private readonly HistoryLimits _limits = new() { RevisionsMax = options.HistoryRevisionsMax, BytesMax = options.HistoryBytesMax };
+    private readonly HistoryAges? _ages = options.HistoryAgeMax is { } age ? new HistoryAges((long)age.TotalMilliseconds) : null;
     private bool _compactionUnderWay;
 
     public GroupId Group { get; } = group;
@@ -62,6 +58,7 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, Buc
     public void Install(BucketState state, LogIndex upTo)
     {
         Reading.Replace(state);
+        _ages?.Restart();
         Applied = upTo;
     }
 
@@ -92,6 +89,7 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, Buc
         var pending = _pending.TryPeek(out var next) && next.Covers(entry.Index) ? next : null;
         var command = pending?.CommandAt(entry.Index) ?? CommandCodec.Decode(entry.Payload.Span);
         var outcome = State.Apply(command, AppliedAt.Of(entry), Watched);
+        _ages?.Note(entry.Stamp, State.Revision);
         if (command is CompactCommand)
             _compactionUnderWay = false;
         // Also where nobody waits for the write: who watches is told of it by the next question at least.
@@ -103,15 +101,19 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, Buc
     /// <summary>A compaction to propose, where history has outgrown its limits.</summary>
     public CompactCommand? DueCompaction(TimeSpan now)
     {
-        if (_compactionUnderWay || State.DueCompaction(_limits) is not { } through)
-            return null;
-        while (_compactions.TryPeek(out var oldest) && now - oldest.At >= s_forgetAfter)
+        var through = Revision.Max(State.DueCompaction(_limits) ?? State.Compacted, _ages?.Due(State.Compacted) ?? State.Compacted);
+        return _compactionUnderWay || through == State.Compacted ? null : Compaction(through, now);
+    }
+
+    private CompactCommand Compaction(Revision through, TimeSpan now)
+    {
+        while (_compactions.TryPeek(out var oldest) && now - oldest.At >= options.ForgetScopesAfter)
             _forgetThrough = Revision.Max(_forgetThrough, _compactions.Dequeue().Through);
         return new CompactCommand(through, _forgetThrough);
     }
 
     /// <summary>A compaction that somebody asks for; scopes are remembered behind it as behind any other.</summary>
-    public CompactCommand CompactionOnRequest(Revision through) => new(through, _forgetThrough);
+    public CompactCommand CompactionOnRequest(Revision through, TimeSpan now) => Compaction(through, now);
 
     /// <summary>The compaction is in the log.</summary>
     public void CompactionProposed(CompactCommand compaction, TimeSpan now)

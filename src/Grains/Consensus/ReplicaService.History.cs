@@ -29,11 +29,12 @@ internal sealed partial class ReplicaService
         if (through <= leading.State.Compacted)
             return new RevisionReply { Revision = leading.State.Compacted };
 
-        var compaction = leading.CompactionOnRequest(through);
+        var now = _time.GetElapsedTime(0);
+        var compaction = leading.CompactionOnRequest(through, now);
         var outcome = _replica.Propose(leading.Group, [CommandCodec.Encode(compaction)]);
         if (!outcome.Accepted)
             return new RevisionReply { Refusal = WhyNot(bucket, leading.Group, outcome.Refusal) };
-        leading.CompactionProposed(compaction, _time.GetElapsedTime(0));
+        leading.CompactionProposed(compaction, now);
         var applied = leading.WaitFor(outcome.First, outcome.Term, [compaction]);
         _replica.Wake();
         return await applied is { Refusal: { } lost } ? new RevisionReply { Refusal = lost } : new RevisionReply { Revision = leading.State.Compacted };

@@ -36,7 +36,7 @@ internal sealed partial class ReplicaService
         var term = _replica.Node.Groups[leading.Group].Term.Value;
         var answer = question.WantsAll
             ? leading.Watched.AnswerAll(question.Silo)
-            : leading.Watched.Answer(question.Silo, question.AckTerm == term ? question.AckNumber : 0, HeadsMax);
+            : leading.Watched.Answer(question.Silo, _watching.Acknowledges(question.AckTerm, term) ? question.AckNumber : 0, HeadsMax);
         return new ProgressReply
         {
             Revision = leading.State.Revision,

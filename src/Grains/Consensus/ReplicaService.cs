@@ -26,6 +26,7 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
     private readonly TimeProvider _time;
     private readonly ILogger<ReplicaService> _logger;
     private readonly NodesDriver _nodes;
+    private readonly Core.Watching.WatchRules _watching;
 
     public ReplicaService(
         GrainId grainId,
@@ -37,11 +38,13 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
         ILocalSiloDetails details,
         IOptions<WatchSiloOptions> options,
         TimeProvider time,
-        NodesDriver nodes)
+        NodesDriver nodes,
+        ReplicaSeams? seams = null)
         : base(grainId, silo, loggers)
     {
         _replica = replica;
         _nodes = nodes;
+        _watching = (seams ?? ReplicaSeams.None).Watching;
         _others = others;
         _membership = membership;
         _silo = details;

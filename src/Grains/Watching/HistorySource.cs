@@ -28,7 +28,8 @@ internal sealed class HistorySource(
     IReplicaServiceClient replicas,
     IClusterMembershipService membership,
     ILocalSiloDetails local,
-    TimeProvider time) : IHistorySource
+    TimeProvider time,
+    ReplicaSeams? seams = null) : IHistorySource
 {
     /// <summary>How long the own replica is waited for.</summary>
     private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(50);
@@ -36,6 +37,7 @@ internal sealed class HistorySource(
     private const int SliceChangesMax = 256;
     private const long SliceBytesMax = 64 << 10;
 
+    private readonly WatchRules _rules = (seams ?? ReplicaSeams.None).Watching;
     private readonly Queue<TaskCompletionSource> _turns = new();
     private bool _leaderAsked;
 
@@ -71,7 +73,8 @@ internal sealed class HistorySource(
 
     /// <summary>The own replica, where it follows and has come so far.</summary>
     private async ValueTask<BucketReading?> OwnAsync(BucketId bucket, Revision revision, CancellationToken cancellationToken) =>
-        own.Find(bucket) is { Leads: false } reading && await reading.WaitForAsync(revision, s_patience, time, cancellationToken) ? reading : null;
+        own.Find(bucket) is { Leads: false } reading
+            && (await reading.WaitForAsync(revision, s_patience, time, cancellationToken) || _rules.IsComplete(Revision.None, revision)) ? reading : null;
 
     private async Task<HistoryPiece?> SlicesAsync(BucketReading reading, WatchEffect.Fetch fetch)
     {
@@ -79,8 +82,8 @@ internal sealed class HistorySource(
         var (reached, events, bytes) = (fetch.After, fetch.EventsMax, fetch.BytesMax);
         while (true)
         {
-            var slice = (Fetch: fetch, After: reached, Events: Math.Min(events, SliceChangesMax), Bytes: Math.Min(bytes, SliceBytesMax), Skip: reached == fetch.After ? fetch.Skip : 0);
-            if (Try(reading, fetch.UpTo, slice, static (state, slice) => state.History(slice.Fetch.Scope, slice.After, slice.Fetch.UpTo, slice.Events, slice.Bytes, slice.Skip)) is not { } page)
+            var slice = new Slice(fetch, reached, Math.Min(events, SliceChangesMax), Math.Min(bytes, SliceBytesMax), reached == fetch.After ? fetch.Skip : 0);
+            if (Try(reading, (slice, _rules), static (state, asked) => PageOf(state, asked.slice, asked._rules)) is not { } page)
                 return null;
             // What does not come whole comes as an answer of its own.
             if (page.Left > 0 && commits.Count > 0)
@@ -99,6 +102,16 @@ internal sealed class HistorySource(
         }
     }
 
+    /// <summary>A slice of the history of a state that has come so far; null where it has not. Under the lock of the state (I-H1).</summary>
+    private static HistoryPage? PageOf(BucketState state, Slice slice, WatchRules rules)
+    {
+        var upTo = Revision.Min(slice.Fetch.UpTo, state.Revision);
+        if (!rules.IsComplete(state.Revision, slice.Fetch.UpTo))
+            return null;
+        var page = state.History(slice.Fetch.Scope, slice.After, upTo, slice.Events, slice.Bytes, slice.Skip);
+        return page.Reached >= upTo ? page with { Reached = slice.Fetch.UpTo } : page;
+    }
+
     private HistoryPiece Piece(List<Commit> commits, Revision reached, int left)
     {
         OwnPages++;
@@ -107,7 +120,7 @@ internal sealed class HistorySource(
 
     private SnapshotPiece? Keys(BucketReading reading, WatchEffect.ReadSnapshot read)
     {
-        var page = Try(reading, read.AtLeast, read, static (state, read) => state.Scan(read.Range, new Core.Keyspace.ScanRequest
+        var page = Try(reading, read, static (state, read) => state.Revision < read.AtLeast ? null : state.Scan(read.Range, new Core.Keyspace.ScanRequest
         {
             KeysMax = Math.Min(read.KeysMax, SliceChangesMax),
             BytesMax = Math.Min(read.BytesMax, SliceBytesMax),
@@ -121,13 +134,13 @@ internal sealed class HistorySource(
         return new SnapshotPiece(page.Revision, page.Items, page.More);
     }
 
-    /// <summary>Looks at the state of a replica that has come so far (I-H1); null where it has not, or is not open any more.</summary>
-    private TPage? Try<TArgument, TPage>(BucketReading reading, Revision revision, TArgument argument, Func<BucketState, TArgument, TPage> read)
+    /// <summary>Looks at the state of the own replica; null where it has not come so far, or is not open any more (I-H2).</summary>
+    private TPage? Try<TArgument, TPage>(BucketReading reading, TArgument argument, Func<BucketState, TArgument, TPage?> read)
         where TPage : class
     {
         try
         {
-            return reading.TryRead(ReadPolicy.AtLeast(revision), time, argument, read, out var page) ? page : null;
+            return reading.TryRead(ReadPolicy.Eventual, time, argument, read, out var page) ? page : null;
         }
         catch (RevisionCompactedException error)
         {
@@ -201,4 +214,6 @@ internal sealed class HistorySource(
         _turns.Enqueue(turn);
         return turn.Task;
     }
+
+    private readonly record struct Slice(WatchEffect.Fetch Fetch, Revision After, int Events, long Bytes, int Skip);
 }

@@ -1,4 +1,5 @@
 using Watch.Client;
+using Watch.Core;
 
 namespace Watch.Grains.Watching;
 
@@ -29,6 +30,20 @@ internal sealed class HostedFeed : IWatchFeed
             cancellationToken.ThrowIfCancellationRequested();
             await _ready.WaitAsync(cancellationToken);
         }
+    }
+
+    public Task<Revision> RetargetAsync(WatchTarget target, long version, CancellationToken cancellationToken) => Task.FromResult(_watch.Retarget(target, version));
+
+    public Task SetPolicyAsync(SlowPolicy policy, int? eventsMax, long? bytesMax, CancellationToken cancellationToken)
+    {
+        _watch.SetPolicy(policy, eventsMax, bytesMax);
+        return Task.CompletedTask;
+    }
+
+    public Task AskProgressAsync(CancellationToken cancellationToken)
+    {
+        _watch.AskProgress();
+        return Task.CompletedTask;
     }
 
     public ValueTask DisposeAsync() => _watch.DisposeAsync();

@@ -21,9 +21,10 @@ internal sealed class LocalWatch(WatchDispatcher dispatcher, Subscription subscr
 
     public Revision Retarget(WatchTarget target, long version) => throw NotServed.Yet("Changing the target of a watch");
 
-    public void SetPolicy(SlowPolicy policy, int? eventsMax, long? bytesMax) => throw NotServed.Yet("Changing the policy of a watch");
+    public void SetPolicy(SlowPolicy policy, int? eventsMax, long? bytesMax) =>
+        dispatcher.SetPolicy(subscription.Id, policy, eventsMax, bytesMax);
 
-    public void AskProgress() => throw NotServed.Yet("Asking a watch for its progress");
+    public void AskProgress() => dispatcher.AskProgress(subscription.Id);
 
     public void End(WatchEndReason reason) => dispatcher.Unsubscribe(subscription.Id, (EndReason)reason);
 

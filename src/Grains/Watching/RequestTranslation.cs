@@ -35,6 +35,13 @@ internal static class RequestTranslation
         };
     }
 
+    /// <summary>What a cursor of a watch is of: the keys that its target has, and what it leaves out.</summary>
+    public static ulong HashOf(WatchSpec spec)
+    {
+        var hash = TargetFilter.Of(spec.Target).Hash;
+        return (hash ^ (ulong)(spec.Filter & ~Core.Watching.EventFilter.KeysOnly)) * 0x100000001B3;
+    }
+
     /// <summary>The code of a refusal.</summary>
     public static WatchErrorCode CodeOf(WatchRefusal refusal) => refusal switch
     {
@@ -64,7 +71,9 @@ internal static class RequestTranslation
         ? throw new WatchException(WatchErrorCode.InvalidTarget, $"One of several targets is several itself ({part}): put its parts beside the others.")
         : ToTarget(part);
 
-    private static SlowRule ToRule(SlowPolicy policy) => policy switch
+    /// <summary>The core's rule of a policy.</summary>
+    /// <exception cref="WatchException">There is no such policy.</exception>
+    public static SlowRule ToRule(SlowPolicy policy) => policy switch
     {
         SlowPolicy.Park => SlowRule.Park,
         SlowPolicy.Cancel => SlowRule.Cancel,

@@ -53,7 +53,14 @@ internal sealed class WatchDispatcher
         _options = options.Value;
         _loop = new DispatcherLoop(this, leaders, history, silo.SiloAddress.ToParsableString(), options.Value, time, logger);
         _table = new WatchTable(
-            new WatchTableOptions { Enabled = _options.WatchEnabled, WatchersMax = _options.WatchersMax, HoldMs = (long)_options.Hold.TotalMilliseconds },
+            new WatchTableOptions
+            {
+                Enabled = _options.WatchEnabled,
+                WatchersMax = _options.WatchersMax,
+                HoldMs = (long)_options.Hold.TotalMilliseconds,
+                StaleAfterMsMin = (long)(2 * _options.ProgressInterval).TotalMilliseconds,
+                StaleAfterMsMax = (long)(_options.ForgetScopesAfter / 2).TotalMilliseconds,
+            },
             new RandomBits(random),
             _loop.Continue,
             (seams ?? ReplicaSeams.None).Watching);
@@ -87,9 +94,14 @@ internal sealed class WatchDispatcher
     public async Task<ILocalWatch> SubscribeAsync(WatchRequest request, WatchOwner owner, CancellationToken cancellationToken)
     {
         var registered = new TaskCompletionSource<WatchRegistration>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var hash = 0UL;
         var subscription = Step(table =>
         {
-            var added = table.Subscribe(RequestTranslation.ToSpec(request, owner, _options), NowMs);
+            var spec = RequestTranslation.ToSpec(request, owner, _options);
+            hash = RequestTranslation.HashOf(spec);
+            if (request.FilterHash != 0 && request.FilterHash != hash)
+                throw new WatchException(WatchErrorCode.InvalidCursor, $"The cursor is not one of a watch of {request.Target} that leaves out the same: it is another watch's.");
+            var added = table.Subscribe(spec, NowMs);
             _registering.Add(added.Id, registered);
             return added;
         });
@@ -101,7 +113,7 @@ internal sealed class WatchDispatcher
             var registration = await registered.Task;
             if (request.Incarnation.Length > 0 && !string.Equals(request.Incarnation, registration.Incarnation, StringComparison.Ordinal))
                 throw new WatchException(WatchErrorCode.IncarnationChanged, $"The watch followed cluster {request.Incarnation}, but this is cluster {registration.Incarnation}: its revisions mean nothing here.");
-            return new LocalWatch(this, subscription, registration);
+            return new LocalWatch(this, subscription, registration with { FilterHash = hash });
         }
         catch
         {
@@ -115,6 +127,21 @@ internal sealed class WatchDispatcher
     {
         _registering.Remove(id);
         return table.Unsubscribe(id, reason);
+    });
+
+    /// <summary>Changes what happens when a watch's consumer is slow.</summary>
+    /// <exception cref="WatchException">An option is out of its range, or the watch has ended.</exception>
+    public void SetPolicy(SubscriptionId id, SlowPolicy policy, int? eventsMax, long? bytesMax)
+    {
+        if (!Step(table => table.SetPolicy(id, RequestTranslation.ToRule(policy), eventsMax, bytesMax, NowMs)))
+            throw new WatchException(WatchErrorCode.Unavailable, "The watch has ended.");
+    }
+
+    /// <summary>Asks how far a watch is; one that has ended is told nothing.</summary>
+    public void AskProgress(SubscriptionId id) => Step(table =>
+    {
+        table.AskProgress(id, NowMs);
+        return true;
     });
 
     /// <summary>Takes events; they may be repeated, late, or in any order.</summary>

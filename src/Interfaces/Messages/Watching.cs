@@ -317,7 +317,7 @@ public sealed record WatchBatch(
     {
         if (Previous >= cursor)
             return Revision > cursor || Events.Length > 0 ? this : null;
-        var news = Events.RemoveAll(each => each.IsChange && each.Revision <= cursor);
+        var news = Events.RemoveAll(each => each.IsChange && each.Cause != WatchEventCause.Snapshot && each.Revision <= cursor);
         return news.Length > 0 || Revision > cursor ? this with { Previous = cursor, Revision = Revision.Max(Revision, cursor), Events = news } : null;
     }
 }

@@ -33,6 +33,37 @@ public class CostTests(ITestOutputHelper output)
         GC.KeepAlive(targets);
     }
 
+    [Fact]
+    public void A_revision_for_ten_thousand_watchers_is_made_once_and_each_delivery_allocates_its_take_only()
+    {
+        const int Watchers = 10_000, Revisions = 20;
+        var desk = new Desk();
+        var watches = Enumerable.Range(0, Watchers).Select(_ => desk.Watch("prefix /a/")).ToArray();
+        var messages = Enumerable.Range(0, 2 * Revisions).Select(_ => Assert.Single(desk.Ledger.Commit(("/a/key", "x")))).ToList();
+        Deliver(messages.Take(Revisions));
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        var watch = System.Diagnostics.Stopwatch.StartNew();
+        Deliver(messages.Skip(Revisions));
+        var perDelivery = (GC.GetAllocatedBytesForCurrentThread() - before) / (double)(Watchers * Revisions);
+        output.WriteLine($"{perDelivery:F1} bytes and {watch.Elapsed.TotalNanoseconds / (Watchers * Revisions):F0} ns per delivery, queue and take");
+        Assert.InRange(perDelivery, 0, 80);
+
+        void Deliver(IEnumerable<ScopeMessage> some)
+        {
+            foreach (var message in some)
+            {
+                desk.Deliver(message);
+                SharedCommit? shared = null;
+                foreach (var each in watches)
+                {
+                    Assert.True(each.TryTake(16, 1 << 20, out var items));
+                    var commit = ((WatchPart.Events)items.Parts[0]).Commit;
+                    Assert.Same(shared ??= commit, commit);
+                }
+            }
+        }
+    }
+
     /// <summary>Bytes that delivering one event allocates, its message aside.</summary>
     private static long PerEvent(Desk desk)
     {

@@ -16,6 +16,8 @@ internal sealed class Observer(Subscription subscription)
     private readonly WatchSpec _spec = subscription.Spec;
     private readonly List<Change> _seen = [];
     private readonly List<SlowRule> _rules = [subscription.Spec.WhenSlow];
+    private readonly List<(Revision From, WatchTarget Target)> _targets = [(Revision.None, subscription.Spec.Target)];
+    private long _version;
     private int _boundMax = subscription.Spec.QueueEventsMax;
     private int? _queuedAtEnd;
     private Revision? _chain;
@@ -23,11 +25,16 @@ internal sealed class Observer(Subscription subscription)
     private long _lagged;
     private int _fragmentOf;
     private bool _isStale;
+    private long _versionTold;
+    private Revision _fromTold;
 
     public Subscription Subscription => subscription;
 
     /// <summary>What the leader answered to the registration, as far as the answer arrived.</summary>
     public Revision? AnsweredAt { get; set; }
+
+    /// <summary>The number of its last change of targets.</summary>
+    public long Version => _version;
 
     public EndNotice? End { get; private set; }
 
@@ -42,6 +49,8 @@ internal sealed class Observer(Subscription subscription)
 
     public int StaleTold { get; private set; }
 
+    public int TargetsTold { get; private set; }
+
     private Revision? Start => _spec.StartAt?.Previous ?? AnsweredAt;
 
     private bool MayLag => _rules.Any(rule => rule == SlowRule.DropNewest || rule == SlowRule.DropOldest || rule == SlowRule.Latest);
@@ -52,6 +61,30 @@ internal sealed class Observer(Subscription subscription)
             return;
         _rules.Add(rule);
         _boundMax = Math.Max(_boundMax, eventsMax);
+    }
+
+    /// <summary>It was given other targets, which hold behind this revision; where it has no start yet, from its start on.</summary>
+    public void Retargeted(Revision? from, WatchTarget target)
+    {
+        if (subscription.State == SubscriptionState.Ended)
+            return;
+        if (from is { } at)
+            _targets.Add((at, target));
+        else
+            _targets[^1] = (_targets[^1].From, target);
+        _version++;
+    }
+
+    private List<Change> Truth(Ledger ledger, Revision after, Revision upTo)
+    {
+        var truth = new List<Change>();
+        for (var i = 0; i < _targets.Count; i++)
+        {
+            var end = i + 1 < _targets.Count ? Revision.Min(upTo, _targets[i + 1].From) : upTo;
+            truth.AddRange(ledger.Truth(_targets[i].Target, _spec.Filter, Revision.Max(after, _targets[i].From), end));
+        }
+
+        return truth;
     }
 
     /// <summary>Looks at the queue as it stands; called after every step, so that an end is seen before anything is taken.</summary>
@@ -90,6 +123,7 @@ internal sealed class Observer(Subscription subscription)
         {
             Demand(subscription.State == SubscriptionState.Live, $"it is {subscription.State} though all was answered");
             CheckSeen(ledger, ledger.Now);
+            Demand(_versionTold == _version, $"it was told of change {_versionTold} of targets, not of {_version}");
             Demand(!_isStale, "it is stale though the leader was asked");
             Demand(LastProgress?.Revision == Revision.Max(ledger.Now, Start!.Value) && LastProgress.ConfirmedWallMs == ledger.WallMs, $"it asked how far it is, and was told {LastProgress}");
         }
@@ -104,7 +138,7 @@ internal sealed class Observer(Subscription subscription)
             return;
         }
 
-        var truth = ledger.Truth(_spec.Target, _spec.Filter, start, end);
+        var truth = Truth(ledger, start, end);
         Demand(_seen.Count + _lagged == truth.Count, $"of {truth.Count} changes after {start} up to {end} {_seen.Count} were delivered and {_lagged} counted");
         if (MayLag)
             CheckWhatIsLeft(truth);
@@ -135,7 +169,7 @@ internal sealed class Observer(Subscription subscription)
     {
         if (Start is not { } start || cursor is not { } upTo)
             return;
-        var expected = ledger.Truth(_spec.Target, _spec.Filter, start, upTo).Count;
+        var expected = Truth(ledger, start, upTo).Count;
         Demand(_seen.Count(change => change.Revision <= upTo) + _lagged == expected, $"up to {upTo} {expected} changes were committed, {_seen.Count} delivered, {_lagged} counted");
     }
 
@@ -158,6 +192,14 @@ internal sealed class Observer(Subscription subscription)
                 Demand(_fragmentOf == 0 && MayLag, "events were dropped though no policy allows that");
                 _lagged += lagged.Count;
                 break;
+            case WatchPart.TargetsChanged changed:
+                Demand(_fragmentOf == 0, "the targets change between fragments");
+                Demand(changed.Version > _versionTold && changed.Version <= _version, $"change {changed.Version} of targets is told after {_versionTold} of {_version}");
+                Demand(_seen.Count == 0 || _seen[^1].Revision <= changed.From, $"the targets changed behind {changed.From}, but {_seen.LastOrDefault()?.Revision} came before");
+                _versionTold = changed.Version;
+                _fromTold = changed.From;
+                TargetsTold++;
+                break;
             case WatchPart.Progress progress:
                 Demand(_fragmentOf == 0 && progress.Revision >= (_chain ?? Start), $"it is told that it is at {progress.Revision}");
                 Demand(progress.Revision.Value >= progress.ConfirmedWallMs - 1, $"it is told to be complete as of revision {progress.ConfirmedWallMs - 1}, but is at {progress.Revision}");
@@ -165,7 +207,8 @@ internal sealed class Observer(Subscription subscription)
                 break;
             case WatchPart.Stale stale:
                 Demand(stale.SilentMs >= _spec.StaleAfterMs, $"it is stale after {stale.SilentMs} ms");
-                Demand(!_isStale, "it is told twice that it is stale");
+                Demand(_versionTold == _version, $"it was told of change {_versionTold} of targets, not of {_version}");
+            Demand(!_isStale, "it is told twice that it is stale");
                 _isStale = true;
                 StaleTold++;
                 break;
@@ -179,6 +222,7 @@ internal sealed class Observer(Subscription subscription)
     {
         for (var i = first; i < first + count; i++)
         {
+            Demand(commit.Revision > _fromTold, $"revision {commit.Revision} came behind the change of targets at {_fromTold}");
             Demand(commit.Changes[i].Revision == commit.Revision, "a change is not of its revision");
             var (value, previous) = (commit.Form.ValueOf(commit.Changes[i]), commit.Form.PreviousOf(commit.Changes[i]));
             Demand(value.IsEmpty || !_spec.Filter.HasFlag(EventFilter.KeysOnly), "a value is shown though keys only were asked for");
@@ -200,7 +244,7 @@ internal sealed class Observer(Subscription subscription)
     {
         if (end.Reason == EndReason.Slow && !end.Key.IsEmpty)
         {
-            var next = ledger.Truth(_spec.Target, _spec.Filter, end.Cursor!.Value, ledger.Now);
+            var next = Truth(ledger, end.Cursor!.Value, ledger.Now);
             var together = next.Count(change => change.Revision == next[0].Revision);
             Demand(next.Count > 0 && _queuedAtEnd > 0 && _queuedAtEnd + together > subscription.QueueEventsMax,
                 $"it was canceled with {_queuedAtEnd} events queued and {together} to come");
@@ -214,6 +258,6 @@ internal sealed class Observer(Subscription subscription)
     private void Demand(bool holds, string problem)
     {
         if (!holds)
-            throw new BrokenPromiseException($"subscription {subscription.Id} of {_spec.Target} under {string.Join(", ", _rules)}: {problem}");
+            throw new BrokenPromiseException($"subscription {subscription.Id} of {string.Join(", then ", _targets)} under {string.Join(", ", _rules)}: {problem}");
     }
 }

@@ -85,6 +85,9 @@ internal sealed class Simulation
     /// <summary>How often a watch was told that it is stale.</summary>
     public long StaleTold => _observers.Sum(observer => observer.StaleTold);
 
+    /// <summary>How often a watch was told that it has other targets.</summary>
+    public long TargetsTold => _observers.Sum(observer => observer.TargetsTold);
+
     public WatchStats Stats => _table.Stats;
 
     public void Run(int steps)
@@ -116,6 +119,7 @@ internal sealed class Simulation
             case < 96: Tick(_random.Next(30)); break;
             case < 97 when _random.Next(3) == 0: _ledger.Compact(new Revision(_ledger.Now.Value - _random.Next(30))); break;
             case < 97 when _random.Next(2) == 0: SetPolicy(); break;
+            case < 97 when _random.Next(2) == 0: Retarget(); break;
             case < 97 when _observers.Count > 0: _table.AskProgress(_observers[_random.Next(_observers.Count)].Subscription.Id, _nowMs); break;
             case < 98: LeaveOne(); break;
             case < 99 when _random.Next(3) == 0: ChangeLeader(); break;
@@ -191,10 +195,10 @@ internal sealed class Simulation
             {
                 _answers.Add(() =>
                 {
-                    var observer = _observers.Single(each => each.Subscription.Id == id);
-                    if (observer.Subscription.State != SubscriptionState.Ended)
-                        observer.AnsweredAt ??= now;
+                    var waiting = _observers.Where(each => each.Subscription.RegisteredAt is null).ToList();
                     _wire.Registered(_table, id, now, compacted, head, _ledger.Now, _nowMs);
+                    foreach (var observer in waiting.Where(each => each.Subscription.RegisteredAt is not null))
+                        observer.AnsweredAt = now;
                 });
                 return;
             }
@@ -303,6 +307,19 @@ internal sealed class Simulation
         var (rule, events) = (Rules[_random.Next(Rules.Length)], _random.Next(1, 20));
         observer.PolicyChanges(rule, events);
         _table.SetPolicy(observer.Subscription.Id, rule, events, null, _nowMs);
+    }
+
+    private void Retarget()
+    {
+        if (_observers.Count == 0)
+            return;
+        var observer = _observers[_random.Next(_observers.Count)];
+        var target = Desk.Target(Targets[_random.Next(Targets.Length)]);
+        var version = observer.Version + 1;
+        var from = _table.Retarget(observer.Subscription.Id, target, version, _nowMs);
+        observer.Retargeted(from, target);
+        if (_table.Retarget(observer.Subscription.Id, Desk.Target("all"), version, _nowMs) != from)
+            throw new BrokenPromiseException("a repeated change of targets is not answered as the first was");
     }
 
     private void LeaveOne()

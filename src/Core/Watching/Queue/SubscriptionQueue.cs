@@ -44,6 +44,18 @@ internal sealed partial class SubscriptionQueue(int eventsMax, long bytesMax, Wa
     /// <summary>Whether a consumer would find anything.</summary>
     public bool IsReady => !IsEmpty || _end is not null;
 
+    /// <summary>When the oldest revision that waits was committed, by the leader's wall clock.</summary>
+    public long? OldestWallMs
+    {
+        get
+        {
+            for (var i = 0; i < (_parts?.Count ?? 0); i++)
+                if (CommitOf(_parts![i]) is { } commit)
+                    return commit.Changes[0].CommitTimeMs;
+            return null;
+        }
+    }
+
     public bool Fits(int events, long bytes) => Events == 0 || (Events + events <= EventsMax && Bytes + bytes <= BytesMax);
 
     /// <summary>Whether this fits and enough has been drained for another page of replay to be worth a question to history.</summary>
@@ -70,7 +82,12 @@ internal sealed partial class SubscriptionQueue(int eventsMax, long bytesMax, Wa
     /// <summary>Adds a part that has no events, or one that is known to fit.</summary>
     public void Add(WatchPart part)
     {
-        (_parts ??= new PartRing()).Add(part);
+        var parts = _parts ??= new PartRing();
+        // A second change of targets with nothing between them is the one that counts (I-S4: no more than one waits).
+        if (part is WatchPart.TargetsChanged && parts.Count > 0 && parts[parts.Count - 1] is WatchPart.TargetsChanged)
+            parts[parts.Count - 1] = part;
+        else
+            parts.Add(part);
         Count(part, 1);
         if (IsBarrier(part))
             _latest?.Clear();

@@ -153,6 +153,9 @@ public sealed partial class Subscription
     /// <summary>Those of the scope that have the same form.</summary>
     internal FormGroup Group { get; set; }
 
+    /// <summary>The last change of its targets, if there was one.</summary>
+    internal Retargeted? Retargeted { get; set; }
+
     /// <summary>Its place among the scope's subscriptions.</summary>
     internal int Index { get; set; }
 
@@ -312,6 +315,13 @@ public sealed partial class Subscription
         }
     }
 
+    /// <summary>What waits, all at one moment.</summary>
+    internal QueueLook Look()
+    {
+        lock (_lock)
+            return new QueueLook(_queue.Taken, _queue.Events, _queue.Bytes, _queue.OldestWallMs, _roomWanted is not null);
+    }
+
     /// <summary>How many events and bytes can be added.</summary>
     internal (int Events, long Bytes) Room()
     {
@@ -339,3 +349,6 @@ public sealed partial class Subscription
             _ready?.Invoke();
     }
 }
+
+/// <summary>A subscription's queue at one moment.</summary>
+internal readonly record struct QueueLook(Revision? Taken, int Events, long Bytes, long? OldestWallMs, bool WaitsForRoom);

@@ -3,7 +3,9 @@ namespace Watch.Core.Watching;
 /// <summary>
 /// The subscriptions of one scope that have the same form. Each revision is filtered once for all of them, and they are given the same object.
 /// </summary>
-internal sealed class FormGroup(WatchForm form)
+/// <param name="form">The form.</param>
+/// <param name="takesAll">Whether every change of the scope is delivered in this form.</param>
+internal sealed class FormGroup(WatchForm form, bool takesAll)
 {
     private Few<Subscription> _live;
     private SharedCommit? _made;
@@ -21,7 +23,7 @@ internal sealed class FormGroup(WatchForm form)
     public SharedCommit? Of(Commit commit)
     {
         if (_madeOf != commit.Revision)
-            (_made, _madeOf) = (form.Of(commit), commit.Revision);
+            (_made, _madeOf) = (takesAll ? new SharedCommit(commit.Revision, commit.Changes, form) : form.Of(commit), commit.Revision);
         return _made;
     }
 

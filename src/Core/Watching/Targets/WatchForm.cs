@@ -30,7 +30,7 @@ public sealed record WatchForm(TargetFilter Filter, EventFilter Events, bool Pre
 {
     private const EventFilter LeavesOut = EventFilter.NoPuts | EventFilter.NoDeletes | EventFilter.OnlyChangedValue;
 
-    /// <summary>Whether every change of the scope is delivered.</summary>
+    /// <summary>Whether every change of the filter's scope is delivered.</summary>
     public bool TakesAll => Filter.IsWholeScope && (Events & LeavesOut) == 0;
 
     /// <summary>Whether the changes that it is made of need their previous values, to show or to compare them.</summary>
@@ -61,9 +61,6 @@ public sealed record WatchForm(TargetFilter Filter, EventFilter Events, bool Pre
     /// <summary>What is delivered of a revision: null where that is nothing.</summary>
     internal SharedCommit? Of(Commit commit)
     {
-        if (TakesAll)
-            return new SharedCommit(commit.Revision, commit.Changes, this);
-
         List<Change>? taken = null;
         var all = commit.Changes;
         for (var i = 0; i < all.Count; i++)
