@@ -14,6 +14,9 @@ internal static class SlowOne
     private const int PutsPerSecond = 100;
     private const int ValueBytes = 256;
 
+    /// <summary>Room for a second or two, so that it overflows however short the run is.</summary>
+    private const int Queue = 128;
+
     public static async Task RunAsync(VoterCluster cluster, BenchOptions options, bool isRemote)
     {
         var watchers = options.Watchers ?? 1_000;
@@ -25,7 +28,7 @@ internal static class SlowOne
             var others = new Others();
             await using var followers = new Followers();
             await followers.AddAsync(client, watchers - 1, options.By, _ => WatchTarget.Key(key), others.Seen);
-            await using var slow = await client.WatchAsync(WatchTarget.Key(key), new WatchOptions { WhenSlow = policy });
+            await using var slow = await client.WatchAsync(WatchTarget.Key(key), new WatchOptions { WhenSlow = policy, QueueEventsMax = Queue });
             var reader = new Reader(slow);
 
             var reading = reader.RunAsync();
