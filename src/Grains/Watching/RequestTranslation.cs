@@ -71,6 +71,9 @@ internal static class RequestTranslation
         _ => throw new WatchException(WatchErrorCode.InvalidTarget, $"The target is of kind {(int)target.Kind}: 0 to 6 are allowed."),
     };
 
+    /// <summary>The policy of a core's rule.</summary>
+    public static SlowPolicy PolicyOf(SlowRule rule) => Enum.GetValues<SlowPolicy>().First(policy => ToRule(policy) == rule);
+
     /// <summary>The core's rule of a policy.</summary>
     /// <exception cref="WatchException">There is no such policy.</exception>
     public static SlowRule ToRule(SlowPolicy policy) => policy switch
