@@ -113,6 +113,8 @@ public sealed class StopTests
         await using var cluster = await WatchCluster.StartAsync(configure: options => options.PublishQueueEventsMax = 1);
         await using var stream = await cluster.HostedIn(1).WatchAsync(WatchTarget.Prefix("/n/"), new WatchOptions { QueueEventsMax = 2 * Puts });
         await using var reader = stream.Reader();
+        // A second scope: of two events that a write puts down at once, at most one fits.
+        await using var other = await cluster.HostedIn(1).WatchAsync(WatchTarget.Prefix("/"));
 
         var puts = await Task.WhenAll(Enumerable.Range(0, Puts).Select(at => cluster.HostedIn(at % 3).PutAsync($"/n/{at}", $"{at}")));
 

@@ -12,6 +12,9 @@ internal sealed class Followers : IAsyncDisposable
     /// <summary>How many there are.</summary>
     public int Count => _watches.Count;
 
+    /// <summary>One of them.</summary>
+    public object At(int number) => _watches[number];
+
     /// <summary>Registers watchers.</summary>
     /// <param name="client">Whose watchers they are.</param>
     /// <param name="count">How many.</param>

@@ -22,6 +22,8 @@ internal static class Memory
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{watchers} idle watchers by {options.By}: {each:F0} bytes each (targets and all), registered at {watchers / took.TotalSeconds:N0}/s"));
         if (!isRemote)
             Said.Gate("bytes per idle watcher", each, 1_024, atMost: true, "bytes");
+        foreach (var line in options.Profile ? Held.ByType(followers.At(10), followers.At(11)) : [])
+            Console.WriteLine(line);
         var cpu = Environment.CpuUsage.TotalTime;
         begun = Stopwatch.GetTimestamp();
         using var timer = new PeriodicTimer(options.Phase ?? TimeSpan.FromSeconds(5));

@@ -44,7 +44,8 @@ public sealed record WatchSpec
     public SlowRule WhenSlow { get; init; } = SlowRule.Park;
 
     /// <summary>
-    /// Whether the keys of the target come first as they stand, and then every change after that. Not together with <see cref="StartAt"/>.
+    /// Whether the keys of the target come first as they stand, and then every change after that. Together with <see cref="StartAt"/> it
+    /// is a watch of that kind that goes on: changes from there, and the keys as they stand only where history no longer has those.
     /// </summary>
     public bool Snapshot { get; init; }
 
@@ -81,8 +82,6 @@ public sealed record WatchSpec
         ValidateFilter();
         InRange(nameof(ProgressIntervalMs), ProgressIntervalMs);
         InRange(nameof(StaleAfterMs), StaleAfterMs);
-        if (Snapshot && StartAt is not null)
-            throw Refused($"A watch that begins with a snapshot has no start of its own, but revision {StartAt} was asked for.");
         if (TargetVersion < 0)
             throw Refused($"The target's version is {TargetVersion}: 0 or more is allowed.");
         return new WatchForm(filter, Filter, PreviousValues);

@@ -13,6 +13,15 @@ public sealed partial class WatchTable
         return [.. _subscriptions.Values.Where(each => IsAsked(each, question)).OrderBy(each => each.Id.Value).Take(question.Max).Select(Describe)];
     }
 
+    /// <summary>By how many revisions of its bucket, at the last confirmation, the hindmost subscription is behind; 0 where none is.</summary>
+    public long FindLargestLag()
+    {
+        var largest = 0L;
+        foreach (var each in _subscriptions.Values)
+            largest = Math.Max(largest, LagOf(each, each.Look().Taken));
+        return largest;
+    }
+
     private static bool IsAsked(Subscription subscription, WatchQuestion question) =>
         subscription.Id.Value > question.After.Value
         && (question.Bucket is not { } bucket || bucket == subscription.Spec.Bucket)

@@ -100,7 +100,7 @@ public sealed partial class WatchTable
         }
         else if (!freshness.IsStale)
         {
-            freshness.IsStale = true;
+            (freshness.IsStale, freshness.StaleSinceMs) = (true, freshness.FreshMs);
             freshness.Subscription.Owe(new WatchPart.Stale(silentMs));
         }
     }
@@ -108,8 +108,8 @@ public sealed partial class WatchTable
     /// <summary>Has a subscription told how far it is. Returns whether that was possible.</summary>
     private static bool Tell(Freshness freshness)
     {
-        var isFresh = freshness.Refresh();
-        if (freshness.Subscription.EffectiveCursor is not { } cursor || (freshness.IsStale && !isFresh))
+        freshness.Refresh();
+        if (freshness.Subscription.EffectiveCursor is not { } cursor || (freshness.IsStale && freshness.FreshMs <= freshness.StaleSinceMs))
             return false;
         // A snapshot says nothing about any revision before all of it was read.
         if (freshness.Subscription.State is SubscriptionState.Snapshotting or SubscriptionState.Registering)

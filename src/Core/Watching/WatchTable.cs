@@ -191,7 +191,7 @@ public sealed partial class WatchTable
 
         subscription.State = SubscriptionState.CatchingUp;
         BeginFreshness(subscription, nowMs);
-        if (subscription.Spec.Snapshot)
+        if (subscription.Spec.Snapshot && (isMoved || subscription.Spec.StartAt is null))
             Snapshot(subscription, now, isResync: isMoved, nowMs);
         else if (cursor < compactedThrough)
             EndCompacted(subscription, compactedThrough.Next, nowMs);

@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using Orleans.Runtime;
 using Watch.Core.Watching;
+using Watch.Interfaces;
 
 namespace Watch.Grains.Diagnostics;
 
@@ -44,7 +45,7 @@ internal sealed class WatchMetrics
     /// <summary>The tag of the meter that names the silo.</summary>
     public const string SiloTag = "watch.silo";
 
-    private static readonly TimeSpan s_statsAge = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan s_figuresAge = TimeSpan.FromMilliseconds(50);
 
     private readonly TimeProvider _time;
     private readonly Counter<long>? _dropped;
@@ -56,8 +57,8 @@ internal sealed class WatchMetrics
     private readonly Histogram<double>? _delivery;
 
     private readonly Lock _gate = new();
-    private Func<WatchStats>? _readStats;
-    private WatchStats? _stats;
+    private Func<WatchFigures>? _readFigures;
+    private WatchFigures? _figures;
     private long _readAt;
 
     public WatchMetrics(TimeProvider time, ILocalSiloDetails silo, IMeterFactory? factory = null)
@@ -73,7 +74,7 @@ internal sealed class WatchMetrics
         _sessions = meter.CreateUpDownCounter<int>("watch.sessions", "{session}", "Sessions of clients on this silo.");
         _sessionBatches = meter.CreateCounter<long>("watch.session.batches", "{batch}", "Batches that clients acknowledged.");
         _sessionBytes = meter.CreateCounter<long>("watch.session.bytes", "By", "Bytes of events in these batches.");
-        _delivery = meter.CreateHistogram<double>("watch.delivery.duration", "s", "From a change's commit, by the leader's wall clock, until it was handed over on this silo's side; by how.");
+        _delivery = meter.CreateHistogram<double>("watch.delivery.duration", "s", "From a change's commit, by the leader's wall clock, until a watch's reader took it, or the session of its client; by which.");
         Observe(meter);
     }
 
@@ -81,7 +82,7 @@ internal sealed class WatchMetrics
     public bool MeasuresDelivery => _delivery is { Enabled: true };
 
     /// <summary>From now on the counts of this silo's watches are read here, once per collection.</summary>
-    public void ReadFrom(Func<WatchStats> stats) => Volatile.Write(ref _readStats, stats);
+    public void ReadFrom(Func<WatchFigures> figures) => Volatile.Write(ref _readFigures, figures);
 
     /// <summary>Events were dropped.</summary>
     public void Dropped(DropPlace where, long events) => _dropped?.Add(events, new KeyValuePair<string, object?>("where", Name(where)));
@@ -95,49 +96,75 @@ internal sealed class WatchMetrics
     /// <summary>A session began, or ended.</summary>
     public void Sessions(int change) => _sessions?.Add(change);
 
-    /// <summary>A client acknowledged a batch of so many bytes of events.</summary>
-    public void SessionBatch(long bytes)
+    /// <summary>A client acknowledged a batch.</summary>
+    public void SessionBatch(SessionBatch batch)
     {
         _sessionBatches?.Add(1);
-        _sessionBytes?.Add(bytes);
+        if (_sessionBytes is not { Enabled: true })
+            return;
+        var bytes = 0L;
+        foreach (var block in batch.Blocks)
+            bytes += block.Bytes.Length;
+        _sessionBytes.Add(bytes);
     }
 
-    /// <summary>A change was handed over, in this process or acknowledged by a client.</summary>
-    public void Delivered(long commitTimeMs, bool inProcess)
+    /// <summary>The wall clock, for <see cref="Delivered"/>: when a watch began.</summary>
+    public long WallMs => _time.GetUtcNow().ToUnixTimeMilliseconds();
+
+    /// <summary>A watch's changes were taken by its reader, or into a batch for its client; those from before it began say nothing.</summary>
+    public void Delivered(WatchItems items, long begunMs, bool isInProcess)
     {
-        if (!MeasuresDelivery)
+        if (!MeasuresDelivery || First(items.Parts) is not { } commitTimeMs || commitTimeMs < begunMs)
             return;
         // Two machines' wall clocks may differ by more than a delivery takes; less than nothing is nothing.
-        var seconds = Math.Max(0, (_time.GetUtcNow() - DateTimeOffset.FromUnixTimeMilliseconds(commitTimeMs)).TotalSeconds);
-        _delivery!.Record(seconds, new KeyValuePair<string, object?>("to", inProcess ? "process" : "session"));
+        _delivery!.Record(Math.Max(0, WallMs - commitTimeMs) / 1000d, new KeyValuePair<string, object?>("to", isInProcess ? "process" : "session"));
+    }
+
+    private static long? First(IReadOnlyList<WatchPart> parts)
+    {
+        foreach (var part in parts)
+        {
+            if (part is WatchPart.Events { Commit: var commit })
+                return commit.Changes[0].CommitTimeMs;
+        }
+
+        return null;
     }
 
     private void Observe(Meter meter)
     {
-        meter.CreateObservableUpDownCounter("watch.watchers", () => Read(stats => stats.Subscriptions), "{watcher}", "Watches that this silo serves.");
-        meter.CreateObservableUpDownCounter("watch.scopes", () => Read(stats => stats.Scopes), "{scope}", "Keys and prefix segments that this silo's watches need.");
-        meter.CreateObservableCounter("watch.events.in", () => Read(stats => stats.EventsIn), "{event}", "Changes that were dispatched, counted once each.");
-        meter.CreateObservableCounter("watch.events.out", () => Read(stats => stats.EventsOut), "{event}", "Changes that were put into watches' queues, counted once per watch.");
-        meter.CreateObservableCounter("watch.duplicates", () => Read(stats => stats.DuplicatesDropped), "{message}", "Messages of a revision that this silo had already.");
-        meter.CreateObservableCounter("watch.held", () => Read(stats => stats.MessagesHeld), "{message}", "Early messages that were held until the missing one came.");
-        meter.CreateObservableCounter("watch.repaired", () => Read(stats => stats.GapsRepaired), "{gap}", "Times that changes were read from history which no message had brought.");
+        meter.CreateObservableUpDownCounter("watch.watchers", Watchers, "{watcher}", "Watches that this silo serves; by the kind of their target.");
+        meter.CreateObservableUpDownCounter("watch.parked", () => Read(figures => figures.Parked), "{watcher}", "Watches that were too slow, gave up their queues, and wait for their consumers.");
+        meter.CreateObservableUpDownCounter("watch.queue.events", () => Read(figures => figures.QueuedEvents), "{event}", "Events that wait for consumers of watches.");
+        meter.CreateObservableUpDownCounter("watch.queue.bytes", () => Read(figures => figures.QueuedBytes), "By", "Bytes of events that wait for consumers of watches.");
+        meter.CreateObservableGauge("watch.lag.revisions", () => Read(figures => figures.LagRevisions), "{revision}", "By how many revisions of its bucket the hindmost watch is behind.");
+        meter.CreateObservableCounter("watch.parkings", () => Read(figures => figures.Stats.Parked), "{parking}", "Times that a watch was too slow and gave up its queue.");
+        meter.CreateObservableUpDownCounter("watch.scopes", () => Read(figures => figures.Stats.Scopes), "{scope}", "Keys and prefix segments that this silo's watches need.");
+        meter.CreateObservableCounter("watch.events.in", () => Read(figures => figures.Stats.EventsIn), "{event}", "Changes that were dispatched, counted once each.");
+        meter.CreateObservableCounter("watch.events.out", () => Read(figures => figures.Stats.EventsOut), "{event}", "Changes that were put into watches' queues, counted once per watch.");
+        meter.CreateObservableCounter("watch.duplicates", () => Read(figures => figures.Stats.DuplicatesDropped), "{message}", "Messages of a revision that this silo had already.");
+        meter.CreateObservableCounter("watch.held", () => Read(figures => figures.Stats.MessagesHeld), "{message}", "Early messages that were held until the missing one came.");
+        meter.CreateObservableCounter("watch.repaired", () => Read(figures => figures.Stats.GapsRepaired), "{gap}", "Times that changes were read from history which no message had brought.");
         meter.CreateObservableCounter("watch.ended", Ended, "{watcher}", "Watches that ended; by reason.");
     }
 
-    private IEnumerable<Measurement<long>> Read(Func<WatchStats, long> count) => Stats() is { } stats ? [new Measurement<long>(count(stats))] : [];
+    private IEnumerable<Measurement<long>> Read(Func<WatchFigures, long> count) => Figures() is { } figures ? [new Measurement<long>(count(figures))] : [];
+
+    private IEnumerable<Measurement<int>> Watchers() =>
+        Figures()?.Watchers.Select(each => new Measurement<int>(each.Count, new KeyValuePair<string, object?>("kind", each.Kind.ToString()))) ?? [];
 
     private IEnumerable<Measurement<long>> Ended() =>
-        Stats()?.Ended.Select(each => new Measurement<long>(each.Value, new KeyValuePair<string, object?>("reason", each.Key.ToString()))) ?? [];
+        Figures()?.Stats.Ended.Select(each => new Measurement<long>(each.Value, new KeyValuePair<string, object?>("reason", each.Key.ToString()))) ?? [];
 
     // One collection asks every instrument for itself; the table is asked once.
-    private WatchStats? Stats()
+    private WatchFigures? Figures()
     {
-        var read = Volatile.Read(ref _readStats);
+        var read = Volatile.Read(ref _readFigures);
         lock (_gate)
         {
-            if (read is not null && (_stats is null || _time.GetElapsedTime(_readAt) > s_statsAge))
-                (_stats, _readAt) = (read(), _time.GetTimestamp());
-            return _stats;
+            if (read is not null && (_figures is null || _time.GetElapsedTime(_readAt) > s_figuresAge))
+                (_figures, _readAt) = (read(), _time.GetTimestamp());
+            return _figures;
         }
     }
 

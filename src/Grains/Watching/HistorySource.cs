@@ -3,6 +3,7 @@ using Watch.Core;
 using Watch.Core.Keyspace;
 using Watch.Core.Watching;
 using Watch.Grains.Consensus;
+using Watch.Grains.Diagnostics;
 
 namespace Watch.Grains.Watching;
 
@@ -29,6 +30,7 @@ internal sealed class HistorySource(
     IClusterMembershipService membership,
     ILocalSiloDetails local,
     TimeProvider time,
+    WatchMetrics metrics,
     ReplicaSeams? seams = null) : IHistorySource
 {
     /// <summary>How long the own replica is waited for.</summary>
@@ -115,6 +117,7 @@ internal sealed class HistorySource(
     private HistoryPiece Piece(List<Commit> commits, Revision reached, int left)
     {
         OwnPages++;
+        metrics.HistoryPage(HistorySourceKind.Own);
         return new HistoryPiece(commits, reached, left);
     }
 
@@ -131,6 +134,7 @@ internal sealed class HistorySource(
         if (page is null)
             return null;
         OwnPages++;
+        metrics.HistoryPage(HistorySourceKind.Own);
         return new SnapshotPiece(page.Revision, page.Items, page.More);
     }
 
@@ -172,6 +176,7 @@ internal sealed class HistorySource(
             if (reply.Refusal is not null)
                 return null;
             MemberPages++;
+            metrics.HistoryPage(HistorySourceKind.Member);
             return reply;
         }
         catch (Exception error) when (error is TimeoutException or Orleans.Runtime.OrleansException)
@@ -185,6 +190,7 @@ internal sealed class HistorySource(
         where TReply : LeaderReply
     {
         LeaderPages++;
+        metrics.HistoryPage(HistorySourceKind.Leader);
         if (isRepair)
             return await leaders.ReadAsync(bucket, call, cancellationToken);
         await EnterAsync();

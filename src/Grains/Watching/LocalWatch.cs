@@ -7,6 +7,8 @@ namespace Watch.Grains.Watching;
 /// <inheritdoc cref="ILocalWatch"/>
 internal sealed class LocalWatch(WatchDispatcher dispatcher, Subscription subscription, WatchRegistration registration) : ILocalWatch
 {
+    private readonly long _begunMs = dispatcher.Metrics.WallMs;
+
     public WatchRegistration Registration => registration;
 
     public Action? Ready
@@ -16,7 +18,13 @@ internal sealed class LocalWatch(WatchDispatcher dispatcher, Subscription subscr
 
     public bool HasEvents => subscription.QueuedEvents > 0;
 
-    public bool TryTake(int eventsMax, long bytesMax, [NotNullWhen(true)] out WatchItems? items) => subscription.TryTake(eventsMax, bytesMax, out items);
+    public bool TryTake(int eventsMax, long bytesMax, [NotNullWhen(true)] out WatchItems? items)
+    {
+        if (!subscription.TryTake(eventsMax, bytesMax, out items))
+            return false;
+        dispatcher.Metrics.Delivered(items, _begunMs, isInProcess: subscription.Spec.Session is null);
+        return true;
+    }
 
     public RetargetReply Retarget(WatchTarget target, long version) => dispatcher.Retarget(subscription, target, version);
 

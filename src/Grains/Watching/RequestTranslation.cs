@@ -67,12 +67,16 @@ internal static class RequestTranslation
         WatchTargetKind.Range => CoreTarget.Range(target.Text, target.End),
         WatchTargetKind.Glob => CoreTarget.Glob(target.Text),
         WatchTargetKind.Bucket => CoreTarget.Bucket,
-        WatchTargetKind.Several => CoreTarget.Several([.. (target.Parts.IsDefault ? [] : target.Parts).Select(ToTarget)]),
+        WatchTargetKind.Several => CoreTarget.Several([.. (target.Parts.IsDefault ? [] : target.Parts).Select(ToPart)]),
         _ => throw new WatchException(WatchErrorCode.InvalidTarget, $"The target is of kind {(int)target.Kind}: 0 to 6 are allowed."),
     };
 
     /// <summary>The policy of a core's rule.</summary>
     public static SlowPolicy PolicyOf(SlowRule rule) => Enum.GetValues<SlowPolicy>().First(policy => ToRule(policy) == rule);
+
+    private static CoreTarget ToPart(WatchTarget part) => part.Kind == WatchTargetKind.Several
+        ? throw new WatchException(WatchErrorCode.InvalidTarget, $"One of several targets is several itself ({part}): put its parts beside the others.")
+        : ToTarget(part);
 
     /// <summary>The core's rule of a policy.</summary>
     /// <exception cref="WatchException">There is no such policy.</exception>

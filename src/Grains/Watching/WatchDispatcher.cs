@@ -67,16 +67,20 @@ internal sealed partial class WatchDispatcher
             new RandomBits(random),
             _loop.Continue,
             (seams ?? ReplicaSeams.None).Watching);
-        metrics.ReadFrom(() => Stats);
+        Metrics = metrics;
+        metrics.ReadFrom(() => Figures);
     }
 
-    /// <summary>What the watches hold and have done.</summary>
-    public WatchStats Stats
+    /// <summary>What is told of them to whoever listens.</summary>
+    public WatchMetrics Metrics { get; }
+
+    /// <summary>What the watches are, hold and have done: it looks at each of them.</summary>
+    public WatchFigures Figures
     {
         get
         {
             lock (_gate)
-                return _table.Stats;
+                return WatchFigures.Of(_table);
         }
     }
 

@@ -130,7 +130,7 @@ internal sealed partial class WatchSessionGrain(WatchDispatcher dispatcher, ILoc
     {
         _epoch = hello.Epoch;
         _client = hello.Client;
-        _pump = new SessionPump(hello.Epoch, observer, () => IsLeaseOver, time, _deactivating.Token);
+        _pump = new SessionPump(hello.Epoch, observer, () => IsLeaseOver, dispatcher.Metrics, time, _deactivating.Token);
         _leaseCheck ??= this.RegisterGrainTimer(static (session, _) => session.EndIfLeaseIsOver(), this, new GrainTimerCreationOptions(s_lease / 3, s_lease / 3) { Interleave = true });
         // It ends with the session, whose end this grain owns.
         _ = RunAsync(_pump);
@@ -156,6 +156,7 @@ internal sealed partial class WatchSessionGrain(WatchDispatcher dispatcher, ILoc
 
     private async Task RunAsync(SessionPump pump)
     {
+        dispatcher.Metrics.Sessions(1);
         try
         {
             await pump.RunAsync();
@@ -170,6 +171,7 @@ internal sealed partial class WatchSessionGrain(WatchDispatcher dispatcher, ILoc
         }
         finally
         {
+            dispatcher.Metrics.Sessions(-1);
             if (_pump == pump)
                 _pump = null;
         }

@@ -53,6 +53,13 @@ internal sealed class JudgedWatcher
         }
     }
 
+    /// <summary>How many events it was told.</summary>
+    public int CountEvents()
+    {
+        lock (_gate)
+            return Record.Batches.Sum(batch => batch.Events.Length);
+    }
+
     /// <summary>What is wrong with what it got; null where nothing is.</summary>
     public string? Judge(IReadOnlyList<CommittedChange> history)
     {

@@ -138,19 +138,33 @@ internal sealed class Desk
         Answer();
     }
 
-    /// <summary>Takes all there is, one event at a time, as readable words: "put /a 1 @7", "delete /a @8", "canceled /a", "ended Compacted".</summary>
+    /// <summary>Takes all there is, one event at a time, as readable words: "put /a 1 @7", "delete /a @8", "canceled /a", "ended Compacted", "lagged 3 up to @9".</summary>
     public static List<string> Read(Subscription subscription)
     {
         var words = new List<string>();
         while (subscription.TryTake(1, long.MaxValue, out var items))
         {
-            words.AddRange(items.Commits().SelectMany(commit => commit.Changes).Select(Words));
+            words.AddRange(items.Parts.SelectMany(Words));
             if (items.End is { } end)
                 words.Add(end.Reason == EndReason.Slow ? $"canceled {end.Key} cursor {end.Cursor}" : $"ended {end.Reason} cursor {end.Cursor}");
         }
 
         return words;
     }
+
+    private static IEnumerable<string> Words(WatchPart part) => part switch
+    {
+        WatchPart.Events events => events.Commit.Changes.Select(Words),
+        WatchPart.Fragment fragment => [$"changes {fragment.First} to {fragment.First + fragment.Count - 1} of @{fragment.Commit.Revision}{(fragment.IsLast ? ", the last" : "")}"],
+        WatchPart.Lagged lagged => [$"lagged {lagged.Count} up to @{lagged.UpTo}"],
+        WatchPart.TargetsChanged changed => [$"targets {changed.Version} from @{changed.From}"],
+        WatchPart.SnapshotBegins begins => [$"{(begins.IsResync ? "resync" : "snapshot")} @{begins.At}"],
+        WatchPart.SnapshotItems items => items.Page.Items.Select(item => $"has {item.Key}"),
+        WatchPart.Synced synced => [$"synced @{synced.At}"],
+        WatchPart.Progress progress => [$"progress @{progress.Revision} as of {progress.ConfirmedWallMs}"],
+        WatchPart.Stale stale => [$"stale for {stale.SilentMs} ms"],
+        _ => throw new ArgumentOutOfRangeException(nameof(part), part, "An unknown part."),
+    };
 
     public static string Text(ReadOnlyMemory<byte> value) => Encoding.UTF8.GetString(value.Span);
 

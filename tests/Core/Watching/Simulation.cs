@@ -4,33 +4,11 @@ using Watch.Core.Watching;
 namespace Watch.Core.Tests.Watching;
 
 /// <summary>
-/// Where the table meets the world: what reaches it, and what reaches the consumer. Truthful as it stands; a broken variant
-/// lies in one place, so that the table together with it behaves like a table with that fault.
-/// </summary>
-internal class Wire
-{
-    public virtual void Deliver(WatchTable table, ScopeMessage message, long nowMs) => table.Deliver(BucketId.Default, message, nowMs);
-
-    public virtual void Registered(WatchTable table, SubscriptionId id, Revision now, Revision compacted, Revision head, Revision newest, long nowMs) =>
-        table.Registered(id, now, compacted, head, nowMs);
-
-    public virtual void Fetched(WatchTable table, WatchEffect.Fetch fetch, IReadOnlyList<Commit> commits, Revision reached, long nowMs) =>
-        table.Fetched(fetch.Id, new HistoryPiece(commits, reached, 0), nowMs);
-
-    public virtual void Compacted(WatchTable table, WatchEffect.Fetch fetch, Revision firstAvailable, long nowMs) =>
-        table.FetchCompacted(fetch.Id, firstAvailable, nowMs);
-
-    public virtual BucketProgress Progressed(Ledger ledger, ProgressAsk ask, int headsMax) => ledger.Answer(ask, headsMax);
-
-    public virtual IEnumerable<WatchItems> Taken(Subscription subscription, WatchItems items) => [items];
-}
-
-/// <summary>
 /// A silo's table under one seed: random commits, messages lost, repeated and reordered, requests and answers delayed, lost,
 /// partial, failed; compaction, new leaders, watchers that come, go and dawdle. In the end the network heals, everything still
 /// under way is thrown away, and every observer is judged.
 /// </summary>
-internal sealed class Simulation
+internal sealed partial class Simulation
 {
     public const int WritesPerCommitMax = 3;
 
@@ -343,91 +321,4 @@ internal sealed class Simulation
     }
 
     private bool IsLost() => _random.Next(100) < _lossPercent;
-
-    /// <summary>The network is whole again; messages on their way are lost, so that what is repaired is repaired by asking.</summary>
-    private void Heal()
-    {
-        _messages.Clear();
-        _lossPercent = 0;
-        while (_answers.Count > 0)
-            AnswerOne();
-        var quiet = 0;
-        for (var round = 0; round < 500; round++)
-        {
-            _requests.AddRange(_table.TakeEffects());
-            var isQuiet = _requests.All(request => request is WatchEffect.AskProgress) && _answers.Count == 0 && _agrees && round > 3;
-            foreach (var observer in _observers)
-                while (TakeFrom(observer, 100, long.MaxValue) is { } items)
-                    isQuiet &= items.End is null && items.Parts.All(part => part is WatchPart.Progress or WatchPart.Stale);
-            isQuiet &= _room.Count == 0;
-            quiet = isQuiet ? quiet + 1 : 0;
-            if (quiet == 2)
-            {
-                AskAllHowFar();
-                return;
-            }
-
-            while (_requests.Count > 0)
-                ServeTruly();
-            ContinueReplays();
-            AskProgress();
-            while (_questions.Count > 0)
-                ServeQuestion();
-            while (_answers.Count > 0)
-                AnswerOne();
-            // Longer than anything is waited for: what has failed is repeated by then.
-            Tick(2_500);
-        }
-
-        throw new BrokenPromiseException("the table does not come to rest");
-    }
-
-    private void AskAllHowFar()
-    {
-        foreach (var observer in _observers)
-        {
-            observer.LastProgress = null;
-            _table.AskProgress(observer.Subscription.Id, _nowMs);
-        }
-
-        for (var i = 0; i < 4; i++)
-        {
-            AskProgress();
-            while (_questions.Count > 0)
-                ServeQuestion();
-            while (_answers.Count > 0)
-                AnswerOne();
-            _requests.AddRange(_table.TakeEffects());
-            while (_requests.Count > 0)
-                ServeTruly();
-        }
-
-        foreach (var observer in _observers)
-            while (TakeFrom(observer, 100, long.MaxValue) is not null)
-            {
-            }
-    }
-
-    private void ServeTruly()
-    {
-        var (before, requests) = (_answers.Count, _requests.Count);
-        ServeRequest(0);
-        Invariant.That(_answers.Count >= before && _requests.Count == requests - 1, "each request is served once");
-    }
-
-    private void Leave()
-    {
-        _table.EndAll(EndReason.ServerStopping);
-        var stats = _table.Stats;
-        if (stats.Subscriptions + stats.PreviousValueSubscriptions + stats.Scopes != 0 || _table.NextDeadlineMs is not null)
-            throw new BrokenPromiseException($"an empty table still holds {stats}");
-        foreach (var observer in _observers)
-        {
-            while (TakeFrom(observer, 100, long.MaxValue) is not null)
-            {
-            }
-
-            observer.Conclude(_ledger);
-        }
-    }
 }

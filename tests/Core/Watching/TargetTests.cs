@@ -171,7 +171,6 @@ public class TargetTests
         Assert.Equal(WatchRefusal.OptionOutOfRange, Bad(new WatchSpec { Target = One("/a"), ProgressIntervalMs = 99 }));
         Assert.Equal(WatchRefusal.OptionOutOfRange, Bad(new WatchSpec { Target = One("/a"), ProgressIntervalMs = 3_600_001 }));
         Assert.Equal(WatchRefusal.OptionOutOfRange, Bad(new WatchSpec { Target = One("/a"), StaleAfterMs = 99 }));
-        Assert.Equal(WatchRefusal.OptionOutOfRange, Bad(new WatchSpec { Target = One("/a"), Snapshot = true, StartAt = new Revision(1) }));
         Assert.Equal(WatchRefusal.OptionOutOfRange, Bad(new WatchSpec { Target = One("/a"), TargetVersion = -1 }));
 
         static WatchRefusal Bad(WatchSpec spec) => Assert.Throws<WatchRefusedException>(() => new Desk().Table.Subscribe(spec, 0)).Code;

@@ -14,10 +14,7 @@ internal static class WatchDefects
     public static IReadOnlyList<Variant> All { get; } =
     [
         Rule("deliver past a gap", new PastGaps(), s_streams, 60),
-        Rule("drop a message at the cursor's successor", new DropsNext(), [FaultKind.StreamDuplicated], 60) with { ShowsInStandstill = true },
         Rule("take a message that was taken", new TakesAgain(), [FaultKind.StreamDuplicated], 60) with { ShowsInStandstill = true },
-        Rule("forget what an answer names before its scope has started", new ForgetsUnstarted(), s_streams, 400) with { ShowsInStandstill = true },
-        Rule("confirm scopes that began after the question", new CoversAll(), s_streams, 400) with { ShowsInStandstill = true },
         Rule("go live one revision early", new LiveEarly(), [FaultKind.SessionKilled, FaultKind.StreamLost], 100),
         Rule("count nothing that was dropped", new CountsNothing(), [FaultKind.ClientFrozen, FaultKind.Freeze], 100),
         Rule("park behind what was queued", new ParksAtQueued(), [FaultKind.ClientFrozen, FaultKind.Freeze], 200),
@@ -36,24 +33,9 @@ internal static class WatchDefects
         public override bool IsEarly(Revision previous, Revision cursor) => false;
     }
 
-    private sealed class DropsNext : WatchRules
-    {
-        public override bool IsLate(Revision revision, Revision cursor) => revision <= cursor.Next;
-    }
-
     private sealed class TakesAgain : WatchRules
     {
         public override bool IsLate(Revision revision, Revision cursor) => false;
-    }
-
-    private sealed class ForgetsUnstarted : WatchRules
-    {
-        public override bool WantsBeforeStart => false;
-    }
-
-    private sealed class CoversAll : WatchRules
-    {
-        public override bool Covers(long startedBefore, long question) => true;
     }
 
     private sealed class LiveEarly : WatchRules

@@ -12,7 +12,7 @@ internal sealed class WatchDraw(Random random)
 
     // What is drawn so far; the rest comes with the product.
     private static readonly SlowPolicy[] s_policies = [SlowPolicy.Park, SlowPolicy.Cancel, SlowPolicy.DropOldest, SlowPolicy.DropNewest, SlowPolicy.Latest];
-    private static readonly HashSet<string> s_served = ["snapshots"];
+    private static readonly HashSet<string> s_served = ["snapshots", "progress", "leaves", "dictionaries"];
 
     /// <summary>Whether there are dictionaries, too.</summary>
     public static bool Dictionaries => s_served.Contains("dictionaries");

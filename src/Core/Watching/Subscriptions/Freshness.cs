@@ -17,6 +17,9 @@ internal sealed class Freshness(Subscription subscription) : Due
     /// <summary>The same by the leader's wall clock; 0 until the first confirmation.</summary>
     public long FreshWallMs { get; set; }
 
+    /// <summary>What <see cref="FreshMs"/> was when it was told that it is stale.</summary>
+    public long StaleSinceMs { get; set; }
+
     /// <summary>Whether it was told that it is stale, and nothing else since (I-P8).</summary>
     public bool IsStale { get; set; }
 
@@ -26,13 +29,12 @@ internal sealed class Freshness(Subscription subscription) : Due
     /// <summary>The earlier of both times.</summary>
     public long NextMs => Math.Min(TellMs, LookMs);
 
-    /// <summary>Takes in what is known now. Returns whether it is complete as of the last confirmed question.</summary>
-    public bool Refresh()
+    /// <summary>Takes in what is known now: whether it is complete as of the last confirmed question.</summary>
+    public void Refresh()
     {
         if (subscription.State != SubscriptionState.Live || !subscription.Feed.IsCovered)
-            return false;
+            return;
         FreshMs = Math.Max(FreshMs, subscription.Feed.Siblings.ConfirmedMs);
         FreshWallMs = Math.Max(FreshWallMs, subscription.Feed.Siblings.ConfirmedWallMs);
-        return true;
     }
 }

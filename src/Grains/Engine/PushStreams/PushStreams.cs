@@ -39,10 +39,10 @@ internal static class PushStreams
             AddNew(builder, name);
     }
 
-#if ENGINE_ORLEANS
     /// <summary>How many publishings one delivery to a hub carries at most.</summary>
     private const int DeliveryBatches = 64;
 
+#if ENGINE_ORLEANS
     private static readonly TimeSpan s_tick = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan s_deliveryMax = TimeSpan.FromSeconds(5);
 
@@ -67,7 +67,10 @@ internal static class PushStreams
             }));
         });
 #else
-    private static void AddNew(ISiloBuilder builder, string name) =>
-        builder.AddMemoryStreams(name, streams => streams.ConfigureStreamPubSub(StreamPubSubType.ImplicitOnly));
+    private static void AddNew(ISiloBuilder builder, string name) => builder.AddMemoryStreams(name, streams =>
+    {
+        streams.ConfigureStreamPubSub(StreamPubSubType.ImplicitOnly);
+        streams.ConfigurePullingAgent(agent => agent.Configure(static settings => settings.BatchContainerBatchSize = DeliveryBatches));
+    });
 #endif
 }

@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using Orleans.Runtime;
 using Watch.Client;
 using Watch.Core.Watching.Delivery;
+using Watch.Grains.Diagnostics;
 using Watch.Interfaces;
 
 namespace Watch.Grains.Watching.Sessions;
@@ -21,7 +22,7 @@ namespace Watch.Grains.Watching.Sessions;
 ///
 /// Watches say that they are ready on any thread; everything else happens in the session's turns.
 /// </remarks>
-internal sealed class SessionPump(long epoch, IWatchSessionObserver observer, Func<bool> isLeaseOver, TimeProvider time, CancellationToken stop)
+internal sealed class SessionPump(long epoch, IWatchSessionObserver observer, Func<bool> isLeaseOver, WatchMetrics metrics, TimeProvider time, CancellationToken stop)
 {
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(200);
 
@@ -135,6 +136,7 @@ internal sealed class SessionPump(long epoch, IWatchSessionObserver observer, Fu
     {
         var sent = time.GetTimestamp();
         var ack = await SendAsync(batch);
+        metrics.SessionBatch(batch);
         bool moreWaits;
         lock (_ringGate)
             moreWaits = _ring.Count > 0;
