@@ -172,8 +172,8 @@ public abstract class GrainWatchClient : IWatchClient
     {
         options ??= new WatchOptions();
         var from = options.From;
-        if (from is not null && (options.StartAt is not null || options.Snapshot))
-            throw new WatchException(WatchErrorCode.InvalidOption, $"A watch goes on {nameof(options.From)} a cursor, or begins with {nameof(options.StartAt)} or a {nameof(options.Snapshot)}: one of them is allowed.");
+        if ((from is null ? 0 : 1) + (options.StartAt is null ? 0 : 1) + (options.Snapshot ? 1 : 0) > 1)
+            throw new WatchException(WatchErrorCode.InvalidOption, $"A watch goes on {nameof(options.From)} a cursor, begins at a revision ({nameof(options.StartAt)}), or begins with a snapshot ({nameof(options.Snapshot)}): one of them is allowed.");
         if (from is not null && from.Bucket != BucketId.Default)
             throw new WatchException(WatchErrorCode.InvalidCursor, $"The cursor is of bucket {from.Bucket}, the watch of bucket {BucketId.Default}.");
         return new WatchRequest

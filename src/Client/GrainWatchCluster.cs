@@ -120,10 +120,13 @@ internal sealed class GrainWatchCluster : IWatchCluster
         _calls.OnceAsync(door => Bucket(door).Compact(through, cancellationToken), isWrite: true, _options.CallTimeout, hedgeAfter: null, cancellationToken);
 
     public Task<WatcherList> ListWatchersAsync(WatchersQuestion? question = null, CancellationToken cancellationToken = default) =>
-        throw NotServed.Yet("Listing watches");
+        _calls.ReadAsync(door => Grain(door).ListWatchers(question ?? new WatchersQuestion(), cancellationToken), hedgeAfter: null, cancellationToken);
 
-    public Task<bool> EndWatcherAsync(string silo, long id, CancellationToken cancellationToken = default) =>
-        throw NotServed.Yet("Ending a watch of another");
+    public Task<bool> EndWatcherAsync(string silo, long id, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(silo);
+        return _calls.OnceAsync(door => Grain(door).EndWatcher(silo, id, cancellationToken), isWrite: true, _options.CallTimeout, hedgeAfter: null, cancellationToken);
+    }
 
     /// <summary>The next sight; null after a loss and a pause.</summary>
     private async Task<NodesNews?> NextAsync(string token, Backoff backoff, CancellationToken cancellationToken)

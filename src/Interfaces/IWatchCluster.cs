@@ -131,6 +131,14 @@ namespace Watch.Interfaces
         [Alias("RemoveNode2"), ResponseTimeout("00:00:20")]
         Task<long> RemoveNode(string name, string id, long seen, bool force, CancellationToken cancellationToken);
 
+        /// <summary>The watches of all silos; as <see cref="IWatchCluster.ListWatchersAsync"/>.</summary>
+        [Alias("ListWatchers"), ResponseTimeout("00:00:05")]
+        Task<WatcherList> ListWatchers(WatchersQuestion question, CancellationToken cancellationToken);
+
+        /// <summary>Ends a watch; as <see cref="IWatchCluster.EndWatcherAsync"/>.</summary>
+        [Alias("EndWatcher"), ResponseTimeout("00:00:05")]
+        Task<bool> EndWatcher(string silo, long id, CancellationToken cancellationToken);
+
         /// <summary>A sign of life of the silo behind this door: asks nobody, says nothing about the nodes.</summary>
         [Alias("Feel"), ResponseTimeout("00:00:01")]
         Task Feel();

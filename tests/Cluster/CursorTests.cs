@@ -84,5 +84,6 @@ public sealed class CursorTests(SharedCluster shared) : IClassFixture<SharedClus
         var waiting = stream.WaitForAsync(new Revision(long.MaxValue));
         await stream.DisposeAsync();
         Assert.Equal(WatchErrorCode.Unavailable, (await Assert.ThrowsAsync<WatchException>(() => waiting.WaitAsync(WatchCluster.Patience))).Code);
+        Assert.False(await next.WaitAsync(WatchCluster.Patience), "a watch that its owner ended delivered something");
     }
 }

@@ -79,6 +79,10 @@ internal sealed class FakeCluster
 /// <summary>The cluster's grain as one of its doors shows it.</summary>
 internal sealed class FakeDoor(FakeCluster cluster, int door) : IClusterGrain
 {
+    public Task<WatcherList> ListWatchers(WatchersQuestion question, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+    public Task<bool> EndWatcher(string silo, long id, CancellationToken cancellationToken) => throw new NotSupportedException();
+
     public Task<ClusterNodes> ListNodes(CancellationToken cancellationToken) => cluster.AnswerAsync(door, () => Task.FromResult(cluster.Look()));
 
     public Task<NodesNews> NextNodes(string seen, TimeSpan hold, CancellationToken cancellationToken) => cluster.AnswerAsync(door, () => cluster.NextAsync(seen, hold));

@@ -142,6 +142,10 @@ internal sealed class FakeReplicaService(NodeId node) : IReplicaService
 /// <summary>A dispatcher that watches nothing.</summary>
 internal sealed class FakeDispatcherService : IWatchDispatcherService
 {
+    public Task<ImmutableArray<WatcherInfo>> Describe(WatchersQuestion question) => throw new NotSupportedException();
+
+    public Task<bool> EndWatch(long id) => throw new NotSupportedException();
+
     public Task Deliver(ImmutableArray<ScopeEvent> events) => Task.CompletedTask;
 
     public Task<ImmutableArray<BucketScopes>> ScopesOf(ImmutableArray<BucketId> buckets) => Task.FromResult(ImmutableArray<BucketScopes>.Empty);

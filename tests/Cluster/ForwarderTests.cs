@@ -191,6 +191,10 @@ public sealed class ForwarderTests
 
     private sealed class FakeDispatcher : IWatchDispatcherService
     {
+        public Task<ImmutableArray<WatcherInfo>> Describe(WatchersQuestion question) => throw new NotSupportedException();
+
+        public Task<bool> EndWatch(long id) => throw new NotSupportedException();
+
         public Func<ImmutableArray<ScopeEvent>, Task> OnDeliver { get; set; } = _ => Task.CompletedTask;
 
         public Task Deliver(ImmutableArray<ScopeEvent> events) => OnDeliver(events);

@@ -175,6 +175,7 @@ public sealed class CommandLineTests(RunningServer running) : IClassFixture<Runn
         { ["watch", "a", "--queue", "0"], "from 1 to" },
         { ["watch", "a", "--progress", "99ms"], "from 100 ms" },
         { ["watch", "a", "--stale-after", "5"], "500ms or 5s" },
+        { ["watchers", "end", "nonsense"], "a slash and a number" },
         { ["compact"], "--keep" },
         { ["compact", "0"], "from 1 to" },
         { ["compact", "1", "--keep", "1"], "one of the two" },

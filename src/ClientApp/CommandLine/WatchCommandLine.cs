@@ -52,6 +52,7 @@ internal static class WatchCommandLine
         LoadCommand.Create(),
         WatchCommand.Create(),
         CompactCommand.Create(),
+        WatchersCommand.Create(),
         StatusCommand.Create(),
     };
 

@@ -74,6 +74,7 @@ public static class WatchSiloBuilderExtensions
         services.AddSingleton<IHistorySource>(provider => provider.GetRequiredService<HistorySource>());
         services.AddSingleton<WatchDispatcher>();
         services.AddSingleton<IWatchDispatcherClient, WatchDispatcherClient>();
+        services.AddSingleton<WatchersDesk>();
         services.TryAddSingleton<IWatchClient, HostedWatchClient>();
     }
 }

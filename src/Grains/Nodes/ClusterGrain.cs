@@ -1,6 +1,7 @@
 using Orleans;
 using Orleans.Concurrency;
 using Watch.Grains.Consensus;
+using Watch.Grains.Watching;
 using Watch.Interfaces;
 
 namespace Watch.Grains.Nodes;
@@ -9,7 +10,7 @@ namespace Watch.Grains.Nodes;
 [GrainType("watch.cluster")]
 [StatelessWorker(1, false)]
 [Reentrant]
-internal sealed class ClusterGrain(ClusterDesk desk, TimeProvider time) : Grain, IClusterGrain
+internal sealed class ClusterGrain(ClusterDesk desk, WatchersDesk watchers, TimeProvider time) : Grain, IClusterGrain
 {
     private readonly SharedLooks _looks = new(desk, time);
 
@@ -28,6 +29,10 @@ internal sealed class ClusterGrain(ClusterDesk desk, TimeProvider time) : Grain,
         Check(name);
         return desk.WishAsync(new NodeWishRequest(name, Leaves: true, force, id) { Seen = seen }, cancellationToken);
     }
+
+    public Task<WatcherList> ListWatchers(WatchersQuestion question, CancellationToken cancellationToken) => watchers.ListAsync(question);
+
+    public Task<bool> EndWatcher(string silo, long id, CancellationToken cancellationToken) => watchers.EndAsync(silo, id);
 
     public Task Feel() => Task.CompletedTask;
 

@@ -22,6 +22,14 @@ internal interface IWatchDispatcherService : IGrainService
     /// </summary>
     [Alias("ScopesOf"), ResponseTimeout("00:00:01")]
     Task<ImmutableArray<BucketScopes>> ScopesOf(ImmutableArray<BucketId> buckets);
+
+    /// <summary>This silo's watches, for people; one more than asked for where there are more.</summary>
+    [Alias("Describe"), ResponseTimeout("00:00:01")]
+    Task<ImmutableArray<WatcherInfo>> Describe(WatchersQuestion question);
+
+    /// <summary>Ends a watch for an operator; false where there is none of that number.</summary>
+    [Alias("EndWatch"), ResponseTimeout("00:00:02")]
+    Task<bool> EndWatch(long id);
 }
 
 /// <summary>What a silo watches of a bucket.</summary>

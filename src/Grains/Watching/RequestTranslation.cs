@@ -71,6 +71,9 @@ internal static class RequestTranslation
         _ => throw new WatchException(WatchErrorCode.InvalidTarget, $"The target is of kind {(int)target.Kind}: 0 to 6 are allowed."),
     };
 
+    /// <summary>The policy of a core's rule.</summary>
+    public static SlowPolicy PolicyOf(SlowRule rule) => Enum.GetValues<SlowPolicy>().First(policy => ToRule(policy) == rule);
+
     private static CoreTarget ToPart(WatchTarget part) => part.Kind == WatchTargetKind.Several
         ? throw new WatchException(WatchErrorCode.InvalidTarget, $"One of several targets is several itself ({part}): put its parts beside the others.")
         : ToTarget(part);

@@ -20,7 +20,7 @@ namespace Watch.Grains.Watching;
 /// Events, registrations and ends come from many places (hubs, session grains, services of the silo); each is a short step on the table
 /// under one lock, and nothing is awaited or called under it but the wake-up of a consumer, which only writes a token.
 /// </remarks>
-internal sealed class WatchDispatcher
+internal sealed partial class WatchDispatcher
 {
     /// <summary>Bytes of scopes' texts in one answer to a new leader, at most.</summary>
     public const long ScopesTextBytesMax = 16L << 20;
@@ -29,6 +29,7 @@ internal sealed class WatchDispatcher
     private readonly WatchTable _table;
     private readonly Dictionary<SubscriptionId, TaskCompletionSource<WatchRegistration>> _registering = [];
     private readonly DispatcherLoop _loop;
+    private readonly string _name;
     private readonly TimeProvider _time;
     private readonly WatchSiloOptions _options;
 
@@ -52,6 +53,7 @@ internal sealed class WatchDispatcher
         _host = host;
         _time = time;
         _options = options.Value;
+        _name = silo.Name;
         _loop = new DispatcherLoop(this, leaders, history, silo.SiloAddress.ToParsableString(), options.Value, time, logger);
         _table = new WatchTable(
             new WatchTableOptions

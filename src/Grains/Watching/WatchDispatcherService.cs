@@ -20,6 +20,10 @@ internal sealed class WatchDispatcherService(GrainId grainId, Silo silo, ILogger
 
     public Task<ImmutableArray<BucketScopes>> ScopesOf(ImmutableArray<BucketId> buckets) => Task.FromResult(dispatcher.ScopesOf(buckets));
 
+    public Task<ImmutableArray<WatcherInfo>> Describe(WatchersQuestion question) => Task.FromResult(dispatcher.Describe(question));
+
+    public Task<bool> EndWatch(long id) => Task.FromResult(dispatcher.EndWatch(id));
+
     public override async Task Start()
     {
         await base.Start();

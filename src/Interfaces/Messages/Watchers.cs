@@ -55,7 +55,7 @@ public sealed record WatcherInfo
     [Id(3)]
     public string Target { get; init; } = "";
 
-    /// <summary>Where it stands, in words.</summary>
+    /// <summary>Where it stands and why, in words.</summary>
     [Id(4)]
     public string State { get; init; } = "";
 
@@ -86,8 +86,4 @@ public sealed record WatcherInfo
     /// <summary>For how many milliseconds the oldest event that waits has been waiting; 0 where none does.</summary>
     [Id(11)]
     public long LagMs { get; init; }
-
-    /// <summary>For how many milliseconds it has been registered.</summary>
-    [Id(12)]
-    public long AgeMs { get; init; }
 }

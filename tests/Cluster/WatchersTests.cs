@@ -1,0 +1,49 @@
+using Watch.Core;
+
+namespace Watch.Cluster.Tests;
+
+/// <summary>What operators see of watches, and do to them.</summary>
+public sealed class WatchersTests(SharedCluster shared) : IClassFixture<SharedCluster>
+{
+    private readonly WatchCluster _cluster = shared.Cluster;
+    private readonly string _root = SharedCluster.NewRoot("watchers");
+
+    [Theory, BothOrigins]
+    public async Task Watches_are_listed_with_what_waits_in_them_and_one_can_be_ended(Origin origin)
+    {
+        await using var stream = await _cluster.Of(origin).WatchAsync(WatchTarget.AnyPrefix(_root + "a"), new WatchOptions { WhenSlow = SlowPolicy.DropOldest, QueueEventsMax = 10 });
+        await using var other = await _cluster.HostedIn(2).WatchAsync(WatchTarget.Key(_root + "b"));
+        for (var at = 0; at < 3; at++)
+            await _cluster.Client.PutAsync(_root + "a1", $"{at}");
+
+        WatcherInfo? found = null;
+        using var patience = new CancellationTokenSource(WatchCluster.Patience);
+        while (found?.QueuedEvents != 3)
+        {
+            Assert.False(patience.IsCancellationRequested, $"the watch was described as {found}");
+            var all = await _cluster.Nodes.ListWatchersAsync(new WatchersQuestion { Target = _root + "a" });
+            Assert.Empty(all.Silent);
+            found = Assert.Single(all.Watchers);
+        }
+
+        Assert.Equal((SlowPolicy.DropOldest, 0), (found.WhenSlow, found.Lagged));
+        Assert.Equal(2, (await _cluster.Nodes.ListWatchersAsync(new WatchersQuestion { Target = _root })).Watchers.Length);
+        var few = await _cluster.Nodes.ListWatchersAsync(new WatchersQuestion { Silo = found.Silo, Max = 1 });
+        Assert.Single(few.Watchers);
+
+        Assert.True(await _cluster.Nodes.EndWatcherAsync(found.Silo, found.Id));
+        Assert.False(await _cluster.Nodes.EndWatcherAsync(found.Silo, found.Id));
+        await using var reader = stream.Reader();
+        Assert.Equal(["0", "1", "2"], (await reader.NextAsync(3)).Select(each => each.Value.Text()));
+        Assert.Equal(WatchEndReason.Removed, (await reader.NextAsync()).Reason);
+    }
+
+    [Fact]
+    public async Task A_silo_that_there_is_not_and_a_question_without_limit_are_refused()
+    {
+        Assert.Equal(WatchErrorCode.UnknownNode, (await Assert.ThrowsAsync<WatchException>(() => _cluster.Nodes.EndWatcherAsync("nobody", 1))).Code);
+        Assert.Equal(WatchErrorCode.UnknownNode, (await Assert.ThrowsAsync<WatchException>(() => _cluster.Nodes.ListWatchersAsync(new WatchersQuestion { Silo = "nobody" }))).Code);
+        foreach (var max in new[] { 0, WatchersQuestion.MaxLimit + 1 })
+            Assert.Equal(WatchErrorCode.InvalidOption, (await Assert.ThrowsAsync<WatchException>(() => _cluster.Nodes.ListWatchersAsync(new WatchersQuestion { Max = max }))).Code);
+    }
+}
