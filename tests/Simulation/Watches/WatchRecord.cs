@@ -24,6 +24,9 @@ internal sealed class WatchRecord(string client, WatchWish wish)
     /// <summary>What it follows now.</summary>
     public Pattern Target => _targets[^1];
 
+    /// <summary>Whether its targets were ever changed.</summary>
+    public bool IsRetargeted => _targets.Count > 1;
+
     /// <summary>Its targets were changed; the first change has version 1.</summary>
     public void Retargeted(Pattern target) => _targets.Add(target);
 
