@@ -108,7 +108,7 @@ public sealed partial class DocumentationTests
     private static partial Regex TestClass();
 
     /// <summary>From this file upwards: what was built may lie elsewhere.</summary>
-    private static string RepositoryRoot([CallerFilePath] string here = "")
+    internal static string RepositoryRoot([CallerFilePath] string here = "")
     {
         var folder = Directory.GetParent(here);
         while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Watch.sln")))

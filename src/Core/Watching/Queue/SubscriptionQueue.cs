@@ -252,6 +252,8 @@ internal sealed partial class SubscriptionQueue(int eventsMax, long bytesMax, Wa
         WatchPart.Thinned { Commit.Revision: var revision } => revision,
         WatchPart.Lagged { UpTo: var upTo } => upTo,
         WatchPart.Synced { At: var at } => at,
+        // What lies before it went through the old targets, though none of it may have been for them: it must not be read again through the new ones.
+        WatchPart.TargetsChanged { From: var from } => Revision.Max(cursor ?? from, from),
         _ => cursor,
     };
 }
