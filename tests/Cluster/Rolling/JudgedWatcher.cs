@@ -52,6 +52,7 @@ internal sealed class JudgedWatcher : IJudged
     public static async Task<IJudged> BeginAsync(IWatchClient client, string where, WatchWish wish, Habit habit = Habit.None, params Pattern[] others)
     {
         var watcher = new JudgedWatcher(where, wish);
+        watcher.Record.Begin();
         if (habit == Habit.IsCalled)
         {
             await watcher.BeginCalledAsync(client);
