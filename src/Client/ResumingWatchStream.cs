@@ -39,7 +39,10 @@ internal sealed class ResumingWatchStream : IWatchStream
 
     public ResumingWatchStream(GrainWatchClient client, WatchRequest request, IWatchFeed feed, Backoff backoff, bool resume)
     {
-        (_client, _feed, _backoff, _resume) = (client, feed, backoff, resume);
+        _client = client;
+        _feed = feed;
+        _backoff = backoff;
+        _resume = resume;
         _request = request with { Incarnation = feed.Registration.Incarnation, FilterHash = feed.Registration.FilterHash };
         _isSynced = !request.Snapshot;
         _keeper = request.Snapshot ? new SnapshotKeeper() : null;
@@ -211,8 +214,6 @@ internal sealed class ResumingWatchStream : IWatchStream
     {
         if (each.Type == WatchEventType.SnapshotBegins)
             _isSynced = false;
-        if (each.Type == WatchEventType.TargetsChanged)
-            MoveTo(each.Revision);      // what lies before it is not read again through the new target
         if (each.Type == WatchEventType.TargetsChanged && _changes.Met(each.Count) is { } met)
             Request = Request with { Target = met.Target, TargetVersion = each.Count, FilterHash = met.FilterHash };
         if (each.Type != WatchEventType.Synced)

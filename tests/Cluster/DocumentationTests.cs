@@ -60,6 +60,7 @@ public sealed partial class DocumentationTests
     [Theory]
     [InlineData(typeof(WatchSiloOptions))]
     [InlineData(typeof(WatchClientOptions))]
+    [InlineData(typeof(WatchOptions))]
     public void Every_setting_stands_in_the_documentation_with_its_default(Type options)
     {
         var rows = RowsOf(options.Name);
