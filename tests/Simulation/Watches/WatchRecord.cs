@@ -27,6 +27,9 @@ internal sealed class WatchRecord(string client, WatchWish wish)
     /// <summary>What it follows now.</summary>
     public Pattern Target => _lives.Count == 0 ? Wish.Target : _lives[^1].Targets[^1];
 
+    /// <summary>Whether its targets were ever changed.</summary>
+    public bool IsRetargeted => _lives.Any(life => life.Targets.Count > 1);
+
     /// <summary>It was begun, for the first time or again, with what it follows now.</summary>
     public void Begin() => _lives.Add((Batches.Count, [Target]));
 
