@@ -18,6 +18,20 @@ internal sealed class RegistrationRetry(Subscription subscription) : Due
     public int Failures { get; set; }
 }
 
+/// <summary>
+/// A scope that has begun and that its leader lacks. It is registered again until the leader has it: that is the scope's business, for the
+/// subscription under whose number that is tried may end or go elsewhere meanwhile (I-P5).
+/// </summary>
+internal sealed class UnknownScope(ScopeFeed feed) : Due
+{
+    public ScopeFeed Feed => feed;
+
+    public int Failures { get; set; }
+
+    /// <summary>The last question about progress before it was registered again: a later one is answered behind that registration.</summary>
+    public long AskedBehind { get; set; }
+}
+
 /// <summary>What is due when. Moving or calling off an entry leaves the old one behind, which is skipped when its time comes.</summary>
 internal sealed class DueList
 {

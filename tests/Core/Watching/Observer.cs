@@ -207,8 +207,7 @@ internal sealed class Observer(Subscription subscription)
                 break;
             case WatchPart.Stale stale:
                 Demand(stale.SilentMs >= _spec.StaleAfterMs, $"it is stale after {stale.SilentMs} ms");
-                Demand(_versionTold == _version, $"it was told of change {_versionTold} of targets, not of {_version}");
-            Demand(!_isStale, "it is told twice that it is stale");
+                Demand(!_isStale, "it is told twice that it is stale");
                 _isStale = true;
                 StaleTold++;
                 break;
@@ -237,6 +236,7 @@ internal sealed class Observer(Subscription subscription)
         WatchPart.Events events => events.Commit.Revision,
         WatchPart.Fragment { IsLast: true } last => last.Commit.Revision,
         WatchPart.Progress progress => progress.Revision,
+        WatchPart.TargetsChanged { From: var from } => cursor is { } before ? Revision.Max(before, from) : from,
         _ => cursor,
     };
 
