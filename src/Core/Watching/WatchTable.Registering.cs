@@ -11,6 +11,9 @@ public sealed partial class WatchTable
     /// <summary>How many registrations are under way, and questions of any kind: for tests, which show that nothing stays behind.</summary>
     internal int UnderWay => _registering.Count + _aliases.Count + _reads.Count + _snapshots.Count + _abandoned.Count + _asking.Count;
 
+    /// <summary>How much stands in the list of what is due: for tests.</summary>
+    internal int DueEntries => _due.Count;
+
     /// <summary>
     /// The registration of a subscription did not reach the leader, or its answer did not come back; it is repeated. Call this for each
     /// <see cref="WatchEffect.RegisterScope"/> that failed, whether or not its subscription is still there.
