@@ -13,8 +13,6 @@ namespace Watch.Core.Watching;
 // scope that it was asked for; each registration under way has a number of its own.
 public sealed partial class WatchTable
 {
-    private readonly Dictionary<SubscriptionId, SubscriptionId> _aliases = [];
-
     /// <summary>Gives a subscription other targets. A version that is not greater than the last one changes nothing and is answered as that was.</summary>
     /// <param name="id">The subscription.</param>
     /// <param name="target">All its targets from now on.</param>
@@ -71,25 +69,6 @@ public sealed partial class WatchTable
         Register(feed, subscription.Id);
         if (old.Subscriptions.Count == 0)
             Remove(old);
-    }
-
-    /// <summary>The number to register under: the subscription's own, or another one while an answer about another scope is under way under that.</summary>
-    private SubscriptionId NumberFor(ScopeFeed feed, SubscriptionId id)
-    {
-        if (!_registering.TryGetValue(id, out var asked) || asked.Scope == feed.Scope)
-            return id;
-        var alias = new SubscriptionId(++_lastSubscription);
-        _aliases.Add(alias, id);
-        return alias;
-    }
-
-    /// <summary>Whom the answer to a registration concerns: nobody, if that has ended or has another scope by now.</summary>
-    private Subscription? Registrant(SubscriptionId number)
-    {
-        var id = _aliases.Remove(number, out var own) ? own : number;
-        if (!_subscriptions.TryGetValue(id, out var subscription))
-            return null;
-        return _registering.TryGetValue(number, out var asked) && asked.Scope != subscription.Feed.Scope ? null : subscription;
     }
 
     private static bool Contains(Scope scope, Scope other) =>

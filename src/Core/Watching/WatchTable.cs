@@ -141,13 +141,14 @@ public sealed partial class WatchTable
     /// <param name="nowMs">The time.</param>
     public void Registered(SubscriptionId id, Revision now, Revision compactedThrough, Revision head, long nowMs)
     {
+        Invariant.That(head <= now && compactedThrough <= now, "A registration's answer names nothing after its own revision.");
         if (Registrant(id) is not { } subscription)
         {
-            AnsweredRegistration(id);
+            if (AnsweredRegistration(id) is { } others)
+                Learn(others, now, head, nowMs);
             return;
         }
 
-        Invariant.That(head <= now && compactedThrough <= now, "A registration's answer names nothing after its own revision.");
         var feed = subscription.Feed;
         if (!feed.IsStarted)
         {
@@ -160,18 +161,6 @@ public sealed partial class WatchTable
             Begin(subscription, now, compactedThrough, nowMs);
         if (!feed.IsGone)
             Learn(feed, now, head, nowMs);
-    }
-
-    /// <summary>The registration of a subscription did not reach the leader, or its answer did not come back; it is repeated.</summary>
-    public void RegisterFailed(SubscriptionId id, long nowMs)
-    {
-        var registrant = Registrant(id);
-        _registering.Remove(id);
-        if (registrant is not { State: SubscriptionState.Registering } subscription)
-            return;
-        _counters.QuestionsFailed++;
-        var retry = subscription.Retry ??= new RegistrationRetry(subscription);
-        _due.Set(retry, nowMs + BackoffMs(retry.Failures++));
     }
 
     private void Begin(Subscription subscription, Revision now, Revision compactedThrough, long nowMs)
@@ -192,7 +181,7 @@ public sealed partial class WatchTable
         subscription.State = SubscriptionState.CatchingUp;
         BeginFreshness(subscription, nowMs);
         if (subscription.Spec.Snapshot && (isMoved || subscription.Spec.StartAt is null))
-            Snapshot(subscription, now, isResync: isMoved, nowMs);
+            Snapshot(subscription, isMoved ? Revision.Max(now, cursor) : now, isResync: isMoved, nowMs);
         else if (cursor < compactedThrough)
             EndCompacted(subscription, compactedThrough.Next, nowMs);
         else
@@ -223,10 +212,18 @@ public sealed partial class WatchTable
         if (!_feeds.Remove(bucket, out var feeds))
             return;
         _agreements.Remove(bucket);
+        // What is answered from here on says nothing about anybody.
+        foreach (var (number, _) in _registering.Where(each => each.Value.Bucket == bucket).ToList())
+        {
+            _registering.Remove(number);
+            _aliases.Remove(number);
+        }
+
         foreach (var feed in feeds.Scopes.Values)
         {
             feed.IsGone = true;
             Forget(feed.Repair);
+            feeds.KnowsOf(feed.Scope);
             for (var i = feed.Subscriptions.Count - 1; i >= 0; i--)
                 Unsubscribe(feed.Subscriptions[i].Id, EndReason.BucketDeleted);
         }
@@ -255,8 +252,14 @@ public sealed partial class WatchTable
         Forget(feed.Repair);
         var feeds = feed.Siblings;
         feeds.Scopes.Remove(feed.Scope);
+        feeds.KnowsOf(feed.Scope);
         if (feeds.Scopes.Count == 0)
+        {
+            // All who asked for progress are gone.
             _feeds.Remove(feed.Bucket);
+            _asking.Remove(feed.Bucket);
+        }
+
         if (feed.IsTold)
             Agreement(feed.Bucket).Leaving(feed.Scope);
         _effects.Add(new WatchEffect.UnregisterScope(feed.Bucket, feed.Scope));

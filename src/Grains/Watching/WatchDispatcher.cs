@@ -281,10 +281,9 @@ internal sealed partial class WatchDispatcher
         TaskCompletionSource<WatchRegistration>? waiting = null;
         Step(table =>
         {
+            table.RegisterFailed(id, NowMs);
             if (_registering.Remove(id, out waiting))
                 table.Unsubscribe(id, EndReason.Disposed);
-            else
-                table.RegisterFailed(id, NowMs);
             return true;
         });
         waiting?.TrySetException(error);

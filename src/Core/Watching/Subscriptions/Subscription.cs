@@ -257,13 +257,16 @@ public sealed partial class Subscription
     }
 
     /// <summary>Adds a live revision, or does what its policy says where it does not fit.</summary>
-    internal SlowOutcome Offer(SharedCommit commit)
+    /// <param name="commit">The revision.</param>
+    /// <param name="before">Up to where nothing was missing before it.</param>
+    internal SlowOutcome Offer(SharedCommit commit, Revision before)
     {
         var outcome = SlowOutcome.Kept;
         bool becameReady;
         lock (_lock)
         {
             var wasReady = IsReady;
+            _queue.IsCompleteTo(before);
             if (!_queue.TryAdd(commit))
                 outcome = WhenSlow.DoesNotFit(_queue, commit);
             if (outcome == SlowOutcome.Park)
