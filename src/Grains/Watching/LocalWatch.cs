@@ -27,7 +27,7 @@ internal sealed class LocalWatch(WatchDispatcher dispatcher, Subscription subscr
     {
         if (!subscription.TryTake(eventsMax, bytesMax, out items))
             return false;
-        dispatcher.Metrics.Delivered(items, _begunMs, isInProcess: subscription.Spec.Session is null);
+        dispatcher.Metrics.Delivered(items, _begunMs, isInProcess: subscription.Session is null);
         return true;
     }
 

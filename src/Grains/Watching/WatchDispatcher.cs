@@ -33,6 +33,8 @@ internal sealed partial class WatchDispatcher
     private readonly TimeProvider _time;
     private readonly WatchSiloOptions _options;
 
+    private string _incarnation = "";
+
     private readonly NodeHealth _health;
     private readonly IHostApplicationLifetime? _host;
 
@@ -267,13 +269,16 @@ internal sealed partial class WatchDispatcher
         var start = Step(table =>
         {
             // Asked before the table's step, which ends a watch at once whose start is compacted.
-            var asked = table.TryGet(id, out var subscription) ? subscription.Spec.StartAt?.Previous : null;
+            var asked = table.TryGet(id, out var subscription) ? subscription.StartAt?.Previous : null;
             table.Registered(id, reply.Revision, reply.Compacted, head, NowMs);
             _registering.Remove(id, out waiting);
             return asked ?? reply.Revision;
         });
-        waiting?.TrySetResult(new WatchRegistration(id.Value, start, reply.Incarnation));
+        waiting?.TrySetResult(new WatchRegistration(id.Value, start, Incarnation(reply)));
     }
+
+    // One text for all watches, however many answers it came with.
+    private string Incarnation(HeadsReply reply) => string.Equals(_incarnation, reply.Incarnation, StringComparison.Ordinal) ? _incarnation : _incarnation = reply.Incarnation;
 
     /// <summary>The registration of a subscription failed. Whoever still waits for it is told; a watch that is under way tries again.</summary>
     internal void RegisterFailed(SubscriptionId id, WatchException error)
