@@ -33,8 +33,6 @@ internal sealed partial class WatchDispatcher
     private readonly TimeProvider _time;
     private readonly WatchSiloOptions _options;
 
-    private string _incarnation = "";
-
     private readonly NodeHealth _health;
     private readonly IHostApplicationLifetime? _host;
 
@@ -72,6 +70,9 @@ internal sealed partial class WatchDispatcher
         Metrics = metrics;
         metrics.ReadFrom(() => Figures);
     }
+
+    /// <summary>The cluster's incarnation, as of the last registration.</summary>
+    internal string Incarnation { get; private set; } = "";
 
     /// <summary>What is told of them to whoever listens.</summary>
     public WatchMetrics Metrics { get; }
@@ -122,7 +123,7 @@ internal sealed partial class WatchDispatcher
             var registration = await registered.Task;
             if (request.Incarnation.Length > 0 && !string.Equals(request.Incarnation, registration.Incarnation, StringComparison.Ordinal))
                 throw new WatchException(WatchErrorCode.IncarnationChanged, $"The watch followed cluster {request.Incarnation}, but this is cluster {registration.Incarnation}: its revisions mean nothing here.");
-            return new LocalWatch(this, subscription, registration with { FilterHash = hash });
+            return owner.Session is null ? new HostedFeed(this, subscription, hash) : new LocalWatch(this, subscription, hash);
         }
         catch
         {
@@ -268,17 +269,17 @@ internal sealed partial class WatchDispatcher
         TaskCompletionSource<WatchRegistration>? waiting = null;
         var start = Step(table =>
         {
+            // One text for all watches, however many answers it came with.
+            if (!string.Equals(Incarnation, reply.Incarnation, StringComparison.Ordinal))
+                Incarnation = reply.Incarnation;
             // Asked before the table's step, which ends a watch at once whose start is compacted.
             var asked = table.TryGet(id, out var subscription) ? subscription.StartAt?.Previous : null;
             table.Registered(id, reply.Revision, reply.Compacted, head, NowMs);
             _registering.Remove(id, out waiting);
             return asked ?? reply.Revision;
         });
-        waiting?.TrySetResult(new WatchRegistration(id.Value, start, Incarnation(reply)));
+        waiting?.TrySetResult(new WatchRegistration(id.Value, start, reply.Incarnation));
     }
-
-    // One text for all watches, however many answers it came with.
-    private string Incarnation(HeadsReply reply) => string.Equals(_incarnation, reply.Incarnation, StringComparison.Ordinal) ? _incarnation : _incarnation = reply.Incarnation;
 
     /// <summary>The registration of a subscription failed. Whoever still waits for it is told; a watch that is under way tries again.</summary>
     internal void RegisterFailed(SubscriptionId id, WatchException error)

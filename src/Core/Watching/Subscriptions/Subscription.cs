@@ -44,7 +44,6 @@ public sealed partial class Subscription
     private SubscriptionQueue? _queue;
     // An action, or a consumer: one that is its own wake-up costs no delegate.
     private object? _ready;
-    private long _takes;
 
     internal Subscription(SubscriptionId id, WatchSpec terms, WatchTarget target, Revision? startAt, FormGroup group)
     {
@@ -217,11 +216,11 @@ public sealed partial class Subscription
         var queue = Queue;
         var previous = queue.Taken;
         if (queue.Take(eventsMax, bytesMax) is { Count: > 0 } parts)
-            return new WatchItems { Number = ++_takes, Previous = previous, Revision = queue.Taken, Parts = parts };
+            return new WatchItems { Number = ++queue.Takes, Previous = previous, Revision = queue.Taken, Parts = parts };
         if (queue.IsEmpty && OwesAny)
-            return new WatchItems { Number = ++_takes, Previous = previous, Parts = TakeOwed(), Revision = queue.Taken };
+            return new WatchItems { Number = ++queue.Takes, Previous = previous, Parts = TakeOwed(), Revision = queue.Taken };
         return queue.TakeEnd() is { } end
-            ? new WatchItems { Number = ++_takes, Previous = previous, Revision = end.Cursor, Parts = [], End = end }
+            ? new WatchItems { Number = ++queue.Takes, Previous = previous, Revision = end.Cursor, Parts = [], End = end }
             : null;
     }
 
