@@ -11,6 +11,9 @@ internal sealed partial class ReplicaService
     /// <summary>How many scopes one answer about progress names; more come with the next.</summary>
     private const int HeadsMax = 16_384;
 
+    /// <summary>How many bytes of scopes' texts one answer about progress has.</summary>
+    private const long HeadsTextMax = 8 << 20;
+
     // Of each bucket that is led here, when its silos were last compared with membership.
     private readonly Dictionary<BucketId, MembershipVersion> _swept = [];
 
@@ -35,8 +38,8 @@ internal sealed partial class ReplicaService
         ForgetGoneSilos(question.Bucket, leading);
         var term = _replica.Node.Groups[leading.Group].Term.Value;
         var answer = question.WantsAll
-            ? leading.Watched.AnswerAll(question.Silo)
-            : leading.Watched.Answer(question.Silo, _watching.Acknowledges(question.AckTerm, term) ? question.AckNumber : 0, HeadsMax);
+            ? leading.Watched.AnswerAll(question.Silo, HeadsMax, HeadsTextMax)
+            : leading.Watched.Answer(question.Silo, _watching.Acknowledges(question.AckTerm, term) ? question.AckNumber : 0, HeadsMax, HeadsTextMax);
         return new ProgressReply
         {
             Revision = leading.State.Revision,

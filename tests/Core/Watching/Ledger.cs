@@ -48,7 +48,7 @@ internal sealed class Ledger
     /// <summary>What the leader answers to the silo's question about progress.</summary>
     public BucketProgress Answer(ProgressAsk ask, int headsMax = int.MaxValue)
     {
-        var answer = ask.WantsAll ? Watched.AnswerAll(Silo) : Watched.Answer(Silo, ask.AckTerm == Term ? ask.AckNumber : 0, headsMax);
+        var answer = ask.WantsAll ? Watched.AnswerAll(Silo, headsMax) : Watched.Answer(Silo, ask.AckTerm == Term ? ask.AckNumber : 0, headsMax);
         var agrees = Watched.Of(Silo) == (ask.Scopes, ask.ScopesHash);
         return new BucketProgress(Now, CompactedThrough, answer.Heads, answer.More, answer.IsAll, agrees, Term, answer.Number, ConfirmedWallMs: WallMs);
     }
