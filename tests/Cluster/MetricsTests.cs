@@ -40,6 +40,28 @@ public sealed partial class MetricsTests
     }
 
     [Fact]
+    public async Task What_filters_leave_out_and_what_policies_drop_is_counted_once_per_watch()
+    {
+        await using var cluster = await WatchCluster.StartAsync(silos: 1);
+        using var heard = new Heard(cluster.Services(0));
+        await using var slow = await cluster.HostedIn(0).WatchAsync(WatchTarget.Prefix("/m/"), new WatchOptions { WhenSlow = SlowPolicy.DropOldest, QueueEventsMax = 4 });
+        await using var all = await cluster.HostedIn(0).WatchAsync(WatchTarget.Prefix("/m/"));
+        await using var none = await cluster.HostedIn(0).WatchAsync(WatchTarget.Prefix("/m/"), new WatchOptions { Filter = EventFilter.NoPuts });
+        await using var one = await cluster.HostedIn(0).WatchAsync(WatchTarget.Glob("/m/*1"));
+        await using var reader = all.Reader();
+
+        for (var at = 0; at < 10; at++)
+            await cluster.Client.PutAsync($"/m/{at % 2}", "x");
+        await reader.NextAsync(10);
+        heard.Collect();
+
+        // All that is filtered is of what no put is told of, and of what names one key of two.
+        Assert.Equal(10 + 5, heard.Last("watch.events.filtered"));
+        Assert.Equal(10 + 10 + 5, heard.Last("watch.events.out"));
+        Assert.Equal(6, heard.Last("watch.dropped", "where", "policy"));
+    }
+
+    [Fact]
     public async Task The_end_of_a_watch_is_counted_by_its_reason()
     {
         await using var cluster = await WatchCluster.StartAsync(silos: 1);
@@ -124,7 +146,9 @@ public sealed partial class MetricsTests
         metrics.HistoryPage(HistorySourceKind.Member);
         metrics.HistoryPage(HistorySourceKind.Leader);
 
-        Assert.Equal((3, 4, 5), (heard.Sum("watch.dropped", "where", "queue"), heard.Sum("watch.dropped", "where", "forwarder"), heard.Sum("watch.dropped", "where", "publisher")));
+        heard.Collect();
+        Assert.Equal((3, 4, 5), (heard.Last("watch.dropped", "where", "queue"), heard.Last("watch.dropped", "where", "forwarder"), heard.Last("watch.dropped", "where", "publisher")));
+        Assert.Equal(0, heard.Last("watch.dropped", "where", "policy"));
         Assert.Equal((1, 1, 1), (heard.Sum("watch.history.pages", "source", "own"), heard.Sum("watch.history.pages", "source", "member"), heard.Sum("watch.history.pages", "source", "leader")));
     }
 

@@ -100,7 +100,12 @@ public sealed partial class WatchTable
 
     private void Dispatch(FormGroup group, Commit commit, bool isLast)
     {
-        if (group.Live.Count == 0 || group.Of(commit) is not { } shared)
+        if (group.Live.Count == 0)
+            return;
+        var made = group.Of(commit);
+        // Counted without a look at each of them: those whom a change does not concern cost nothing.
+        _counters.EventsFiltered += (long)(commit.Changes.Count - (made?.Events ?? 0)) * group.Live.Count;
+        if (made is not { } shared)
             return;
         for (var i = group.Live.Count - 1; i >= 0; i--)
             if (group.Live[i] is var subscription && commit.Revision > subscription.Cursor)
@@ -111,7 +116,8 @@ public sealed partial class WatchTable
 
     private void Offer(Subscription subscription, SharedCommit commit)
     {
-        var outcome = subscription.Offer(commit);
+        var outcome = subscription.Offer(commit, out var dropped);
+        _counters.EventsDropped += dropped;
         if (outcome == SlowOutcome.Kept)
         {
             subscription.Cursor = commit.Revision;
@@ -150,7 +156,9 @@ public sealed partial class WatchTable
         var (events, bytes) = (eventsMax ?? subscription.QueueEventsMax, bytesMax ?? subscription.QueueBytesMax);
         WatchSpec.ValidateQueue(events, bytes);
         var waits = subscription.QueuedEvents;
-        Act(subscription, subscription.SetPolicy(rule, events, bytes), $"{waits} events waited when its policy was changed, more than", default);
+        var outcome = subscription.SetPolicy(rule, events, bytes, out var dropped);
+        _counters.EventsDropped += dropped;
+        Act(subscription, outcome, $"{waits} events waited when its policy was changed, more than", default);
         return true;
     }
 
@@ -167,8 +175,9 @@ public sealed partial class WatchTable
     {
         if (subscription.Group.Of(commit) is { } shared)
         {
-            if (!subscription.TryReplay(shared))
+            if (!subscription.TryReplay(shared, out var dropped))
                 return false;
+            _counters.EventsDropped += dropped;
             _counters.EventsOut += shared.Events;
         }
 

@@ -32,11 +32,11 @@ public sealed partial class WatchTable
         {
             // What it may be given has become no less while it stood in line: nobody else fills its queue.
             var (events, bytes) = next.Subscription!.Room();
-            (events, bytes) = (Math.Min(events, _options.FetchEventsMax), Math.Min(bytes, _options.FetchBytesMax));
+            events = Math.Min(events, _options.FetchEventsMax);
             if (next is SnapshotReader snapshot)
-                Ask(snapshot, events, bytes);
+                Ask(snapshot, events, Math.Min(bytes, _options.SnapshotBytesMax));
             else
-                Ask((HistoryReader)next, next.Subscription.Cursor!.Value, next.Subscription.Feed.LastChange, events, bytes);
+                Ask((HistoryReader)next, next.Subscription.Cursor!.Value, next.Subscription.Feed.LastChange, events, Math.Min(bytes, _options.FetchBytesMax));
         }
     }
 

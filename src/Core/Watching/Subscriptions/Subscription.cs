@@ -219,13 +219,14 @@ public sealed partial class Subscription
     }
 
     /// <summary>Adds a replayed revision if it fits.</summary>
-    internal bool TryReplay(SharedCommit commit)
+    internal bool TryReplay(SharedCommit commit, out long dropped)
     {
         bool added, wasReady;
         lock (_lock)
         {
-            wasReady = IsReady;
+            (wasReady, dropped) = (IsReady, -_queue.Dropped);
             added = WhenSlow.TryReplay(_queue, commit);
+            dropped += _queue.Dropped;
         }
 
         Tell(added && !wasReady);
@@ -260,15 +261,17 @@ public sealed partial class Subscription
     }
 
     /// <summary>Adds a live revision, or does what its policy says where it does not fit.</summary>
-    internal SlowOutcome Offer(SharedCommit commit)
+    internal SlowOutcome Offer(SharedCommit commit, out long dropped)
     {
         var outcome = SlowOutcome.Kept;
         bool becameReady;
         lock (_lock)
         {
             var wasReady = IsReady;
+            dropped = -_queue.Dropped;
             if (!_queue.TryAdd(commit))
                 outcome = WhenSlow.DoesNotFit(_queue, commit);
+            dropped += _queue.Dropped;
             if (outcome == SlowOutcome.Park)
                 Park();
             becameReady = !wasReady && IsReady;
@@ -279,15 +282,18 @@ public sealed partial class Subscription
     }
 
     /// <summary>Changes policy and bounds. A live one puts what waits to the new policy at once; one that replays has what it has, and waits.</summary>
-    internal SlowOutcome SetPolicy(SlowRule rule, int eventsMax, long bytesMax)
+    internal SlowOutcome SetPolicy(SlowRule rule, int eventsMax, long bytesMax, out long dropped)
     {
         lock (_lock)
         {
+            dropped = 0;
             WhenSlow = rule;
             _queue.SetBounds(eventsMax, bytesMax);
             if (State != SubscriptionState.Live || !_queue.IsTooFull)
                 return SlowOutcome.Kept;
+            dropped = -_queue.Dropped;
             var outcome = rule.IsTooMuch(_queue);
+            dropped += _queue.Dropped;
             if (outcome == SlowOutcome.Park)
                 Park();
             return outcome;
