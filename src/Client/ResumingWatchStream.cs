@@ -314,6 +314,7 @@ internal sealed class ResumingWatchStream : IWatchStream
                 if (_changes.Last is { } change)
                     _changes.Taken(change.Version, (await feed.RetargetAsync(change.Target, change.Version, cancellationToken)).FilterHash);
                 _backoff.Reset();
+                ClientMetrics.Resumed();
                 return null;
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)

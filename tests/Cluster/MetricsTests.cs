@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Runtime;
+using Watch.Client;
 using Watch.Core;
 using Watch.Grains.Diagnostics;
 
@@ -173,7 +174,65 @@ public sealed partial class MetricsTests
         await using var cluster = await WatchCluster.StartAsync(silos: 1);
         using var heard = new Heard(cluster.Services(0));
 
-        Assert.Equal(heard.Instruments.Order(StringComparer.Ordinal), Documented().Order(StringComparer.Ordinal));
+        Assert.Equal(heard.Instruments.Concat(OfClients()).Order(StringComparer.Ordinal), Documented().Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_watch_that_goes_on_after_its_silo_went_is_counted()
+    {
+        await using var cluster = await WatchCluster.StartAsync(silos: 1);
+        var resumes = 0L;
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, all) =>
+        {
+            if (instrument.Meter.Name == ClientMetrics.MeterName)
+                all.EnableMeasurementEvents(instrument);
+        };
+        listener.SetMeasurementEventCallback<long>((_, value, _, _) => Interlocked.Add(ref resumes, value));
+        listener.Start();
+        await using var stream = await cluster.Client.WatchAsync(WatchTarget.Prefix("/m/"));
+        await using var reader = stream.Reader();
+
+        await cluster.Host.RestartSiloAsync(cluster.Silos[0]);
+        await cluster.Client.PutAsync("/m/1", "x");
+
+        Assert.Equal("x", (await reader.NextAsync()).Value.Text());
+        Assert.True(Interlocked.Read(ref resumes) > 0);
+    }
+
+    /// <summary>They are looked at a slice at a time, and each counts once.</summary>
+    [Fact]
+    public async Task More_watches_than_are_looked_at_in_one_go_are_all_counted()
+    {
+        await using var cluster = await WatchCluster.StartAsync(silos: 1);
+        using var heard = new Heard(cluster.Services(0));
+        const int Count = 2 * FiguresSum.Slice + 100;
+        var streams = await Task.WhenAll(Enumerable.Range(0, Count).Select(at => cluster.HostedIn(0).WatchAsync(WatchTarget.Key($"/m/{at % 700}"))));
+        for (var at = 0; at < 100; at++)
+            await streams[at].DisposeAsync();
+        await cluster.Client.PutAsync("/m/699", "x");
+        var waiting = streams.Skip(100).Count(each => each.Target == WatchTarget.Key("/m/699"));
+        await UntilAsync(() => Collected(heard, "watch.queue.events") == waiting, $"{waiting} events wait");
+
+        heard.Collect();
+
+        Assert.Equal(Count - 100, heard.Last("watch.watchers", "kind", "Key"));
+        foreach (var each in streams)
+            await each.DisposeAsync();
+    }
+
+    private static List<string> OfClients()
+    {
+        RuntimeHelpers.RunClassConstructor(typeof(ClientMetrics).TypeHandle);
+        var instruments = new List<string>();
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, _) =>
+        {
+            if (instrument.Meter.Name == ClientMetrics.MeterName)
+                instruments.Add($"{instrument.Name} {Heard.KindOf(instrument)} {instrument.Unit}");
+        };
+        listener.Start();
+        return instruments;
     }
 
     private static double Collected(Heard heard, string name)
@@ -250,7 +309,7 @@ public sealed partial class MetricsTests
                 _measured.Add((instrument.Name, value, string.Join(' ', tags.ToArray().Select(each => $"{each.Key}={each.Value}"))));
         }
 
-        private static string KindOf(Instrument instrument) => instrument.GetType().Name.Split('`')[0] switch
+        public static string KindOf(Instrument instrument) => instrument.GetType().Name.Split('`')[0] switch
         {
             "Counter" or "ObservableCounter" => "counter",
             "UpDownCounter" or "ObservableUpDownCounter" => "up down counter",

@@ -14,6 +14,8 @@ internal sealed class BucketAgreement
 {
     // What the leader has been told and no started feed stands for: feeds that are gone, or have not begun.
     private readonly HashSet<Scope> _withdrawing = [];
+    // What the leader does not have, though it is watched here, and of which it could not be told.
+    private HashSet<Scope> _failed = [];
     private long _term;
     private long _number;
     private int _disagreements;
@@ -83,6 +85,19 @@ internal sealed class BucketAgreement
     {
         if (_withdrawing.Remove(scope))
             Count(scope, -1);
+    }
+
+    /// <summary>The leader may not have been told of a scope that is watched: neither counts it, so that no answer shows it.</summary>
+    public void Failed(Scope scope) => _failed.Add(scope);
+
+    /// <summary>Those that failed: the leader answers again, so it can be told.</summary>
+    public IReadOnlyCollection<Scope> TakeFailed()
+    {
+        if (_failed.Count == 0)
+            return [];
+        var failed = _failed;
+        _failed = [];
+        return failed;
     }
 
     /// <summary>The leader does not have this scope, though it had been told.</summary>

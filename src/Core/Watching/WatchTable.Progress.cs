@@ -10,6 +10,8 @@ namespace Watch.Core.Watching;
 //         for a feed of which the leader had been told before the question was sent, once nothing is missing in it.
 //   I-P5  Two that do not agree twice running are reconciled by an answer with all scopes; where those are too many for one, the leader
 //         forgets them and says that it has none, so that all are registered anew.
+//   I-P5a A registration of a scope with live subscriptions that failed is repeated with the next answer: neither side counts it, so no
+//         answer would show that it is missing.
 //   I-P6  How fresh a agreement is counts from when the question was sent, by this silo's clock.
 public sealed partial class WatchTable
 {
@@ -38,6 +40,9 @@ public sealed partial class WatchTable
         foreach (var (scope, head) in answer.Heads)
             TakeIn(ask.Bucket, agreement, scope, head, answer.Revision, nowMs);
         agreement.Take(answer);
+        foreach (var scope in agreement.TakeFailed())
+            if (Feed(ask.Bucket, scope) is { IsStarted: true, IsTold: false } feed)
+                Register(feed, feed.Subscriptions[0].Id);
         if (answer is { Agrees: true, More: false } && _feeds.TryGetValue(ask.Bucket, out var feeds))
         {
             feeds.Confirm(ask.Question, answer.Revision, agreement.SentMs, answer.ConfirmedWallMs);

@@ -166,7 +166,9 @@ public sealed partial class WatchTable
     public void RegisterFailed(SubscriptionId id, long nowMs)
     {
         var registrant = Registrant(id);
-        _registering.Remove(id);
+        // Where the scope has others, who are live, nobody of them would ask again.
+        if (_registering.Remove(id, out var asked) && Feed(asked.Bucket, asked.Scope) is { IsStarted: true, IsTold: false })
+            Agreement(asked.Bucket).Failed(asked.Scope);
         if (registrant is not { State: SubscriptionState.Registering } subscription)
             return;
         _counters.QuestionsFailed++;

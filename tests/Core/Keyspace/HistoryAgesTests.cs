@@ -60,7 +60,7 @@ public class HistoryAgesTests
                 ages.Note(new LogTime(now), new Revision(committed.Count));
             }
 
-            var compacted = Revision.None;
+            var compacted = ages.Due(Revision.None) ?? Revision.None;
             while (ages.NextAt(compacted) is { } next)
             {
                 Assert.True(next.Value > now, $"seed {seed}: at {now} it is to be looked at {next}");

@@ -111,6 +111,38 @@ public class ProgressRulesTests(ITestOutputHelper output)
         Assert.True(desk.Ledger.Answer(last) is { Agrees: true, IsAll: false });
     }
 
+    /// <summary>A new leader knows nothing, and the call that tells it is lost: neither side counts the scope then, so no answer shows that it is missing.</summary>
+    [Fact]
+    public void A_live_scope_whose_registration_anew_failed_is_registered_again()
+    {
+        var desk = new Desk();
+        var watch = desk.Watch("/a");
+        desk.Progress();
+        desk.Ledger.ChangeLeader();
+        desk.Ledger.Commit(("/a", "unnamed"));
+        for (var round = 0; round < 3; round++)
+            Ask();
+        var register = Assert.Single(desk.TakeEffects().OfType<WatchEffect.RegisterScope>());
+        desk.Table.RegisterFailed(register.Subscription, desk.NowMs);
+        Assert.Empty(desk.Ledger.Watched.ScopesOf(Ledger.Silo));
+
+        Assert.True(Ask() is { Agrees: true });
+
+        desk.Answer();
+        desk.TickDue();
+        desk.Answer();
+        Assert.Equal(["put /a unnamed @1"], Desk.Read(watch));
+        Assert.Equal([Desk.ScopeOf("/a")], desk.Ledger.Watched.ScopesOf(Ledger.Silo));
+
+        BucketProgress Ask()
+        {
+            var ask = desk.Table.BeginProgress(desk.Bucket, desk.NowMs);
+            var answer = desk.Ledger.Answer(ask);
+            desk.Table.Progress(ask, answer, desk.NowMs);
+            return answer;
+        }
+    }
+
     /// <summary>Too many scopes for one answer with all: none is named, and all are registered again; whoever missed a change is told of it.</summary>
     [Theory]
     [InlineData(5)]
@@ -138,7 +170,7 @@ public class ProgressRulesTests(ITestOutputHelper output)
         bool Ask()
         {
             var ask = desk.Table.BeginProgress(desk.Bucket, desk.NowMs);
-            var answer = desk.Ledger.Answer(ask, HeadsMax);
+            var answer = desk.Ledger.Answer(ask, HeadsMax, HeadsMax);
             Assert.InRange(answer.Heads.Count, 0, HeadsMax);
             desk.Table.Progress(ask, answer, desk.NowMs);
             desk.Answer();
