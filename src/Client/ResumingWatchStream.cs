@@ -70,8 +70,12 @@ internal sealed class ResumingWatchStream : IWatchStream
     {
         await foreach (var batch in ReadAsync(cancellationToken))
         {
+            var wasSynced = _isSynced;
             foreach (var each in batch.Events)
                 Note(each);
+            // Where a snapshot begins behind changes, its batch has moved over them.
+            if (wasSynced && !_isSynced)
+                Cursor = Revision.Max(Cursor, batch.Revision);
             MoveTo(batch.Revision);
             yield return batch;
         }
@@ -270,6 +274,8 @@ internal sealed class ResumingWatchStream : IWatchStream
                 batch = MayGoOn(end) ? await ReopenAsync(cancellationToken) : batch;        // S4
             else if (_isSynced)
                 batch = batch.Behind(Cursor);                                               // S1
+            else
+                batch = batch.Within(Cursor);                                               // S5
 
             if (batch is not null)
                 return batch;
@@ -328,7 +334,7 @@ internal sealed class ResumingWatchStream : IWatchStream
             {
                 if (error.Code == WatchErrorCode.Compacted && MayGoOn(WatchEndReason.Compacted))
                     continue;
-                return Ended(ReasonOf(error), error.Message, error.FirstAvailable);
+                return Ended(TransportErrors.ReasonOf(error), error.Message, error.FirstAvailable);
             }
             catch (Exception error) when (TransportErrors.IsLost(error, cancellationToken) || error is WatchException)
             {
@@ -367,15 +373,6 @@ internal sealed class ResumingWatchStream : IWatchStream
     private WatchRequest NextRequest() => _isSynced
         ? Request with { StartAt = Cursor.Next, Snapshot = false }
         : Request with { StartAt = null };
-
-    internal static WatchEndReason ReasonOf(WatchException error) => error.Code switch
-    {
-        WatchErrorCode.Compacted => WatchEndReason.Compacted,
-        WatchErrorCode.UnknownBucket => WatchEndReason.BucketDeleted,
-        WatchErrorCode.IncarnationChanged => WatchEndReason.IncarnationChanged,
-        WatchErrorCode.WatchDisabled => WatchEndReason.WatchDisabled,
-        _ => WatchEndReason.Refused,
-    };
 
     /// <summary>The stream as nothing but its sequence.</summary>
     private sealed class Detached(ResumingWatchStream stream) : IAsyncEnumerable<WatchEvent>
