@@ -12,7 +12,10 @@ namespace Watch.Client;
 /// </summary>
 public abstract class GrainWatchClient : IWatchClient
 {
+    private static readonly WatchOptions s_defaults = new();
+    private static readonly WatchTarget s_anyTarget = WatchTarget.Key(Key.Empty);
     private readonly Calls _calls;
+    private WatchRequest? _terms;
 
     /// <summary>Makes a client over a way to the grains.</summary>
     /// <param name="grains">The way.</param>
@@ -102,14 +105,14 @@ public abstract class GrainWatchClient : IWatchClient
         ArgumentNullException.ThrowIfNull(target);
         var request = Request(target, options);
         var feed = await OpenAsync(request, cancellationToken);
-        return new ResumingWatchStream(this, request, feed, new Backoff(Options, Time, Random), (options ?? new WatchOptions()).Resume);
+        return new ResumingWatchStream(this, request, feed, (options ?? s_defaults).Resume);
     }
 
     /// <inheritdoc/>
     public async Task<IWatchSubscription> SubscribeAsync(WatchTarget target, IWatchObserver observer, WatchOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(observer);
-        var reader = new ObserverReader(await WatchAsync(target, options, cancellationToken), observer, Time);
+        var reader = new ObserverReader((ResumingWatchStream)await WatchAsync(target, options, cancellationToken), observer, Time);
         reader.Begin();
         return reader;
     }
@@ -151,6 +154,20 @@ public abstract class GrainWatchClient : IWatchClient
     /// <param name="cancellationToken">Stops the waiting.</param>
     internal virtual Task PauseAsync(Backoff own, CancellationToken cancellationToken) => own.PauseAsync(cancellationToken);
 
+    /// <summary>A watch's own pauses.</summary>
+    internal Backoff NewBackoff() => new(Options, Time, Random);
+
+    /// <summary>What a request asks that others ask, too: the same object for one watch after the other that asks the same of its target.</summary>
+    internal WatchRequest TermsOf(WatchRequest request)
+    {
+        var terms = request with { Target = s_anyTarget, StartAt = null, Incarnation = "", FilterHash = 0 };
+        var last = Volatile.Read(ref _terms);
+        if (terms == last)
+            return last;
+        Volatile.Write(ref _terms, terms);
+        return terms;
+    }
+
     /// <summary>Waits for a while.</summary>
     internal Task DelayAsync(TimeSpan pause, CancellationToken cancellationToken) => Task.Delay(pause, Time, cancellationToken);
 
@@ -170,7 +187,7 @@ public abstract class GrainWatchClient : IWatchClient
     /// <summary>The request that these options make.</summary>
     private protected static WatchRequest Request(WatchTarget target, WatchOptions? options)
     {
-        options ??= new WatchOptions();
+        options ??= s_defaults;
         var from = options.From;
         if ((from is null ? 0 : 1) + (options.StartAt is null ? 0 : 1) + (options.Snapshot ? 1 : 0) > 1)
             throw new WatchException(WatchErrorCode.InvalidOption, $"A watch goes on {nameof(options.From)} a cursor, begins at a revision ({nameof(options.StartAt)}), or begins with a snapshot ({nameof(options.Snapshot)}): one of them is allowed.");

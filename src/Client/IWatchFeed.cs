@@ -1,3 +1,4 @@
+using Watch.Core.Watching;
 using Watch.Interfaces;
 
 namespace Watch.Client;
@@ -8,8 +9,14 @@ internal interface IWatchFeed : IAsyncDisposable
     /// <summary>The answer to the registration.</summary>
     WatchRegistration Registration { get; }
 
-    /// <summary>The next batch; null when the feed ended without a last event, which is a loss.</summary>
-    ValueTask<WatchBatch?> NextAsync(CancellationToken cancellationToken);
+    /// <summary>Who is woken when there is something to take after there was nothing; at once if that is so when it is set.</summary>
+    IWatchConsumer? Consumer { set; }
+
+    /// <summary>
+    /// The next batch; null when the feed ended without a last event, which is a loss. False where there is none yet: then the consumer
+    /// is woken when there is. One at a time.
+    /// </summary>
+    bool TryNext(out WatchBatch? batch);
 
     /// <summary>Follows something else from the revision on that is answered.</summary>
     /// <exception cref="WatchException">It was refused, or the feed has ended or is lost.</exception>

@@ -9,9 +9,14 @@ internal static class ObserverCall
     /// Hands a batch on. False when the observer took longer than it may, and is left to itself; what it throws within that time is
     /// thrown here, a <see cref="TimeoutException"/> of its own included.
     /// </summary>
-    public static async Task<bool> ReturnsInTimeAsync(IWatchObserver observer, WatchBatch batch, TimeProvider time)
+    public static ValueTask<bool> ReturnsInTimeAsync(IWatchObserver observer, WatchBatch batch, TimeProvider time)
     {
         var call = observer.OnBatch(batch);
+        return call.IsCompletedSuccessfully ? new ValueTask<bool>(true) : WaitAsync(call, time);
+    }
+
+    private static async ValueTask<bool> WaitAsync(Task call, TimeProvider time)
+    {
         var limited = call.WaitAsync(s_limit, time);
         await limited.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         if (!call.IsCompleted)

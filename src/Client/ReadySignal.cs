@@ -1,4 +1,5 @@
 using System.Threading.Tasks.Sources;
+using Watch.Core.Watching;
 
 namespace Watch.Client;
 
@@ -6,7 +7,7 @@ namespace Watch.Client;
 /// "Look again": set by anyone, waited for by one. Setting never blocks, never runs the waiter and never piles up. The waiter goes on where
 /// it awaited: on its scheduler, if it has one of its own. It costs one small object for its whole life, and nothing per wait.
 /// </summary>
-internal sealed class ReadySignal : IValueTaskSource
+internal sealed class ReadySignal : IValueTaskSource, IWatchConsumer
 {
     private const int Idle = 0;
     private const int IsSet = 1;
@@ -33,6 +34,8 @@ internal sealed class ReadySignal : IValueTaskSource
             }
         }
     }
+
+    void IWatchConsumer.Wake() => Set();
 
     /// <summary>Done when it is set, which that ends. One waiter at a time.</summary>
     public ValueTask WaitAsync()

@@ -17,49 +17,64 @@ namespace Watch.Client;
 ///     snapshot and finds what it would need next compacted. To a reader of events the later snapshot is told as the difference.
 /// S4: an end that the watch's owner has to know (slow, compacted, bucket deleted, ...) is handed on and is the last event.
 /// </remarks>
-internal sealed class ResumingWatchStream : IWatchStream
+internal sealed partial class ResumingWatchStream : IWatchStream
 {
     private static readonly TimeSpan s_firstAsk = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan s_lastAsk = TimeSpan.FromSeconds(5);
 
     private readonly GrainWatchClient _client;
-    private readonly RevisionWaits _waits = new();
-    private readonly TargetChanges _changes = new();
     private readonly SnapshotKeeper? _keeper;
-    private WatchRequest _request;
-    private readonly Backoff _backoff;
     private readonly bool _resume;
-    private readonly CancellationTokenSource _disposed = new();
-    private readonly TaskCompletionSource<WatchEndReason> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    // What a watch was asked is kept as what many have in common and what is its own: a process may have a million that are idle. For the
+    // same reason all that most of them never need is made when it is needed.
+    private readonly WatchRequest _terms;
+    private readonly WatchTarget _target;
+    private readonly WatchRegistration _registration;
+    private WatchRequest? _changed;
+    private RevisionWaits? _waits;
+    private TargetChanges? _changes;
+    private Backoff? _backoff;
+    private CancellationTokenSource? _reopening;
+    private TaskCompletionSource<WatchEndReason>? _completion;
     private IWatchFeed? _feed;
     private long _cursor;
+    private int _end;
     private int _readers;
     private volatile bool _isSynced;
     private volatile bool _showsProgress;
 
-    public ResumingWatchStream(GrainWatchClient client, WatchRequest request, IWatchFeed feed, Backoff backoff, bool resume)
+    public ResumingWatchStream(GrainWatchClient client, WatchRequest request, IWatchFeed feed, bool resume)
     {
         _client = client;
         _feed = feed;
-        _backoff = backoff;
         _resume = resume;
-        _request = request with { Incarnation = feed.Registration.Incarnation, FilterHash = feed.Registration.FilterHash };
+        (_terms, _target, _registration) = (client.TermsOf(request), request.Target, feed.Registration);
         _isSynced = !request.Snapshot;
         _keeper = request.Snapshot ? new SnapshotKeeper() : null;
         _showsProgress = request.ProgressInterval is not null || request.StaleAfter is not null;
-        Start = feed.Registration.Start;
         Cursor = Start;
     }
 
-    public Revision Start { get; }
+    public Revision Start => _registration.Start;
 
     public Revision Cursor
     {
         get => new(Volatile.Read(ref _cursor));
-        private set => Volatile.Write(ref _cursor, value.Value);
+        // With a barrier: whoever begins to wait for a revision looks here after that.
+        private set => Interlocked.Exchange(ref _cursor, value.Value);
     }
 
-    public Task<WatchEndReason> Completion => _completion.Task;
+    public Task<WatchEndReason> Completion
+    {
+        get
+        {
+            var completion = Made(ref _completion, static () => new TaskCompletionSource<WatchEndReason>(TaskCreationOptions.RunContinuationsAsynchronously));
+            if (HasEnded)
+                completion.TrySetResult((WatchEndReason)_end);
+            return completion.Task;
+        }
+    }
 
     public IAsyncEnumerable<WatchEvent> DetachReader() => new Detached(this);
 
@@ -70,18 +85,12 @@ internal sealed class ResumingWatchStream : IWatchStream
     {
         await foreach (var batch in ReadAsync(cancellationToken))
         {
-            var wasSynced = _isSynced;
-            foreach (var each in batch.Events)
-                Note(each);
-            // Where a snapshot begins behind changes, its batch has moved over them.
-            if (wasSynced && !_isSynced)
-                Cursor = Revision.Max(Cursor, batch.Revision);
-            MoveTo(batch.Revision);
+            Take(batch);
             yield return batch;
         }
     }
 
-    public WatchTarget Target => _changes.Last?.Target ?? Request.Target;
+    public WatchTarget Target => _changes?.Last?.Target ?? Request.Target;
 
     public WatchCursor GetCursor() => _isSynced
         ? new WatchCursor(Request.Incarnation, Request.Bucket, Cursor, Request.FilterHash)
@@ -90,19 +99,20 @@ internal sealed class ResumingWatchStream : IWatchStream
     public async Task<Revision> ChangeTargetAsync(WatchTarget target, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(target);
-        var version = _changes.NextVersion();
+        var changes = Made(ref _changes);
+        var version = changes.NextVersion();
         var feed = Feed();
         // Before it is told: its reader may meet it before the answer is here.
-        _changes.Tell(version, target);
+        changes.Tell(version, target);
         try
         {
             var reply = await feed.RetargetAsync(target, version, cancellationToken);
-            _changes.Taken(version, reply.FilterHash);
+            changes.Taken(version, reply.FilterHash);
             return reply.From;
         }
         catch (WatchException error) when (TransportErrors.IsFinal(error))
         {
-            _changes.Refused(version);
+            changes.Refused(version);
             throw;
         }
     }
@@ -132,7 +142,7 @@ internal sealed class ResumingWatchStream : IWatchStream
         using var reached = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         // It asks, and asks again, until the wait is over.
         var asking = KeepAskingAsync(reached.Token);
-        var waiting = _waits.WaitAsync(revision, cancellationToken);
+        var waiting = Waits().WaitAsync(revision, cancellationToken);
         if (await Task.WhenAny(waiting, asking) == asking && !cancellationToken.IsCancellationRequested)
             await asking;
         await waiting;
@@ -143,9 +153,7 @@ internal sealed class ResumingWatchStream : IWatchStream
     public async ValueTask DisposeAsync()
     {
         End(WatchEndReason.Disposed);
-        _disposed.Cancel();
-        if (Interlocked.Exchange(ref _feed, null) is { } feed)
-            await feed.DisposeAsync();
+        await ReleaseAsync();
     }
 
     private async IAsyncEnumerable<WatchEvent> ReadEventsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
@@ -181,14 +189,19 @@ internal sealed class ResumingWatchStream : IWatchStream
     /// <summary>What there is to hand on, batch by batch, until the last event or until the reader leaves.</summary>
     private async IAsyncEnumerable<WatchBatch> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        if (Interlocked.Exchange(ref _readers, 1) != 0)
-            throw new InvalidOperationException("A watch has one reader, which reads it once; start another watch for another reader.");
-
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _disposed.Token);
+        var ready = new ReadySignal();
+        BeginReading(ready);
+        await using var canceled = cancellationToken.UnsafeRegister(static stream => ((ResumingWatchStream)stream!).Stop(), this);
         try
         {
-            while (await NextAsync(stop.Token) is { } batch)
+            for (var step = TryStep(out var batch); step != ReaderStep.Leave; step = TryStep(out batch))
             {
+                if (step == ReaderStep.Rest)
+                    await WokenAsync(ready);
+                if (step == ReaderStep.Reopen)
+                    batch = await ReopenAsync();
+                if (batch is null)
+                    continue;
                 var end = EndOf(batch);
                 yield return batch;
                 if (end == WatchEndReason.None)
@@ -205,12 +218,15 @@ internal sealed class ResumingWatchStream : IWatchStream
         cancellationToken.ThrowIfCancellationRequested();
     }
 
+    // Without the token: it stops the watch, which wakes, too.
+    private static ValueTask WokenAsync(ReadySignal ready) => ready.WaitAsync();
+
     private void MoveTo(Revision revision)
     {
         if (!_isSynced)
             return;
         Cursor = Revision.Max(Cursor, revision);                            // S3
-        _waits.Reached(Cursor);
+        Volatile.Read(ref _waits)?.Reached(Cursor);
     }
 
     /// <summary>A snapshot begins, or is complete.</summary>
@@ -218,7 +234,7 @@ internal sealed class ResumingWatchStream : IWatchStream
     {
         if (each.Type == WatchEventType.SnapshotBegins)
             _isSynced = false;
-        if (each.Type == WatchEventType.TargetsChanged && _changes.Met(each.Count) is { } met)
+        if (each.Type == WatchEventType.TargetsChanged && _changes?.Met(each.Count) is { } met)
             Request = Request with { Target = met.Target, TargetVersion = each.Count, FilterHash = met.FilterHash };
         if (each.Type != WatchEventType.Synced)
             return;
@@ -226,19 +242,42 @@ internal sealed class ResumingWatchStream : IWatchStream
         MoveTo(each.Revision);
     }
 
-    private void End(WatchEndReason reason)
+    /// <summary>The watch is over; the first reason counts.</summary>
+    internal void End(WatchEndReason reason)
     {
-        _completion.TrySetResult(reason);
-        _waits.End(new WatchException(WatchErrorCode.Unavailable, $"The watch of {Target} ended ({reason}) at revision {Cursor}."));
+        if (Interlocked.CompareExchange(ref _end, (int)reason, (int)WatchEndReason.None) != (int)WatchEndReason.None)
+            return;
+        Volatile.Read(ref _completion)?.TrySetResult(reason);
+        Volatile.Read(ref _waits)?.End(Over());
+    }
+
+    private bool HasEnded => Volatile.Read(ref _end) != (int)WatchEndReason.None;
+
+    private WatchException Over() => new(WatchErrorCode.Unavailable, $"The watch of {Target} ended ({(WatchEndReason)_end}) at revision {Cursor}.");
+
+    // Made when somebody waits first, who is then told what happened before.
+    private RevisionWaits Waits()
+    {
+        var waits = Made(ref _waits);
+        waits.Reached(Cursor);
+        if (HasEnded)
+            waits.End(Over());
+        return waits;
     }
 
     private WatchRequest Request
     {
-        get => Volatile.Read(ref _request);
-        set => Volatile.Write(ref _request, value);
+        get => Volatile.Read(ref _changed) ?? _terms with { Target = _target, Incarnation = _registration.Incarnation, FilterHash = _registration.FilterHash };
+        set => Volatile.Write(ref _changed, value);
     }
 
-    private IWatchFeed Feed() => _feed ?? throw new WatchException(WatchErrorCode.Unavailable, _completion.Task.IsCompleted ? "The watch has ended." : "The way to the watch's server is lost just now.");
+    private IWatchFeed Feed() => _feed ?? throw new WatchException(WatchErrorCode.Unavailable, HasEnded ? "The watch has ended." : "The way to the watch's server is lost just now.");
+
+    private static T Made<T>(ref T? place)
+        where T : class, new() => Made(ref place, static () => new T());
+
+    private static T Made<T>(ref T? place, Func<T> make)
+        where T : class => Volatile.Read(ref place) is { } there ? there : Interlocked.CompareExchange(ref place, make(), null) ?? place!;
 
     /// <summary>Asks how far the watch is, at first often, until it is told to stop.</summary>
     private async Task KeepAskingAsync(CancellationToken enough)
@@ -258,121 +297,6 @@ internal sealed class ResumingWatchStream : IWatchStream
             await _client.DelayAsync(pause, enough);
         }
     }
-
-    /// <summary>The next batch to hand on; null when the reader ended the watch.</summary>
-    private async ValueTask<WatchBatch?> NextAsync(CancellationToken cancellationToken)
-    {
-        while (!cancellationToken.IsCancellationRequested)
-        {
-            var batch = await TakeAsync(cancellationToken);
-            if (cancellationToken.IsCancellationRequested)
-                return null;
-
-            if (batch is null || (batch.Previous > Cursor && _isSynced))                    // lost, or S2
-                batch = await ReopenAsync(cancellationToken);
-            else if (EndOf(batch) is var end && end != WatchEndReason.None)
-                batch = MayGoOn(end) ? await ReopenAsync(cancellationToken) : batch;        // S4
-            else if (_isSynced)
-                batch = batch.Behind(Cursor);                                               // S1
-            else
-                batch = batch.Within(Cursor);                                               // S5
-
-            if (batch is not null)
-                return batch;
-        }
-
-        return null;
-    }
-
-    private async ValueTask<WatchBatch?> TakeAsync(CancellationToken cancellationToken)
-    {
-        if (_feed is not { } feed)
-            return null;
-        try
-        {
-            return await feed.NextAsync(cancellationToken);
-        }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-        {
-            return null;
-        }
-        catch (Exception error) when (TransportErrors.IsLost(error, cancellationToken))
-        {
-            return null;
-        }
-    }
-
-    /// <summary>Opens another feed at the cursor, however long that takes; answers with a last batch where that cannot be.</summary>
-    private async ValueTask<WatchBatch?> ReopenAsync(CancellationToken cancellationToken)
-    {
-        if (Interlocked.Exchange(ref _feed, null) is { } lost)
-            await lost.DisposeAsync();
-        if (!_resume)
-            return Ended(WatchEndReason.ClientLost, "The way to the server was lost, and the watch was asked not to resume.");
-
-        var wasRefused = false;
-        while (!cancellationToken.IsCancellationRequested)
-        {
-            try
-            {
-                await (wasRefused ? _backoff.PauseAsync(cancellationToken) : _client.PauseAsync(_backoff, cancellationToken));
-                var feed = _feed = await _client.OpenAsync(NextRequest(), cancellationToken);
-                if (_changes.Last is { } change)
-                    _changes.Taken(change.Version, (await feed.RetargetAsync(change.Target, change.Version, cancellationToken)).FilterHash);
-                _backoff.Reset();
-                return null;
-            }
-            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-            {
-                return null;
-            }
-            catch (WatchException error) when (error.Code == WatchErrorCode.ShuttingDown && !_client.OutlivesServer)
-            {
-                return Ended(WatchEndReason.ServerStopping, error.Message);
-            }
-            catch (WatchException error) when (TransportErrors.IsFinal(error))
-            {
-                if (error.Code == WatchErrorCode.Compacted && MayGoOn(WatchEndReason.Compacted))
-                    continue;
-                return Ended(TransportErrors.ReasonOf(error), error.Message, error.FirstAvailable);
-            }
-            catch (Exception error) when (TransportErrors.IsLost(error, cancellationToken) || error is WatchException)
-            {
-                // The next attempt comes after a longer pause: one of its own where the server was reached and refused just this watch.
-                wasRefused = error is WatchException { Code: not (WatchErrorCode.Unavailable or WatchErrorCode.ShuttingDown) };
-            }
-        }
-
-        return null;
-    }
-
-    private WatchBatch Ended(WatchEndReason reason, string message, Revision firstAvailable = default) =>
-        Ended(Cursor, reason, message, firstAvailable);
-
-    /// <summary>The last batch of a watch that no silo can end any more.</summary>
-    internal static WatchBatch Ended(Revision cursor, WatchEndReason reason, string message, Revision firstAvailable) =>
-        new(0, cursor, cursor, [new WatchEvent { Type = WatchEventType.Canceled, Revision = cursor, Reason = reason, Message = message, FirstAvailable = firstAvailable }]);
-
-    private static WatchEndReason EndOf(WatchBatch batch) =>
-        batch.Events is [.., { Type: WatchEventType.Canceled, Reason: var reason }] ? reason : WatchEndReason.None;
-
-    /// <summary>Whether the watch can go on elsewhere after this end.</summary>
-    private bool MayGoOn(WatchEndReason reason)
-    {
-        if (!_resume)
-            return false;
-        if (reason == WatchEndReason.Compacted && Request.Snapshot && _isSynced)
-        {
-            _isSynced = false;                                              // S5
-            return true;
-        }
-
-        return reason == WatchEndReason.ClientLost || (reason == WatchEndReason.ServerStopping && _client.OutlivesServer);
-    }
-
-    private WatchRequest NextRequest() => _isSynced
-        ? Request with { StartAt = Cursor.Next, Snapshot = false }
-        : Request with { StartAt = null };
 
     /// <summary>The stream as nothing but its sequence.</summary>
     private sealed class Detached(ResumingWatchStream stream) : IAsyncEnumerable<WatchEvent>

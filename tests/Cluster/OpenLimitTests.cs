@@ -1,5 +1,6 @@
 using Watch.Client;
 using Watch.Core;
+using Watch.Core.Watching;
 using Watch.Interfaces;
 
 namespace Watch.Cluster.Tests;
@@ -59,7 +60,9 @@ public sealed class OpenLimitTests
     {
         public WatchRegistration Registration => throw new NotSupportedException();
 
-        public ValueTask<WatchBatch?> NextAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
+        public IWatchConsumer? Consumer { set => throw new NotSupportedException(); }
+
+        public bool TryNext(out WatchBatch? batch) => throw new NotSupportedException();
 
         public Task<RetargetReply> RetargetAsync(WatchTarget target, long version, CancellationToken cancellationToken) => throw new NotSupportedException();
 

@@ -31,7 +31,7 @@ internal sealed class Followers : IAsyncDisposable
             for (int at; (at = Interlocked.Increment(ref next)) < count;)
             {
                 var number = at;
-                var watch = await OneAsync(client, by, target(number), (each, when) => seen(number, each, when), options);
+                var watch = await OneAsync(client, by, target(number), number, seen, options);
                 lock (gate)
                     _watches.Add(watch);
             }
@@ -44,22 +44,22 @@ internal sealed class Followers : IAsyncDisposable
         await Task.WhenAll(_reading);
     }
 
-    private async Task<IAsyncDisposable> OneAsync(IWatchClient client, string by, WatchTarget target, Action<WatchEvent, long> seen, WatchOptions? options)
+    private async Task<IAsyncDisposable> OneAsync(IWatchClient client, string by, WatchTarget target, int number, Action<int, WatchEvent, long> seen, WatchOptions? options)
     {
         switch (by)
         {
             case "observer":
-                return await client.SubscribeAsync(target, new Observer(seen), options);
+                return await client.SubscribeAsync(target, new Observer(number, seen), options);
             case "nobody":
                 return await client.WatchAsync(target, options);
             case "stream":
                 var stream = await client.WatchAsync(target, options);
-                Keep(ReadAsync(stream, seen));
+                Keep(ReadAsync(stream, number, seen));
                 return stream;
             default:
                 var watcher = client.CreateWatcher(target, (each, _) =>
                 {
-                    seen(each, Stopwatch.GetTimestamp());
+                    seen(number, each, Stopwatch.GetTimestamp());
                     return default;
                 }, new WatcherOptions { Watch = options ?? new WatchOptions() });
                 Keep(watcher.RunAsync());
@@ -74,19 +74,19 @@ internal sealed class Followers : IAsyncDisposable
             _reading.Add(reading);
     }
 
-    private static async Task ReadAsync(IWatchStream stream, Action<WatchEvent, long> seen)
+    private static async Task ReadAsync(IWatchStream stream, int number, Action<int, WatchEvent, long> seen)
     {
         await foreach (var each in stream)
-            seen(each, Stopwatch.GetTimestamp());
+            seen(number, each, Stopwatch.GetTimestamp());
     }
 
-    private sealed class Observer(Action<WatchEvent, long> seen) : IWatchObserver
+    private sealed class Observer(int number, Action<int, WatchEvent, long> seen) : IWatchObserver
     {
         public Task OnBatch(WatchBatch batch)
         {
             var now = Stopwatch.GetTimestamp();
             foreach (var each in batch.Events)
-                seen(each, now);
+                seen(number, each, now);
             return Task.CompletedTask;
         }
     }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Watch.Core;
+using Watch.Core.Watching;
 using Watch.Interfaces;
 
 namespace Watch.Client;
@@ -18,7 +19,7 @@ internal sealed class ClientWatch(ClientSession session, WatchRequest request, i
 {
     private readonly Lock _gate = new();
     private readonly Queue<Arrived> _arrived = [];
-    private readonly ReadySignal _ready = new();
+    private volatile IWatchConsumer? _consumer;
     private WatchRegistration? _registration;
     private volatile SessionLink? _link;
     private List<WatchEvent>? _pieces;
@@ -53,7 +54,7 @@ internal sealed class ClientWatch(ClientSession session, WatchRequest request, i
     {
         lock (_gate)
             _isOver = true;
-        _ready.Set();
+        _consumer?.Wake();
     }
 
     /// <summary>Takes a step in. False where it does not follow the last one, or where it was the last.</summary>
@@ -66,7 +67,7 @@ internal sealed class ClientWatch(ClientSession session, WatchRequest request, i
             if (_isOver || step.Number != _steps + 1 || (_cursor is { } cursor && step.Previous != cursor))
             {
                 _isOver = true;
-                _ready.Set();
+                _consumer?.Wake();
                 return false;
             }
 
@@ -79,7 +80,7 @@ internal sealed class ClientWatch(ClientSession session, WatchRequest request, i
             _isOver = end != WatchEndReason.None;
         }
 
-        _ready.Set();
+        _consumer?.Wake();
         if (!isWhole && TakesNothingAhead)
             Ask();
         else if (!isWhole)
@@ -87,31 +88,44 @@ internal sealed class ClientWatch(ClientSession session, WatchRequest request, i
         return end == WatchEndReason.None;
     }
 
-    public async ValueTask<WatchBatch?> NextAsync(CancellationToken cancellationToken)
+    public IWatchConsumer? Consumer
     {
-        while (true)
+        set
         {
-            Arrived next;
-            bool isOver;
+            bool isReady;
             lock (_gate)
             {
-                isOver = _isOver;
-                if (_arrived.TryDequeue(out next))
-                    (_takenEvents, _takenBytes) = (_takenEvents + next.EventCount, _takenBytes + next.Bytes);
+                _consumer = value;
+                isReady = _isOver || _arrived.Count > 0;
             }
 
-            if (next.Step is { } step)
-            {
-                GrantIfDue();
-                return new WatchBatch(Registration.SubscriptionId, step.Previous, step.Revision, next.Events, Number: step.Number);
-            }
-
-            if (isOver)
-                return null;
-            cancellationToken.ThrowIfCancellationRequested();
-            Ask();
-            await _ready.WaitAsync(cancellationToken);
+            if (isReady)
+                value?.Wake();
         }
+    }
+
+    public bool TryNext(out WatchBatch? batch)
+    {
+        Arrived next;
+        bool isOver;
+        lock (_gate)
+        {
+            isOver = _isOver;
+            if (_arrived.TryDequeue(out next))
+                (_takenEvents, _takenBytes) = (_takenEvents + next.EventCount, _takenBytes + next.Bytes);
+        }
+
+        batch = null;
+        if (next.Step is { } step)
+        {
+            GrantIfDue();
+            batch = new WatchBatch(Registration.SubscriptionId, step.Previous, step.Revision, next.Events, Number: step.Number);
+            return true;
+        }
+
+        if (!isOver)
+            Ask();
+        return isOver;
     }
 
     /// <summary>What the reader has room for, in all since the registration; the server is told now.</summary>

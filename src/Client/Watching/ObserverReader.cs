@@ -1,45 +1,97 @@
+using System.Threading.Tasks.Sources;
 using Watch.Core;
+using Watch.Core.Watching;
 
 namespace Watch.Client;
 
 /// <summary>Reads a stream and calls an observer, one call at a time.</summary>
-internal sealed class ObserverReader(IWatchStream stream, IWatchObserver observer, TimeProvider time) : IWatchSubscription
+/// <remarks>
+/// It runs when it is woken, until nothing is left, and then has nothing under way: one that waits is this object and no more. It runs where
+/// it began, on that scheduler if there is one, and never inside the call that wakes it.
+/// </remarks>
+internal sealed class ObserverReader(ResumingWatchStream stream, IWatchObserver observer, TimeProvider time) : IWatchSubscription, IWatchConsumer
 {
-    private readonly TaskCompletionSource<WatchEndReason> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private const int Running = 0;
+    private const int Called = 1;
+    private const int Resting = 2;
+
+    private ManualResetValueTaskSourceCore<bool> _call = new() { RunContinuationsAsynchronously = true };
+    private int _state = Running;
 
     public Revision Start => stream.Start;
 
     public Revision Cursor => stream.Cursor;
 
-    public Task<WatchEndReason> Completion => _completion.Task;
+    public Task<WatchEndReason> Completion => stream.Completion;
 
     /// <summary>Starts the calls; they end with the stream, and <see cref="Completion"/> tells how.</summary>
-    public void Begin() => _ = RunAsync();
-
-    public async ValueTask DisposeAsync()
+    public void Begin()
     {
-        await stream.DisposeAsync();
-        _completion.TrySetResult(WatchEndReason.Disposed);
+        stream.BeginReading(this);
+        _ = RunAsync();
     }
 
+    public void Wake()
+    {
+        if (Interlocked.Exchange(ref _state, Called) == Resting)
+            _call.SetResult(true);
+    }
+
+    public ValueTask DisposeAsync() => stream.DisposeAsync();
+
+    /// <summary>Hands on what there is. It belongs to this reader, and ends with a reason if it fails.</summary>
     private async Task RunAsync()
     {
         try
         {
-            await foreach (var batch in stream.ReadBatchesAsync())
+            Interlocked.Exchange(ref _state, Running);
+            while (stream.TryStep(out var batch) is var step && step != ReaderStep.Leave)
             {
-                if (await ObserverCall.ReturnsInTimeAsync(observer, batch, time))
-                    continue;
-                _completion.TrySetResult(WatchEndReason.CallbackTimedOut);
-                return;
+                if (step == ReaderStep.Rest && TryRest())
+                    return;
+                if (step == ReaderStep.Reopen)
+                    batch = await stream.ReopenAsync();
+                if (batch is not null && await HandOnAsync(batch) is var end && end != WatchEndReason.None)
+                {
+                    await EndAsync(end);
+                    return;
+                }
             }
 
-            _completion.TrySetResult(await stream.Completion);
+            await EndAsync(WatchEndReason.Disposed);
         }
         catch (Exception)
         {
             // The caller's own code failed. It knows why, and Completion tells that this is what ended the watch.
-            _completion.TrySetResult(WatchEndReason.CallbackFailed);
+            await EndAsync(WatchEndReason.CallbackFailed);
         }
+    }
+
+    /// <summary>Calls the observer; answers with why that was the last time.</summary>
+    private async ValueTask<WatchEndReason> HandOnAsync(WatchBatch batch)
+    {
+        stream.Take(batch);
+        return await ObserverCall.ReturnsInTimeAsync(observer, batch, time) ? ResumingWatchStream.EndOf(batch) : WatchEndReason.CallbackTimedOut;
+    }
+
+    /// <summary>Has this go on when it is woken. False where it was woken meanwhile, and goes on at once.</summary>
+    private bool TryRest()
+    {
+        _call.Reset();
+        _call.OnCompleted(
+            static reader => _ = ((ObserverReader)reader!).RunAsync(),
+            this,
+            _call.Version,
+            ValueTaskSourceOnCompletedFlags.UseSchedulingContext | ValueTaskSourceOnCompletedFlags.FlowExecutionContext);
+        if (Interlocked.CompareExchange(ref _state, Resting, Running) == Running)
+            return true;
+        Interlocked.Exchange(ref _state, Running);
+        return false;
+    }
+
+    private async ValueTask EndAsync(WatchEndReason reason)
+    {
+        await stream.ReleaseAsync();
+        stream.End(reason);
     }
 }

@@ -1,50 +1,42 @@
 using Watch.Client;
+using Watch.Core.Watching;
 using Watch.Interfaces;
 
 namespace Watch.Grains.Watching;
 
 /// <summary>The feed of a reader in this process: straight from the watch's queue, without a call and without bytes.</summary>
-internal sealed class HostedFeed : IWatchFeed
+internal sealed class HostedFeed(ILocalWatch watch) : IWatchFeed
 {
     // Without a bound in bytes: here nothing is copied, and a revision never comes in pieces.
     private const int BatchEventsMax = 256;
 
-    private readonly ILocalWatch _watch;
-    private readonly ReadySignal _ready = new();
-    private long _number;
+    public WatchRegistration Registration => watch.Registration;
 
-    public HostedFeed(ILocalWatch watch)
+    public IWatchConsumer? Consumer
     {
-        _watch = watch;
-        watch.Ready = _ready.Set;
+        set => watch.Consumer = value;
     }
 
-    public WatchRegistration Registration => _watch.Registration;
-
-    public async ValueTask<WatchBatch?> NextAsync(CancellationToken cancellationToken)
+    public bool TryNext(out WatchBatch? batch)
     {
-        while (true)
-        {
-            if (_watch.TryTake(BatchEventsMax, long.MaxValue, out var items))
-                return LocalEvents.ToBatch(items, Registration, ++_number);
-            cancellationToken.ThrowIfCancellationRequested();
-            await _ready.WaitAsync(cancellationToken);
-        }
+        var hasAny = watch.TryTake(BatchEventsMax, long.MaxValue, out var items);
+        batch = hasAny ? LocalEvents.ToBatch(items!, Registration) : null;
+        return hasAny;
     }
 
-    public Task<RetargetReply> RetargetAsync(WatchTarget target, long version, CancellationToken cancellationToken) => Task.FromResult(_watch.Retarget(target, version));
+    public Task<RetargetReply> RetargetAsync(WatchTarget target, long version, CancellationToken cancellationToken) => Task.FromResult(watch.Retarget(target, version));
 
     public Task SetPolicyAsync(SlowPolicy policy, int? eventsMax, long? bytesMax, CancellationToken cancellationToken)
     {
-        _watch.SetPolicy(policy, eventsMax, bytesMax);
+        watch.SetPolicy(policy, eventsMax, bytesMax);
         return Task.CompletedTask;
     }
 
     public Task AskProgressAsync(CancellationToken cancellationToken)
     {
-        _watch.AskProgress();
+        watch.AskProgress();
         return Task.CompletedTask;
     }
 
-    public ValueTask DisposeAsync() => _watch.DisposeAsync();
+    public ValueTask DisposeAsync() => watch.DisposeAsync();
 }

@@ -24,6 +24,9 @@ internal interface ILocalWatch : IAsyncDisposable
     /// </summary>
     Action? Ready { set; }
 
+    /// <summary>As <see cref="Ready"/>, in place of it: who is woken.</summary>
+    IWatchConsumer? Consumer { set; }
+
     /// <summary>Whether events wait: without, only what needs no room at the consumer does.</summary>
     bool HasEvents { get; }
 

@@ -11,16 +11,15 @@ internal static class LocalEvents
     /// <summary>The batch of one take.</summary>
     /// <param name="items">What was taken.</param>
     /// <param name="registration">The watch's.</param>
-    /// <param name="number">The batch's number.</param>
-    public static WatchBatch ToBatch(WatchItems items, WatchRegistration registration, long number)
+    public static WatchBatch ToBatch(WatchItems items, WatchRegistration registration)
     {
         var previous = items.Previous ?? registration.Start;
         if (items.End is { } end)
-            return new WatchBatch(registration.SubscriptionId, previous, end.Cursor ?? previous, [ToEvent(end, previous)], Number: number);
+            return new WatchBatch(registration.SubscriptionId, previous, end.Cursor ?? previous, [ToEvent(end, previous)], Number: items.Number);
 
         // What is most often taken, one revision, is made once for all its watches.
         if (items.Parts is [WatchPart.Events { Commit: var single }])
-            return new WatchBatch(registration.SubscriptionId, previous, items.Revision ?? previous, Of(single), Number: number);
+            return new WatchBatch(registration.SubscriptionId, previous, items.Revision ?? previous, Of(single), Number: items.Number);
 
         var events = ImmutableArray.CreateBuilder<WatchEvent>();
         foreach (var part in items.Parts)
@@ -33,7 +32,7 @@ internal static class LocalEvents
                 events.Add(MarkerOf(part, items.Revision ?? previous));
         }
 
-        return new WatchBatch(registration.SubscriptionId, previous, items.Revision ?? previous, events.DrainToImmutable(), Number: number);
+        return new WatchBatch(registration.SubscriptionId, previous, items.Revision ?? previous, events.DrainToImmutable(), Number: items.Number);
     }
 
     private static ImmutableArray<WatchEvent> Of(SharedCommit commit) => ImmutableCollectionsMarshal.AsImmutableArray(commit.Local(static shared =>

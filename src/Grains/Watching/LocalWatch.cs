@@ -16,6 +16,11 @@ internal sealed class LocalWatch(WatchDispatcher dispatcher, Subscription subscr
         set => subscription.Ready = value;
     }
 
+    public IWatchConsumer? Consumer
+    {
+        set => subscription.Consumer = value;
+    }
+
     public bool HasEvents => subscription.QueuedEvents > 0;
 
     public bool TryTake(int eventsMax, long bytesMax, [NotNullWhen(true)] out WatchItems? items)

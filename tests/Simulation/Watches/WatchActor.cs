@@ -29,6 +29,7 @@ internal sealed class WatchActor(WatchRecord record, Pace pace, WatchHabits habi
     private readonly List<WatchRecord> _records = [record];
     private Task? _gone;
     private Revision? _kept;
+    private WatchCursor? _cursor;
     private bool _isRunning;
     private bool _isHurried;
 
@@ -52,7 +53,7 @@ internal sealed class WatchActor(WatchRecord record, Pace pace, WatchHabits habi
             return;
         if (_kept is not null && record.Wish.Snapshot)
         {
-            _kept = null;
+            (_kept, _cursor) = (null, null);
             _records.Add(new WatchRecord(record.Client, record.Wish));
         }
 
@@ -67,11 +68,14 @@ internal sealed class WatchActor(WatchRecord record, Pace pace, WatchHabits habi
         if (_kept is null)
             Record.Start = stream.Start;
         _kept ??= stream.Start;
+        Record.Begin();
         _isRunning = true;
-        var changing = ChangeTargetsAsync(stream, clock);
+        var leaving = new TaskCompletionSource();
+        var changing = ChangeTargetsAsync(stream, clock, Task.WhenAny(stream.Completion, leaving.Task));
         var isOver = await ReadAsync(stream, clock);
         if (isOver)
             (_isRunning, Record.End) = (false, await stream.Completion);
+        leaving.SetResult();
         await changing;
         return !isOver;
     }
@@ -85,6 +89,8 @@ internal sealed class WatchActor(WatchRecord record, Pace pace, WatchHabits habi
             // Both in one step: a process that ends has kept both or neither.
             Record.Batches.Add(batch);
             _kept = batch.Revision;
+            if (habits.OtherTargets.Count == 0 && !record.Wish.Snapshot)
+                _cursor = stream.GetCursor();
             await PauseAsync(clock);
             if (--stays <= 0 && !_isHurried && batch.Events is not [.., { Type: WatchEventType.Canceled }])
                 return false;
@@ -103,12 +109,12 @@ internal sealed class WatchActor(WatchRecord record, Pace pace, WatchHabits habi
             await Passing.On(clock, TimeSpan.FromSeconds(1 + random.Next(9)));
     }
 
-    private async Task ChangeTargetsAsync(IWatchStream stream, TimeProvider clock)
+    private async Task ChangeTargetsAsync(IWatchStream stream, TimeProvider clock, Task over)
     {
         while (habits.OtherTargets.Count > 0)
         {
-            await Task.WhenAny(Passing.On(clock, TimeSpan.FromSeconds(1 + (random.NextDouble() * 4))), stream.Completion);
-            if (_isHurried || stream.Completion.IsCompleted)
+            await Task.WhenAny(Passing.On(clock, TimeSpan.FromSeconds(1 + (random.NextDouble() * 4))), over);
+            if (_isHurried || over.IsCompleted)
                 return;
             var target = habits.OtherTargets[random.Next(habits.OtherTargets.Count)];
             Record.Retargeted(target);
@@ -116,9 +122,10 @@ internal sealed class WatchActor(WatchRecord record, Pace pace, WatchHabits habi
             {
                 await stream.ChangeTargetAsync(target.ToTarget());
             }
-            catch (WatchException) when (stream.Completion.IsCompleted)
+            catch (WatchException error) when (over.IsCompleted || error.Code is WatchErrorCode.Unavailable or WatchErrorCode.ShuttingDown or WatchErrorCode.NoQuorum)
             {
-                return;
+                // It may have been heard, or is told again when the watch is back.
+                continue;
             }
         }
     }
@@ -126,8 +133,10 @@ internal sealed class WatchActor(WatchRecord record, Pace pace, WatchHabits habi
     private async Task<IWatchStream> RegisterAsync(IWatchClient client, TimeProvider clock)
     {
         var options = record.Wish.ToOptions();
-        if (_kept is { } cursor)
-            options = options with { StartAt = cursor.Next, Snapshot = false };
+        if (_cursor is not null)
+            options = options with { From = _cursor, StartAt = null };
+        else if (_kept is { } kept)
+            options = options with { StartAt = kept.Next, Snapshot = false };
         while (true)
         {
             try

@@ -13,9 +13,12 @@ namespace Watch.Simulation.Tests.Watches;
 /// </remarks>
 internal sealed class WatchJudge
 {
+    /// <summary>How many batches a complaint tells of.</summary>
+    private const int BatchesTold = 8;
+
     private readonly WatchWish _wish;
     private readonly IReadOnlyList<CommittedChange> _changes;
-    private readonly Func<long, Pattern> _targets;
+    private readonly WatchRecord _watch;
     private readonly Dictionary<string, string> _gathered = new(StringComparer.Ordinal);
     private readonly List<CommittedChange> _skipped = [];
     private readonly HashSet<CommittedChange> _delivered = [];
@@ -24,12 +27,15 @@ internal sealed class WatchJudge
     private Revision? _snapshot;
     private long _lagged;
 
+    // The batch that is looked at.
+    private int _at;
+
     // The next change that has not been delivered, filtered out or counted.
     private int _next;
 
     private WatchJudge(WatchRecord watch, IReadOnlyList<CommittedChange> changes)
     {
-        (_wish, _changes, _targets, _cursor) = (watch.Wish, changes, watch.TargetOf, watch.Start);
+        (_wish, _changes, _watch, _cursor) = (watch.Wish, changes, watch, watch.Start);
         _target = watch.Wish.Target;
         GoTo(watch.Start.Value);
     }
@@ -38,16 +44,23 @@ internal sealed class WatchJudge
     public static string? Check(WatchRecord watch, IReadOnlyList<CommittedChange> changes)
     {
         var judge = new WatchJudge(watch, changes);
-        foreach (var batch in watch.Batches)
-            if (judge.Take(batch) is { } wrong)
-                return $"Watch: the {watch} {wrong}.";
+        for (var at = 0; at < watch.Batches.Count; at++)
+            if (judge.Take(watch.Batches[at], at) is { } wrong)
+                return $"Watch: the {watch} {wrong}.{Environment.NewLine}{string.Join(Environment.NewLine, watch.Batches.Take(at + 1).TakeLast(BatchesTold).Select(Tell))}";
         return judge.Close() is { } missing ? $"Watch: the {watch} {missing}." : null;
     }
 
     private bool IsCounted => _wish.WhenSlow is SlowPolicy.DropOldest or SlowPolicy.DropNewest or SlowPolicy.Latest;
 
-    private string? Take(WatchBatch batch)
+    private string? Take(WatchBatch batch, int at)
     {
+        _at = at;
+        if (_watch.BegunWith(at) is { } target)
+        {
+            _target = target;
+            GoTo(_cursor.Value);
+        }
+
         if (batch.Previous != _cursor)
             return $"stands at {_cursor} and was handed a batch that continues from {batch.Previous}";
         if (batch.Revision < _cursor)
@@ -171,7 +184,7 @@ internal sealed class WatchJudge
     private string? Retarget(WatchEvent each)
     {
         var left = _snapshot is null && !IsCounted ? Missing(each.Revision.Value) : null;
-        _target = _targets(each.Count);
+        _target = _watch.TargetOf(_at, each.Count);
         GoTo(each.Revision.Value);
         return left is null ? null : $"changed its targets at {each.Revision} and had not delivered {left}";
     }
@@ -211,6 +224,9 @@ internal sealed class WatchJudge
     }
 
     private static string Describe(WatchEvent each) => $"revision {each.Revision}, {each.Key} = {(each.Type == WatchEventType.Delete ? "(deleted)" : Text(each.Value))}{(each.PreviousState == PreviousState.Value ? $" after {Text(each.PreviousValue)}" : "")}";
+
+    private static string Tell(WatchBatch batch) =>
+        $"    batch {batch.Number} of {batch.SubscriptionId}: {batch.Previous} to {batch.Revision}: {string.Join("; ", batch.Events.Select(each => each.IsChange ? $"{each.Cause} {Describe(each)}" : $"{each.Type} {each.Revision} {each.Count} {each.Reason}"))}";
 
     private static string Text(ReadOnlyMemory<byte> bytes) => Encoding.UTF8.GetString(bytes.Span);
 

@@ -5,7 +5,8 @@ namespace Watch.Simulation.Tests.Watches;
 /// <summary>What one watch delivered, from its start to its end, across all registrations that it took.</summary>
 internal sealed class WatchRecord(string client, WatchWish wish)
 {
-    private readonly List<Pattern> _targets = [wish.Target];
+    // One for each time that it was begun: the number of batches before, and its targets.
+    private readonly List<(int FirstBatch, List<Pattern> Targets)> _lives = [];
 
     public string Client { get; } = client;
 
@@ -22,13 +23,19 @@ internal sealed class WatchRecord(string client, WatchWish wish)
     public Revision Cursor => Batches.Count == 0 ? Start : Batches[^1].Revision;
 
     /// <summary>What it follows now.</summary>
-    public Pattern Target => _targets[^1];
+    public Pattern Target => _lives.Count == 0 ? Wish.Target : _lives[^1].Targets[^1];
 
-    /// <summary>Its targets were changed; the first change has version 1.</summary>
-    public void Retargeted(Pattern target) => _targets.Add(target);
+    /// <summary>It was begun, for the first time or again, with what it follows now.</summary>
+    public void Begin() => _lives.Add((Batches.Count, [Target]));
 
-    /// <summary>What it followed after so many changes.</summary>
-    public Pattern TargetOf(long version) => _targets[(int)version];
+    /// <summary>Its targets were changed; the first change since it was begun has version 1.</summary>
+    public void Retargeted(Pattern target) => _lives[^1].Targets.Add(target);
+
+    /// <summary>What it followed when a batch came, after so many changes; null where the batch is not the first one since it was begun.</summary>
+    public Pattern? BegunWith(int batch) => _lives.LastOrDefault(life => life.FirstBatch == batch).Targets?[0];
+
+    /// <summary>What it followed after so many changes since it was begun, when a batch came.</summary>
+    public Pattern TargetOf(int batch, long version) => _lives.Last(life => life.FirstBatch <= batch).Targets[(int)version];
 
     public override string ToString() => $"watch of {Wish} by {Client} from {Start}";
 }

@@ -83,8 +83,8 @@ internal sealed partial class SubscriptionQueue(int eventsMax, long bytesMax, Wa
     public void Add(WatchPart part)
     {
         var parts = _parts ??= new PartRing();
-        // A second change of targets with nothing between them is the one that counts (I-S4: no more than one waits).
-        if (part is WatchPart.TargetsChanged && parts.Count > 0 && parts[parts.Count - 1] is WatchPart.TargetsChanged)
+        // Of two changes of targets at one revision the second one counts.
+        if (part is WatchPart.TargetsChanged { From: var from } && parts.Count > 0 && parts[parts.Count - 1] is WatchPart.TargetsChanged { From: var before } && before == from)
             parts[parts.Count - 1] = part;
         else
             parts.Add(part);
@@ -252,6 +252,8 @@ internal sealed partial class SubscriptionQueue(int eventsMax, long bytesMax, Wa
         WatchPart.Thinned { Commit.Revision: var revision } => revision,
         WatchPart.Lagged { UpTo: var upTo } => upTo,
         WatchPart.Synced { At: var at } => at,
+        // Everything up to there went through the targets before: who goes on later goes on behind it, with the new ones.
+        WatchPart.TargetsChanged { From: var from } => cursor is { } before ? Revision.Max(before, from) : from,
         _ => cursor,
     };
 }

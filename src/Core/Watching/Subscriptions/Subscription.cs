@@ -36,7 +36,8 @@ public sealed partial class Subscription
     private readonly Lock _lock = new();
     private readonly SubscriptionQueue _queue;
     private readonly Action<SubscriptionId> _roomAvailable;
-    private Action? _ready;
+    // An action, or a consumer: one that is its own wake-up costs no delegate.
+    private object? _ready;
     private long _takes;
     private (int Events, long Bytes)? _roomWanted;
 
@@ -132,19 +133,15 @@ public sealed partial class Subscription
     /// </summary>
     public Action? Ready
     {
-        get => _ready;
-        set
-        {
-            bool isReady;
-            lock (_lock)
-            {
-                _ready = value;
-                isReady = IsReady;
-            }
+        get => _ready as Action;
+        set => WakeBy(value);
+    }
 
-            if (isReady)
-                value?.Invoke();
-        }
+    /// <summary>As <see cref="Ready"/>, in place of it: who is woken.</summary>
+    public IWatchConsumer? Consumer
+    {
+        get => _ready as IWatchConsumer;
+        set => WakeBy(value);
     }
 
     /// <summary>The scope that serves it.</summary>
@@ -343,10 +340,31 @@ public sealed partial class Subscription
         Tell(true);
     }
 
+    private void WakeBy(object? ready)
+    {
+        bool isReady;
+        lock (_lock)
+        {
+            _ready = ready;
+            isReady = IsReady;
+        }
+
+        Tell(isReady);
+    }
+
     private void Tell(bool isReady)
     {
-        if (isReady)
-            _ready?.Invoke();
+        if (!isReady)
+            return;
+        switch (_ready)
+        {
+            case IWatchConsumer consumer:
+                consumer.Wake();
+                break;
+            case Action ready:
+                ready();
+                break;
+        }
     }
 }
 
