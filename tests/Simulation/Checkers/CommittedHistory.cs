@@ -23,8 +23,15 @@ internal sealed class CommittedHistory
     {
         foreach (var entry in entries.Where(each => each.Kind == EntryKind.Command))
         {
-            if (CommandCodec.Decode(entry.Payload.Span) is WriteCommand write && (write.Id is not { } id || IsNew(id)))
-                Apply(write);
+            switch (CommandCodec.Decode(entry.Payload.Span))
+            {
+                case WriteCommand write when write.Id is not { } id || IsNew(id):
+                    Apply(write);
+                    break;
+                case CompactCommand compaction:
+                    Compacted = Math.Max(Compacted, compaction.Through.Value);
+                    break;
+            }
         }
     }
 
@@ -40,6 +47,9 @@ internal sealed class CommittedHistory
 
     /// <summary>The bucket's revision at the end.</summary>
     public long Revision { get; private set; }
+
+    /// <summary>Up to where history was given up at the end.</summary>
+    public long Compacted { get; private set; }
 
     /// <summary>Every change, in order.</summary>
     public IReadOnlyList<CommittedChange> Changes => _changes;

@@ -107,6 +107,12 @@ internal enum FaultKind
 
     /// <summary>A client's process ended, and another one went on from the cursors that it had kept.</summary>
     ClientGone,
+
+    /// <summary>No fault, but what faults are to meet: history was given up.</summary>
+    HistoryGivenUp,
+
+    /// <summary>Nor this: a watch needed what had been given up, and said so or resynchronized.</summary>
+    WatchOvertaken,
 }
 
 /// <summary>How often each kind of fault really happened.</summary>

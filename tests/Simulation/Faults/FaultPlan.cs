@@ -47,6 +47,9 @@ internal sealed record FaultPlan
     /// <summary>After how many entries a snapshot is taken; 0 for never in a run. Then the log has small segments, too.</summary>
     public int SnapshotEntries { get; init; }
 
+    /// <summary>Whether history is given up now and then.</summary>
+    public bool Compacts { get; init; }
+
     /// <summary>Whether nodes with a new folder ask to be added by themselves, rather than an operator for them.</summary>
     public bool Joins { get; init; }
 
@@ -70,6 +73,7 @@ internal sealed record FaultPlan
             Storm = TimeSpan.FromSeconds(4 + random.Next(16)),
             SnapshotEntries = random.Next(5) < 3 ? 100 + (random.Next(4) * random.Next(60)) : 0,
             Joins = random.Next(4) == 0,
+            Compacts = random.Next(3) == 0,
             Leisure = random.Next(6) == 0 ? 15 : 1,
         };
     }
@@ -86,5 +90,5 @@ internal sealed record FaultPlan
     /// <summary>Whether the run names a kind of fault.</summary>
     public bool Has(FaultKind kind) => Named.Contains(kind);
 
-    public override string ToString() => $"seed {Seed}: {Nodes} nodes, {Storm.TotalSeconds:F0} s of {(Named.Count == 0 ? "peace" : string.Join(", ", Named.Order()))}{(SnapshotEntries == 0 ? "" : $", a snapshot every {SnapshotEntries} entries")}{(Joins ? ", nodes join by themselves" : "")}";
+    public override string ToString() => $"seed {Seed}: {Nodes} nodes, {Storm.TotalSeconds:F0} s of {(Named.Count == 0 ? "peace" : string.Join(", ", Named.Order()))}{(SnapshotEntries == 0 ? "" : $", a snapshot every {SnapshotEntries} entries")}{(Joins ? ", nodes join by themselves" : "")}{(Compacts ? ", history is given up" : "")}";
 }

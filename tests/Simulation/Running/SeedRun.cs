@@ -64,6 +64,7 @@ internal sealed class SeedRun
         }
 
         var counts = run._cluster.Counts;
+        counts.Add(FaultKind.WatchOvertaken, run._population.Audience.Overtaken);
         counts.Add(FaultKind.MessageReordered, run._cluster.World.Network.Overtakings);
         return new RunResult(
             plan, violation, kind, [.. plan.Named.Where(kind => counts[kind] == 0).Order()], run._isUndecided, counts,

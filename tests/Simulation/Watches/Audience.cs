@@ -53,10 +53,24 @@ internal sealed class Audience(ClusterUnderTest cluster)
             dictionary.See();
     }
 
+    /// <summary>How many watches needed history that had been given up.</summary>
+    public int Overtaken => _watchers.SelectMany(each => each.Records)
+        .Count(each => each.End == WatchEndReason.Compacted || each.Batches.Any(batch => batch.Events.Any(step => step is { Type: WatchEventType.SnapshotBegins, Cause: WatchEventCause.Resync })));
+
     /// <summary>What is wrong with what was delivered; null where nothing is.</summary>
     public string? Judge(CommittedHistory committed) =>
-        _watchers.SelectMany(each => each.Records).Select(each => WatchJudge.Check(each, committed.Changes))
+        _watchers.SelectMany(each => each.Records).Select(each => WatchJudge.Check(each, committed.Changes) ?? CheckEnd(each, committed))
             .Concat(_dictionaries.SelectMany(each => each.Records).Select(each => DictionaryJudge.Check(each, committed.Changes))).FirstOrDefault(wrong => wrong is not null);
+
+    /// <summary>A watch ends for a reason that there was.</summary>
+    private static string? CheckEnd(WatchRecord watch, CommittedHistory committed) => watch.End switch
+    {
+        null or WatchEndReason.Disposed or WatchEndReason.ServerStopping => null,
+        WatchEndReason.Slow when watch.Wish.WhenSlow == SlowPolicy.Cancel => null,
+        WatchEndReason.Compacted when committed.Compacted > watch.Cursor.Value => null,
+        WatchEndReason.Compacted => $"Watch: the {watch} ended at {watch.Cursor} as compacted, and history was given up to {committed.Compacted} only.",
+        var reason => $"Watch: the {watch} ended at {watch.Cursor} for the reason {reason}, which it had not.",
+    };
 
     private string? Behind(CommittedHistory committed)
     {

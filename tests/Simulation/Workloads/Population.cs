@@ -30,6 +30,8 @@ internal sealed class Population(ClusterUnderTest cluster, History history)
         for (var at = 0; at < Remotes; at++)
             _remotes.Add(LiveOutsideAsync($"remote{at}"));
         _remotes.Add(ActAsync(new FlurryActor("flurry", history, Random), cluster.AddRemote("flurry"), cluster.World.TimeProvider));
+        if (cluster.Plan.Compacts)
+            _remotes.Add(GiveUpHistoryAsync());
         foreach (var node in cluster.Nodes)
             _hosted.Add(HostAsync(node));
     }
@@ -66,6 +68,25 @@ internal sealed class Population(ClusterUnderTest cluster, History history)
             foreach (var watch in watches)
                 _watching.Add(process.RunAsync(() => watch.AttendAsync(client, process.Clock, process.Ended)));
             await Task.WhenAny(process.RunAsync(() => ActAsync(actor, client, process.Clock)), process.Ended);
+        }
+    }
+
+    private async Task GiveUpHistoryAsync()
+    {
+        var (client, nodes) = (cluster.AddRemote("historian"), cluster.AddOperator("operator"));
+        while (!_stop.Task.IsCompleted)
+        {
+            await Task.WhenAny(cluster.PassAsync(TimeSpan.FromSeconds(0.5 + (Random.NextDouble() * 3))), _stop.Task);
+            try
+            {
+                var status = await client.StatusAsync();
+                await nodes.CompactAsync(new Revision(Math.Max(0, status.Revision.Value - Random.Next(80))));
+                cluster.Counts.Add(FaultKind.HistoryGivenUp);
+            }
+            catch (WatchException)
+            {
+                continue;
+            }
         }
     }
 
