@@ -3,8 +3,7 @@ using Watch.Core;
 namespace Watch.Client;
 
 /// <summary>
-/// Which keys a reader of events has, so that a snapshot that comes later, because history no longer had what was missed, or because the first
-/// one was cut short, can be told as the difference: what is new or changed as puts, what is gone as deletes, then that all is there.
+/// Which keys a reader of events has, so that a snapshot that comes later, because history no longer had what was missed, can be told as the difference: what is new or changed as puts, what is gone as deletes, then that all is there.
 /// </summary>
 /// <remarks>
 /// I-C3: after <see cref="WatchEventType.Synced"/> a reader who applied every event has exactly the keys of the snapshot, at their revisions.
@@ -14,7 +13,6 @@ internal sealed class SnapshotKeeper
 {
     private readonly Dictionary<Key, Revision> _had = [];
     private HashSet<Key>? _seen;
-    private bool _isLater;
     private bool _isComplete;
 
     /// <summary>What the reader is told of an event.</summary>
@@ -24,9 +22,11 @@ internal sealed class SnapshotKeeper
         {
             case WatchEventType.SnapshotBegins:
                 _seen = [];
-                var isLater = _isLater;
-                _isLater = true;
-                return [isLater ? each with { Cause = WatchEventCause.Resync } : each];
+                if (_isComplete)
+                    return [each with { Cause = WatchEventCause.Resync }];
+                // What an unfinished snapshot had said is void: this one is told in full.
+                _had.Clear();
+                return [each];
             case WatchEventType.Synced when _seen is { } seen:
                 _seen = null;
                 return [.. Gone(seen, each.Revision), each];
