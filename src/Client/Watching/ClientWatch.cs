@@ -150,9 +150,16 @@ internal sealed class ClientWatch(ClientSession session, WatchRequest request, l
         if (eventsMax is null)
             return;
         // What was granted stays granted: a smaller window holds when that is used up.
+        bool isWider;
         lock (_gate)
-            _window = session.WindowOf(eventsMax);
-        _link?.Grant(this);
+        {
+            var window = session.WindowOf(eventsMax);
+            isWider = _hasBegun && window > _window;
+            _window = window;
+        }
+
+        if (isWider)
+            _link?.Grant(this);
     }
 
     public Task AskProgressAsync(CancellationToken cancellationToken) =>

@@ -22,11 +22,7 @@ internal sealed class SnapshotKeeper
         {
             case WatchEventType.SnapshotBegins:
                 _seen = [];
-                if (_isComplete)
-                    return [each with { Cause = WatchEventCause.Resync }];
-                // What an unfinished snapshot had said is void: this one is told in full.
-                _had.Clear();
-                return [each];
+                return [_isComplete ? each with { Cause = WatchEventCause.Resync } : each];
             case WatchEventType.Synced when _seen is { } seen:
                 _seen = null;
                 return [.. Gone(seen, each.Revision), each];
@@ -34,7 +30,10 @@ internal sealed class SnapshotKeeper
                 seen.Add(each.Key);
                 var isKnown = _had.TryGetValue(each.Key, out var before) && before == each.Revision;
                 _had[each.Key] = each.Revision;
-                return isKnown ? [] : [!_isComplete ? each : each with { Cause = WatchEventCause.Resync }];
+                // Until one was complete each is told in full, for a reader who begins anew with it; what is gone is told all the same.
+                if (!_isComplete)
+                    return [each];
+                return isKnown ? [] : [each with { Cause = WatchEventCause.Resync }];
             case WatchEventType.Put:
                 _had[each.Key] = each.Revision;
                 return [each];
