@@ -64,7 +64,13 @@ public sealed class ClientLossTests
         await cluster.Client.PutAsync("/a", "1");
         Assert.Equal("1", (await reader.NextAsync()).Value.Text());
         await cluster.Client.PutAsync("/b", "before");
-        await cluster.Client.PutAsync("/a", "2");
+        await using (var other = await cluster.Client.WatchAsync(WatchTarget.Key("/a")))
+        await using (var otherReader = other.Reader())
+        {
+            // What one watch of a key has been given stands in the queues of all.
+            await cluster.Client.PutAsync("/a", "2");
+            await otherReader.NextAsync();
+        }
 
         var from = await stream.ChangeTargetAsync(WatchTarget.Key("/b"));
         await cluster.Client.PutAsync("/a", "after");
