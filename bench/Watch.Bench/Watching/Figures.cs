@@ -19,6 +19,12 @@ internal sealed class Durations
         _isSorted = false;
     }
 
+    public void Add(Durations others)
+    {
+        _ticks.AddRange(others._ticks);
+        _isSorted = false;
+    }
+
     /// <summary>In microseconds, what this share of them does not exceed.</summary>
     public double At(double share)
     {

@@ -9,6 +9,10 @@ namespace Watch.Bench.Watching;
 /// A thousand watch one key; one of them stops reading for a while. The others must not notice, memory must stay within its bounds, and
 /// afterwards the one must have what its policy promises.
 /// </summary>
+/// <remarks>
+/// Phases in which all read and phases in which one stops come turn and turn about (ABBA), so that whatever else the machine does weighs on
+/// both. In every phase the one is another watch, which begins with it.
+/// </remarks>
 internal static class SlowOne
 {
     private const int PutsPerSecond = 100;
@@ -20,7 +24,7 @@ internal static class SlowOne
     public static async Task RunAsync(VoterCluster cluster, BenchOptions options, bool isRemote)
     {
         var watchers = options.Watchers ?? 1_000;
-        var phase = options.Phase ?? TimeSpan.FromSeconds(60);
+        var (phase, rounds) = (options.Phase ?? TimeSpan.FromSeconds(20), options.Rounds ?? 4);
         var client = isRemote ? cluster.Outside : cluster.Clients[0];
         foreach (var policy in options.Policy is { } one ? [one] : Enum.GetValues<SlowPolicy>())
         {
@@ -28,27 +32,62 @@ internal static class SlowOne
             var others = new Others();
             await using var followers = new Followers();
             await followers.AddAsync(client, watchers - 1, options.By, _ => WatchTarget.Key(key), others.Seen);
-            await using var slow = await client.WatchAsync(WatchTarget.Key(key), new WatchOptions { WhenSlow = policy, QueueEventsMax = Queue });
-            var reader = new Reader(slow);
+            var run = new Run(client, cluster.Clients[0], key, policy, others);
+            await run.PassAsync(phase / 5, stops: true);
 
-            var reading = reader.RunAsync();
-            var without = await WriteAsync(cluster.Clients[0], key, others, phase, reader);
-            reader.Stop();
-            var before = GC.GetTotalMemory(forceFullCollection: true);
-            var with = await WriteAsync(cluster.Clients[0], key, others, phase, reader: null);
-            var held = GC.GetTotalMemory(forceFullCollection: true) - before;
-            var got = reader.Count;
-            var last = reader.LastWritten = others.LastWritten;
-            reader.GoOn();
-            await Task.WhenAny(reader.HasCaughtUp, reading);
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{policy}: {watchers} watchers, one stops for {phase.TotalSeconds} s under {PutsPerSecond} puts/s"));
+            var (without, with, ratio, held) = (new Durations(), new Durations(), new Trusted(), new Trusted());
+            var said = new List<string>();
+            for (var round = 0; round < rounds; round++)
+            {
+                var first = await run.PassAsync(phase, stops: round % 2 == 1);
+                var second = await run.PassAsync(phase, stops: round % 2 == 0);
+                var (a, b) = round % 2 == 0 ? (first, second) : (second, first);
+                without.Add(a.Durations);
+                with.Add(b.Durations);
+                ratio.Add(b.Durations.At(0.99) / a.Durations.At(0.99));
+                held.Add((b.Held - a.Held) / 1024.0);
+                said.Add(b.Said);
+            }
+
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{policy}: {watchers} watchers, one stops for {phase.TotalSeconds} s under {PutsPerSecond} puts/s, {rounds} times in turn with phases in which all read"));
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  the others, all reading:  {without}"));
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  the others, one stopped: {with}"));
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  held more at its end: {held / 1024.0:N0} KiB of the process (history of {phase.TotalSeconds * PutsPerSecond:N0} puts and all)"));
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  the one: {reader.Count - got} events afterwards, {reader.Lagged} counted as left out, last {reader.LastRevision} of {last}, end: {(slow.Completion.IsCompleted ? reader.End : "none")}"));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  p99, of what it was: {ratio}"));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  held more at the end of a phase, for the one: {held.Mean:N0} KiB of the process"));
+            foreach (var each in said)
+                Console.WriteLine($"  the one: {each}");
             Said.Gate("p99 of the others, of what it was", 100 * with.At(0.99) / without.At(0.99), 110, atMost: true, "%");
+        }
+    }
+
+    /// <summary>What a phase gave.</summary>
+    /// <param name="Durations">From a put to the call of each of the others.</param>
+    /// <param name="Held">How many bytes more the process held at its end.</param>
+    /// <param name="Said">What became of the one that stopped.</param>
+    private sealed record Measured(Durations Durations, long Held, string Said);
+
+    /// <summary>The phases of one policy.</summary>
+    private sealed class Run(IWatchClient watching, IWatchClient writing, Key key, SlowPolicy policy, Others others)
+    {
+        public async Task<Measured> PassAsync(TimeSpan phase, bool stops)
+        {
+            await using var slow = await watching.WatchAsync(WatchTarget.Key(key), new WatchOptions { WhenSlow = policy, QueueEventsMax = Queue });
+            var reader = new Reader(slow);
+            var reading = reader.RunAsync();
+            if (stops)
+                reader.Stop();
+            var before = GC.GetTotalMemory(forceFullCollection: true);
+            var durations = await WriteAsync(writing, key, others, phase, stops ? null : reader);
+            var held = GC.GetTotalMemory(forceFullCollection: true) - before;
+            var (got, last) = (reader.Count, others.LastWritten);
+            reader.LastWritten = last;
+            if (stops)
+                reader.GoOn();
+            await Task.WhenAny(reader.HasCaughtUp, reading);
+            var said = string.Create(CultureInfo.InvariantCulture, $"{reader.Count - got} events afterwards, {reader.Lagged} counted as left out, last {reader.LastRevision} of {last}, end: {(slow.Completion.IsCompleted ? reader.End : "none")}");
             await slow.DisposeAsync();
             await reading;
+            return new Measured(durations, held, said);
         }
     }
 

@@ -161,6 +161,8 @@ internal sealed class SessionLink : IWatchSessionObserver
         catch (Exception)
         {
             // Lost, or over, or answered by what this client cannot read: whatever it was, nobody renews the lease from here on.
+            _session.Lose(this, stops: false);
+            return;
         }
 
         _session.Lose(this, stops: false);

@@ -27,9 +27,9 @@ public sealed class RollingRestartTests(ITestOutputHelper output)
         await using var cluster = await WatchCluster.StartAsync();
         await cluster.MakeAllVotersAsync();
         var writers = new SteadyWriters(cluster.Client, seed);
-        var watchers = new List<JudgedWatcher>();
+        var watchers = new List<IJudged>();
         writers.Begin();
-        watchers.AddRange(await Task.WhenAll(Kinds(seed, withSnapshots: false).Take(Outside).Select((wish, at) => JudgedWatcher.BeginAsync(cluster.Client, $"watcher {at} outside", wish))));
+        watchers.AddRange(await Task.WhenAll(Kinds(seed).Take(Outside).Select((wish, at) => BeginAsync(cluster.Client, $"watcher {at} outside", wish, at, isOutside: true))));
         foreach (var silo in cluster.Silos)
             watchers.AddRange(await BeginServiceAsync(cluster, silo, seed));
         var first = watchers.Skip(Outside).ToList();
@@ -48,22 +48,21 @@ public sealed class RollingRestartTests(ITestOutputHelper output)
         await writers.StopAsync();
         var history = await writers.HistoryAsync();
         foreach (var each in watchers)
-            await each.ReachesAsync(LastOf(each.Record.Wish, history));
+            await each.ReachesEndAsync(history);
         output.WriteLine($"{writers}; {history.Count} changes; {watchers.Sum(each => each.CountEvents())} events to {watchers.Count} watchers");
 
         NothingIn(watchers.Select(each => each.Judge(history)).OfType<string>());
-        NothingIn(watchers.Except(first).Where(each => each.Record.End is not null && !WasSlow(each)).Select(each => $"the {each.Record} ended with {each.Record.End}"));
+        NothingIn(watchers.Except(first).Where(each => each.End is not null && !each.WasSlow).Select(each => $"the {each} ended with {each.End}"));
         // Every silo was restarted, so every service that was there at the beginning was told so.
-        NothingIn(first.Where(each => each.Record.End != WatchEndReason.ServerStopping && !WasSlow(each)).Select(each => $"the {each.Record} ended with {each.Record.End}"));
+        NothingIn(first.Where(each => each.End != WatchEndReason.ServerStopping && !each.WasSlow).Select(each => $"the {each} ended with {each.End}"));
 
         // And would it not be so, it would have been noticed.
-        var whole = watchers.First(each => each.Record.Wish is { ProgressInterval: null, WhenSlow: SlowPolicy.Park } && each.Record.Batches.Any(HasSeveral)).Record;
+        var whole = watchers.OfType<JudgedWatcher>().Select(each => each.Record)
+            .First(each => each is { Wish: { ProgressInterval: null, Snapshot: false, WhenSlow: SlowPolicy.Park }, IsRetargeted: false } && each.Batches.Any(HasSeveral));
         foreach (var spoil in new Func<ImmutableArray<WatchEvent>, ImmutableArray<WatchEvent>>[] { all => all.RemoveAt(1), all => all.Insert(1, all[0]), all => all.Reverse().ToImmutableArray() })
             Assert.NotNull(WatchJudge.Check(Spoiled(whole, spoil), history));
 
         static void NothingIn(IEnumerable<string> wrong) => Assert.True(!wrong.Any(), string.Join('\n', wrong));
-
-        static bool WasSlow(JudgedWatcher each) => each.Record is { Wish.WhenSlow: SlowPolicy.Cancel, End: WatchEndReason.Slow };
     }
 
     private static bool HasSeveral(WatchBatch batch) => batch.Events.Length > 1 && batch.Events.All(each => each.Type is WatchEventType.Put or WatchEventType.Delete);
@@ -79,7 +78,7 @@ public sealed class RollingRestartTests(ITestOutputHelper output)
     }
 
     /// <summary>Watches of every kind that there is, again and again with other numbers.</summary>
-    private static IEnumerable<WatchWish> Kinds(int seed, bool withSnapshots)
+    private static IEnumerable<WatchWish> Kinds(int seed)
     {
         var random = new Random(seed);
         Pattern[] targets =
@@ -93,7 +92,7 @@ public sealed class RollingRestartTests(ITestOutputHelper output)
             foreach (var target in targets)
             {
                 var filter = random.Next(4) switch { 0 => EventFilter.KeysOnly, 1 => EventFilter.OnlyChangedValue, 2 => random.Next(2) == 0 ? EventFilter.NoDeletes : EventFilter.NoPuts, _ => EventFilter.None };
-                var snapshot = withSnapshots && random.Next(4) == 0;
+                var snapshot = random.Next(4) == 0;
                 yield return new WatchWish
                 {
                     Target = target,
@@ -108,10 +107,23 @@ public sealed class RollingRestartTests(ITestOutputHelper output)
             }
     }
 
-    private static async Task<JudgedWatcher[]> BeginServiceAsync(WatchCluster cluster, InProcessSiloHandle silo, int seed)
+    /// <summary>Most only read; some leave and come back, change their targets, are called, or hold a dictionary.</summary>
+    private static Task<IJudged> BeginAsync(IWatchClient client, string name, WatchWish wish, int at, bool isOutside) => (at % 14) switch
+    {
+        // A service in a silo ends with it, and need not come back there.
+        3 when isOutside => JudgedWatcher.BeginAsync(client, name, wish with { Snapshot = false, WhenSlow = SlowPolicy.Park }, Habit.Leaves),
+        5 => JudgedWatcher.BeginAsync(client, name, wish with { WhenSlow = SlowPolicy.Park }, Habit.Retargets, new Pattern.Below("/a/"), And(wish.Target, new Pattern.Beginning("x")), wish.Target),
+        7 => JudgedWatcher.BeginAsync(client, name, wish with { Snapshot = false, WhenSlow = SlowPolicy.Park }, Habit.IsCalled),
+        9 => JudgedDictionary.BeginAsync(client, name, wish.Target),
+        _ => JudgedWatcher.BeginAsync(client, name, wish),
+    };
+
+    private static Pattern.AnyOf And(Pattern target, Pattern more) => new([.. target is Pattern.AnyOf several ? several.Parts : [target], more]);
+
+    private static async Task<IJudged[]> BeginServiceAsync(WatchCluster cluster, InProcessSiloHandle silo, int seed)
     {
         var client = cluster.Host.GetSiloServiceProvider(silo.SiloAddress).GetRequiredService<IWatchClient>();
-        return await Task.WhenAll(Kinds(seed, withSnapshots: true).Take(InEachSilo).Select((wish, at) => JudgedWatcher.BeginAsync(client, $"watcher {at} in {silo.Name}", wish)));
+        return await Task.WhenAll(Kinds(seed).Take(InEachSilo).Select((wish, at) => BeginAsync(client, $"watcher {at} in {silo.Name}", wish, at, isOutside: false)));
     }
 
     /// <summary>As an operator does: the next silo is restarted when the one before is back.</summary>
@@ -122,8 +134,4 @@ public sealed class RollingRestartTests(ITestOutputHelper output)
             if (nodes.Nodes.Count(node => node.IsReachable) == 3 && nodes.Leaders.Length == 2)
                 return;
     }
-
-    /// <summary>The last change that a watch asked for.</summary>
-    private static Revision LastOf(WatchWish wish, List<CommittedChange> history) =>
-        new(history.FindLast(change => wish.Target.Has(change.Key) && wish.Wants(change))?.Revision ?? 0);
 }

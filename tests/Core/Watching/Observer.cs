@@ -237,6 +237,7 @@ internal sealed class Observer(Subscription subscription)
         WatchPart.Events events => events.Commit.Revision,
         WatchPart.Fragment { IsLast: true } last => last.Commit.Revision,
         WatchPart.Progress progress => progress.Revision,
+        WatchPart.TargetsChanged changed => Revision.Max(cursor ?? changed.From, changed.From),
         _ => cursor,
     };
 

@@ -110,6 +110,27 @@ public class RetargetTests
         Assert.Equal(["put /a/2 x @4"], Desk.Read(watch));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_watch_that_parks_behind_a_change_of_its_targets_reads_nothing_from_before_it_through_the_new_ones(bool markerIsTaken)
+    {
+        var desk = new Desk();
+        var watch = desk.Watch("/a/1, /a/2", queue: 1, whenSlow: SlowRule.Park);
+        desk.Put("/a/3", "not for the old targets");
+        Assert.Equal(new Revision(1), desk.Table.Retarget(watch.Id, Desk.Target("/a/2, /a/3"), 1, desk.NowMs));
+        if (markerIsTaken)
+            Assert.Equal(["targets 1 from @1"], Desk.Read(watch));
+        desk.Put("/a/2", "2");
+        desk.Put("/a/3", "3");
+        Assert.Equal(SubscriptionState.Parked, watch.State);
+        Assert.Equal(markerIsTaken ? [] : ["targets 1 from @1"], Desk.Read(watch));
+        desk.ContinueReplays();
+        Assert.Equal(["put /a/2 2 @2"], Desk.Read(watch));
+        desk.ContinueReplays();
+        Assert.Equal(["put /a/3 3 @3"], Desk.Read(watch));
+    }
+
     [Fact]
     public void A_watch_that_began_with_a_snapshot_is_given_what_the_new_targets_have_now()
     {

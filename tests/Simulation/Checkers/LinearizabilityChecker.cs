@@ -131,9 +131,9 @@ internal sealed class LinearizabilityChecker
                 return operation.Kind != OperationKind.Swap || operation.Expected == state;
             case Effect.ConditionFailed:
                 next = state;
-                return operation.Seen == state && operation.Expected != state;
+                return (operation.IsBlind || operation.Seen == state) && operation.Expected != state;
             default:
-                return operation.Seen == state && (operation.Kind != OperationKind.Swap || operation.Expected == state);
+                return (operation.IsBlind || operation.Seen == state) && (operation.Kind != OperationKind.Swap || operation.Expected == state);
         }
     }
 

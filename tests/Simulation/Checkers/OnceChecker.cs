@@ -28,7 +28,7 @@ internal static class OnceChecker
                 return $"Exactly once: {delete} was acknowledged in revision {delete.Revision}, and the log has no delete of the key there, or one that another was told of.";
         }
 
-        var open = deletes.Where(each => each.Effect == Effect.Unknown).CountBy(each => each.Key).ToDictionary();
+        var open = deletes.Where(each => each.Effect == Effect.Unknown || each.IsBlind).CountBy(each => each.Key).ToDictionary();
         return unclaimed.GroupBy(each => each.Key).FirstOrDefault(each => each.Count() > open.GetValueOrDefault(each.Key)) is { } tooMany
             ? $"Exactly once: {tooMany.Key} was deleted in {string.Join(", ", tooMany.Select(each => each.Revision))} beside what was acknowledged, and only {open.GetValueOrDefault(tooMany.Key)} deletes are unknown." : null;
     }

@@ -71,7 +71,7 @@ internal sealed class WatchActor(WatchRecord record, Pace pace, WatchHabits habi
         Record.Begin();
         _isRunning = true;
         var leaving = new TaskCompletionSource();
-        var changing = ChangeTargetsAsync(stream, clock, Task.WhenAny(stream.Completion, leaving.Task));
+        var changing = ChangeTargetsAsync(stream, clock, Task.WhenAny(EndOf(stream), leaving.Task));
         var isOver = await ReadAsync(stream, clock);
         if (isOver)
             (_isRunning, Record.End) = (false, await stream.Completion);
@@ -117,10 +117,10 @@ internal sealed class WatchActor(WatchRecord record, Pace pace, WatchHabits habi
             if (_isHurried || over.IsCompleted)
                 return;
             var target = habits.OtherTargets[random.Next(habits.OtherTargets.Count)];
-            Record.Retargeted(target);
+            var answered = Record.Retargeted(target);
             try
             {
-                await stream.ChangeTargetAsync(target.ToTarget());
+                answered(await stream.ChangeTargetAsync(target.ToTarget()));
             }
             catch (WatchException error) when (over.IsCompleted || error.Code is WatchErrorCode.Unavailable or WatchErrorCode.ShuttingDown or WatchErrorCode.NoQuorum)
             {
@@ -129,6 +129,9 @@ internal sealed class WatchActor(WatchRecord record, Pace pace, WatchHabits habi
             }
         }
     }
+
+    /// <summary>Its end, heard of in the own process.</summary>
+    private static async Task EndOf(IWatchStream stream) => await stream.Completion;
 
     private async Task<IWatchStream> RegisterAsync(IWatchClient client, TimeProvider clock)
     {

@@ -91,7 +91,7 @@ internal sealed class History(bool leaseReads)
         await EndAsync(operation, async () =>
         {
             var result = await write();
-            (operation.Seen, operation.Revision) = (Text(result.Previous), result.Revision);
+            (operation.Seen, operation.Revision, operation.IsBlind) = (Text(result.Previous), result.Revision, result.PreviousCompacted);
             return result.Succeeded ? Effect.Done : Effect.ConditionFailed;
         });
         return operation;

@@ -57,6 +57,9 @@ internal sealed record Operation
     /// <summary>What was read, or what stood there before the write.</summary>
     public string? Seen { get; set; }
 
+    /// <summary>Whether the answer to a write said that nobody knows any more what stood there before.</summary>
+    public bool IsBlind { get; set; }
+
     /// <summary>The revision that the answer named.</summary>
     public Revision Revision { get; set; }
 
