@@ -4,13 +4,16 @@ namespace Watch.Core.Watching;
 /// The watched scopes of one bucket, and how far its leader has confirmed that those it did not name have not changed. A scope is
 /// moved by that when it is looked at, never by walking all of them (I-P4: see <see cref="ScopeFeed.Cursor"/>).
 /// </summary>
-internal sealed class BucketFeeds(BucketId bucket, WatchRules rules)
+internal sealed class BucketFeeds(BucketId bucket, WatchRules rules, Action<SubscriptionId> roomAvailable)
 {
     private Dictionary<Scope, UnknownScope>? _unknown;
 
     public BucketId Bucket => bucket;
 
     public WatchRules Rules => rules;
+
+    /// <summary>Tells the table that a replay can go on.</summary>
+    public Action<SubscriptionId> RoomAvailable => roomAvailable;
 
     public Dictionary<Scope, ScopeFeed> Scopes { get; } = [];
 

@@ -74,7 +74,7 @@ public sealed partial class WatchTable
         var keysOnly = subscription.Group.Form.Events.HasFlag(EventFilter.KeysOnly);
         var pinned = _rules.PinsSnapshots ? reader.At : null;
         _effects.Add(new WatchEffect.ReadSnapshot(
-            subscription.Spec.Bucket, subscription.Feed.Scope, id, reader.Range, reader.After, reader.AtLeast, pinned, keysMax, bytesMax, keysOnly, reader.Failures));
+            subscription.Terms.Bucket, subscription.Feed.Scope, id, reader.Range, reader.After, reader.AtLeast, pinned, keysMax, bytesMax, keysOnly, reader.Failures));
     }
 
     /// <summary>Nobody waits for what it reads any more.</summary>

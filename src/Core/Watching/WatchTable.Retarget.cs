@@ -29,21 +29,24 @@ public sealed partial class WatchTable
         if (!_subscriptions.TryGetValue(id, out var subscription))
             return null;
         var form = subscription.Group.Form with { Filter = TargetFilter.Of(target) };
-        if (version <= (subscription.Retargeted?.Version ?? subscription.Spec.TargetVersion))
-            return subscription.Retargeted is { } last ? last.From : subscription.Spec.StartAt?.Previous ?? subscription.RegisteredAt;
+        if (version <= (subscription.Retargeted?.Version ?? subscription.Terms.TargetVersion))
+            return subscription.Retargeted is { } last ? last.From : subscription.StartAt?.Previous ?? subscription.RegisteredAt;
 
         var from = FromOf(subscription);
-        subscription.Target = target;
         subscription.Retargeted = new Retargeted(version, from);
         subscription.Cursor = from;
         if (from is { } at)
             subscription.Add(new WatchPart.TargetsChanged(at, version));
         if (!Contains(subscription.Feed.Scope, form.Filter.Scope))
+        {
             Move(subscription, form);
+            subscription.Target = target;
+        }
         else
         {
             subscription.Feed.ChangeForm(subscription, form);
-            if (subscription is { Spec.Snapshot: true, State: not SubscriptionState.Registering })
+            subscription.Target = target;
+            if (subscription is { Terms.Snapshot: true, State: not SubscriptionState.Registering })
                 Snapshot(subscription, from!.Value, isResync: true, nowMs);
         }
 
@@ -62,8 +65,8 @@ public sealed partial class WatchTable
         Forget(subscription.Snapshot);
         (subscription.Retry, subscription.Reader, subscription.Snapshot) = (null, null, null);
         old.Remove(subscription);
-        var feed = FeedOrNew(subscription.Spec.Bucket, form.Filter.Scope);
-        (subscription.Feed, subscription.Group, subscription.State) = (feed, feed.GroupOf(form), SubscriptionState.Registering);
+        var feed = FeedOrNew(subscription.Terms.Bucket, form.Filter.Scope);
+        (subscription.Group, subscription.State) = (feed.GroupOf(form), SubscriptionState.Registering);
         feed.Add(subscription);
         feed.KeepRecent(_options);
         Register(feed, subscription.Id);

@@ -42,6 +42,7 @@ public sealed partial class WatchTable
     private readonly DueList _due = new();
     private readonly WatchCounters _counters = new();
     private List<WatchEffect> _effects = [];
+    private WatchSpec? _terms;
     private long _lastSubscription;
     private long _lastFetch;
     private bool _isStopping;
@@ -107,13 +108,20 @@ public sealed partial class WatchTable
         ArgumentNullException.ThrowIfNull(spec);
         var form = Admit(spec);
         var feed = FeedOrNew(spec.Bucket, form.Filter.Scope);
-        var subscription = new Subscription(new SubscriptionId(++_lastSubscription), spec, feed, feed.GroupOf(form), _roomAvailable);
+        var subscription = new Subscription(new SubscriptionId(++_lastSubscription), TermsOf(spec), spec.Target, spec.StartAt, feed.GroupOf(form));
         _subscriptions.Add(subscription.Id, subscription);
         _counters.Joined(spec);
         feed.Add(subscription);
         feed.KeepRecent(_options);
         Register(feed, subscription.Id);
         return subscription;
+    }
+
+    /// <summary>What a watch asks that others ask, too: the same object for one after the other that asks the same of its target.</summary>
+    private WatchSpec TermsOf(WatchSpec spec)
+    {
+        var terms = spec with { Target = WatchTarget.Bucket, StartAt = null };
+        return _terms == terms ? _terms : _terms = terms;
     }
 
     private WatchForm Admit(WatchSpec spec)
@@ -169,7 +177,7 @@ public sealed partial class WatchTable
         subscription.Retry = null;
         // One that has other targets since it began keeps its cursor.
         var isMoved = subscription.RegisteredAt is not null;
-        var cursor = isMoved ? subscription.Cursor!.Value : subscription.Spec.StartAt?.Previous ?? now;
+        var cursor = isMoved ? subscription.Cursor!.Value : subscription.StartAt?.Previous ?? now;
         if (!isMoved)
         {
             subscription.RegisteredAt = now;
@@ -180,7 +188,7 @@ public sealed partial class WatchTable
 
         subscription.State = SubscriptionState.CatchingUp;
         BeginFreshness(subscription, nowMs);
-        if (subscription.Spec.Snapshot && (isMoved || subscription.Spec.StartAt is null))
+        if (subscription.Terms.Snapshot && (isMoved || subscription.StartAt is null))
             Snapshot(subscription, isMoved ? Revision.Max(now, cursor) : now, isResync: isMoved, nowMs);
         else if (cursor < compactedThrough)
             EndCompacted(subscription, compactedThrough.Next, nowMs);
@@ -240,7 +248,7 @@ public sealed partial class WatchTable
         Forget(subscription.Reader);
         Forget(subscription.Snapshot);
         feed.Remove(subscription);
-        _counters.Left(subscription.Spec, reason);
+        _counters.Left(subscription.Terms, reason);
         subscription.End(new EndNotice { Reason = reason, Cursor = subscription.Cursor, Message = message, Key = key, FirstAvailable = firstAvailable });
         if (feed.Subscriptions.Count == 0 && !feed.IsGone)
             Remove(feed);
@@ -267,7 +275,7 @@ public sealed partial class WatchTable
 
     private void EndCompacted(Subscription subscription, Revision firstAvailable, long nowMs)
     {
-        if (subscription.Spec.Snapshot)
+        if (subscription.Terms.Snapshot)
             Snapshot(subscription, Revision.Max(firstAvailable.Previous, subscription.Cursor!.Value), isResync: true, nowMs);
         else
             EndCompacted(subscription, firstAvailable);
@@ -282,7 +290,7 @@ public sealed partial class WatchTable
     private ScopeFeed FeedOrNew(BucketId bucket, Scope scope)
     {
         if (!_feeds.TryGetValue(bucket, out var feeds))
-            _feeds.Add(bucket, feeds = new BucketFeeds(bucket, _rules));
+            _feeds.Add(bucket, feeds = new BucketFeeds(bucket, _rules, _roomAvailable));
         if (!feeds.Scopes.TryGetValue(scope, out var feed))
             feeds.Scopes.Add(scope, feed = new ScopeFeed(feeds, scope));
         return feed;

@@ -34,6 +34,9 @@ internal sealed partial class SubscriptionQueue(int eventsMax, long bytesMax, Wa
 
     public long Bytes { get; private set; }
 
+    /// <summary>How often something was taken.</summary>
+    public long Takes { get; set; }
+
     /// <summary>The revision up to which the consumer has taken everything; null before the start is known.</summary>
     public Revision? Taken { get; set; }
 
