@@ -182,9 +182,6 @@ public sealed partial class Subscription
     /// <summary>Its place among the live ones of its form.</summary>
     internal int LiveIndex { get; set; }
 
-    /// <summary>Whether it has to join, but waits for its consumer: no recent revisions are kept for it.</summary>
-    internal bool Rests { get; set; }
-
     /// <summary>Up to where nothing of the target is missing: of a live one the scope may have passed without a change for it (T2).</summary>
     internal Revision? EffectiveCursor => State == SubscriptionState.Live ? Revision.Max(Cursor!.Value, Feed.Cursor) : Cursor;
 
