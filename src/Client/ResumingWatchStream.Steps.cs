@@ -20,13 +20,13 @@ internal enum ReaderStep
 }
 
 // What a reader does, step by step: none of it waits but the reopening, so that a reader for whom nothing comes has nothing under way.
-internal sealed partial class ResumingWatchStream
+internal partial class ResumingWatchStream
 {
     private IWatchConsumer? _consumer;
     private volatile bool _isStopped;
 
     /// <summary>Becomes the one reader, who is woken when there is something to do; at once if there is.</summary>
-    internal void BeginReading(IWatchConsumer reader)
+    private protected void BeginReading(IWatchConsumer reader)
     {
         if (Interlocked.Exchange(ref _readers, 1) != 0)
             throw new InvalidOperationException("A watch has one reader, which reads it once; start another watch for another reader.");
@@ -36,7 +36,7 @@ internal sealed partial class ResumingWatchStream
     }
 
     /// <summary>What to do next.</summary>
-    internal ReaderStep TryStep(out WatchBatch? batch)
+    private protected ReaderStep TryStep(out WatchBatch? batch)
     {
         while (!_isStopped)
         {
@@ -59,7 +59,7 @@ internal sealed partial class ResumingWatchStream
     }
 
     /// <summary>The reader of whole batches is about to be handed one.</summary>
-    internal void Take(WatchBatch batch)
+    private protected void Take(WatchBatch batch)
     {
         foreach (var each in batch.Events)
             Note(each);
@@ -67,7 +67,7 @@ internal sealed partial class ResumingWatchStream
     }
 
     /// <summary>Leaves the server; nothing is handed on any more.</summary>
-    internal async ValueTask ReleaseAsync()
+    private protected async ValueTask ReleaseAsync()
     {
         Stop();
         if (Interlocked.Exchange(ref _feed, null) is { } feed)
@@ -79,7 +79,7 @@ internal sealed partial class ResumingWatchStream
         _isStopped = true;
         // Between the two, since a reopening that makes its source looks at the mark afterwards.
         Interlocked.MemoryBarrier();
-        Volatile.Read(ref _reopening)?.Cancel();
+        Volatile.Read(ref _rare)?.Reopening?.Cancel();
         Volatile.Read(ref _consumer)?.Wake();
     }
 
@@ -97,7 +97,7 @@ internal sealed partial class ResumingWatchStream
     }
 
     /// <summary>Opens another feed at the cursor, however long that takes; answers with a last batch where that cannot be.</summary>
-    internal async ValueTask<WatchBatch?> ReopenAsync()
+    private protected async ValueTask<WatchBatch?> ReopenAsync()
     {
         if (Interlocked.Exchange(ref _feed, null) is { } lost)
             await lost.DisposeAsync();
@@ -143,18 +143,18 @@ internal sealed partial class ResumingWatchStream
     private async Task OpenAsync(CancellationToken stop)
     {
         var feed = _feed = await _client.OpenAsync(NextRequest(), stop);
-        if (_changes?.Last is { } change)
-            _changes.Taken(change.Version, (await feed.RetargetAsync(change.Target, change.Version, stop)).FilterHash);
+        if (_rare?.Changes is { Last: { } change } changes)
+            changes.Taken(change.Version, (await feed.RetargetAsync(change.Target, change.Version, stop)).FilterHash);
         feed.Consumer = _consumer;
         Pauses.Reset();
     }
 
-    private Backoff Pauses => _backoff ??= _client.NewBackoff();
+    private Backoff Pauses => Rare.Pauses ??= _client.NewBackoff();
 
     // Made when it is needed first: most watches are never lost.
     private CancellationToken StopOfReopening()
     {
-        var source = Made(ref _reopening);
+        var source = Made(ref Rare.Reopening);
         if (_isStopped)
             source.Cancel();
         return source.Token;
@@ -167,7 +167,7 @@ internal sealed partial class ResumingWatchStream
     internal static WatchBatch Ended(Revision cursor, WatchEndReason reason, string message, Revision firstAvailable) =>
         new(0, cursor, cursor, [new WatchEvent { Type = WatchEventType.Canceled, Revision = cursor, Reason = reason, Message = message, FirstAvailable = firstAvailable }]);
 
-    internal static WatchEndReason EndOf(WatchBatch batch) =>
+    private protected static WatchEndReason EndOf(WatchBatch batch) =>
         batch.Events is [.., { Type: WatchEventType.Canceled, Reason: var reason }] ? reason : WatchEndReason.None;
 
     /// <summary>Whether the watch can go on elsewhere after this end.</summary>

@@ -24,14 +24,14 @@ public sealed partial class WatchTable
 
     private static bool IsAsked(Subscription subscription, WatchQuestion question) =>
         subscription.Id.Value > question.After.Value
-        && (question.Bucket is not { } bucket || bucket == subscription.Spec.Bucket)
-        && (question.Client is not { } client || string.Equals(client, subscription.Spec.Client, StringComparison.Ordinal))
+        && (question.Bucket is not { } bucket || bucket == subscription.Terms.Bucket)
+        && (question.Client is not { } client || string.Equals(client, subscription.Terms.Client, StringComparison.Ordinal))
         && (question.Key is not { } key || subscription.Group.Form.Filter.Matches(key))
         && (!question.OnlyLagging || LagOf(subscription, subscription.Look().Taken) > 0);
 
     private static WatchDescription Describe(Subscription subscription)
     {
-        var (spec, feed, form, look) = (subscription.Spec, subscription.Feed, subscription.Group.Form, subscription.Look());
+        var (spec, feed, form, look) = (subscription.Terms, subscription.Feed, subscription.Group.Form, subscription.Look());
         var confirmedWallMs = feed.Siblings.ConfirmedWallMs;
         return new WatchDescription
         {

@@ -93,29 +93,30 @@ public sealed partial class WatchTable
 
         // Backwards, since one that ends leaves its place to the last. The cursor moves after all of them: one that ends here
         // was given everything before this revision and nothing of it (T5).
+        var before = feed.Cursor;
         for (var i = feed.Groups.Count - 1; i >= 0; i--)
-            Dispatch(feed.Groups[i], commit, isLast: feed.Joining == 0);
+            Dispatch(feed.Groups[i], commit, before, isLast: feed.Joining == 0);
         feed.Changed(commit.Revision);
     }
 
-    private void Dispatch(FormGroup group, Commit commit, bool isLast)
+    private void Dispatch(FormGroup group, Commit commit, Revision before, bool isLast)
     {
         if (group.Live.Count == 0 || group.Of(commit) is not { } shared)
             return;
         for (var i = group.Live.Count - 1; i >= 0; i--)
             if (group.Live[i] is var subscription && commit.Revision > subscription.Cursor)
-                Offer(subscription, shared);
+                Offer(subscription, shared, before);
         if (isLast)
             group.Forget();
     }
 
-    private void Offer(Subscription subscription, SharedCommit commit)
+    private void Offer(Subscription subscription, SharedCommit commit, Revision before)
     {
-        var outcome = subscription.Offer(commit);
-        if (outcome == SlowOutcome.Kept)
+        var outcome = subscription.Offer(commit, Revision.Max(subscription.Cursor!.Value, before));
+        if (outcome is SlowOutcome.Kept or SlowOutcome.Dropped)
         {
             subscription.Cursor = commit.Revision;
-            _counters.EventsOut += commit.Events;
+            _counters.EventsOut += outcome == SlowOutcome.Kept ? commit.Events : 0;
             return;
         }
 

@@ -71,6 +71,9 @@ internal sealed partial class WatchDispatcher
         metrics.ReadFrom(() => Figures);
     }
 
+    /// <summary>The cluster's incarnation, as of the last registration.</summary>
+    internal string Incarnation { get; private set; } = "";
+
     /// <summary>What is told of them to whoever listens.</summary>
     public WatchMetrics Metrics { get; }
 
@@ -120,7 +123,7 @@ internal sealed partial class WatchDispatcher
             var registration = await registered.Task;
             if (request.Incarnation.Length > 0 && !string.Equals(request.Incarnation, registration.Incarnation, StringComparison.Ordinal))
                 throw new WatchException(WatchErrorCode.IncarnationChanged, $"The watch followed cluster {request.Incarnation}, but this is cluster {registration.Incarnation}: its revisions mean nothing here.");
-            return new LocalWatch(this, subscription, registration with { FilterHash = hash });
+            return owner.Session is null ? new HostedFeed(this, subscription, hash) : new LocalWatch(this, subscription, hash);
         }
         catch
         {
@@ -266,8 +269,11 @@ internal sealed partial class WatchDispatcher
         TaskCompletionSource<WatchRegistration>? waiting = null;
         var start = Step(table =>
         {
+            // One text for all watches, however many answers it came with.
+            if (!string.Equals(Incarnation, reply.Incarnation, StringComparison.Ordinal))
+                Incarnation = reply.Incarnation;
             // Asked before the table's step, which ends a watch at once whose start is compacted.
-            var asked = table.TryGet(id, out var subscription) ? subscription.Spec.StartAt?.Previous : null;
+            var asked = table.TryGet(id, out var subscription) ? subscription.StartAt?.Previous : null;
             table.Registered(id, reply.Revision, reply.Compacted, head, NowMs);
             _registering.Remove(id, out waiting);
             return asked ?? reply.Revision;
@@ -281,10 +287,9 @@ internal sealed partial class WatchDispatcher
         TaskCompletionSource<WatchRegistration>? waiting = null;
         Step(table =>
         {
+            table.RegisterFailed(id, NowMs);
             if (_registering.Remove(id, out waiting))
                 table.Unsubscribe(id, EndReason.Disposed);
-            else
-                table.RegisterFailed(id, NowMs);
             return true;
         });
         waiting?.TrySetException(error);

@@ -53,6 +53,8 @@ internal sealed class Ledger
         return new BucketProgress(Now, CompactedThrough, answer.Heads, answer.More, answer.IsAll, agrees, Term, answer.Number, ConfirmedWallMs: WallMs);
     }
 
+    public Commit At(Revision revision) => _commits[(int)revision.Value - 1];
+
     public Revision Head(Scope scope) => _commits.LastOrDefault(commit => commit.Changes.Any(change => scope.Contains(change.Key)))?.Revision ?? Revision.None;
 
     /// <summary>The scope's changes in (after, upTo], compacted or not: what the oracle expects.</summary>

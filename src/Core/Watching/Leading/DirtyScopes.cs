@@ -8,7 +8,7 @@ namespace Watch.Core.Watching;
 public sealed record DirtyAnswer(IReadOnlyList<ScopeHead> Heads, bool More, bool IsAll, long Number);
 
 /// <summary>One silo that watches one scope: an entry of the leader's, and its place among those that the silo has to be told of.</summary>
-internal sealed class Registration(DirtyScopes silo, Scope scope)
+internal sealed class Registration(DirtyScopes silo, Scope scope) : IScopeWatchers
 {
     public DirtyScopes Silo => silo;
 
@@ -26,6 +26,14 @@ internal sealed class Registration(DirtyScopes silo, Scope scope)
     public Registration? Before { get; set; }
 
     public Registration? Behind { get; set; }
+
+    public string[] Silos => silo.Alone;
+
+    public void Mark(Revision head) => silo.Mark(this, head);
+
+    public IScopeWatchers With(Registration registration) => SeveralWatchers.Of([this, registration]);
+
+    public IScopeWatchers? Without(string name) => null;
 }
 
 /// <summary>
@@ -45,11 +53,17 @@ internal sealed class Registration(DirtyScopes silo, Scope scope)
 /// the back, so that few busy scopes do not keep the others out of answers that are full.</para>
 /// <para>It dies with the leadership: the next leader hears of the scopes anew, and each of them is to be told as one that came.</para>
 /// </remarks>
-internal sealed class DirtyScopes
+internal sealed class DirtyScopes(string name)
 {
     private readonly Dictionary<Scope, Registration> _scopes = new(ScopeComparer.Instance);
     private Registration? _first;
     private Registration? _last;
+
+    /// <summary>The silo.</summary>
+    public string Name => name;
+
+    /// <summary>The silo as the only one that watches a scope.</summary>
+    public string[] Alone { get; } = [name];
 
     /// <summary>The scopes that the silo watches.</summary>
     public IReadOnlyDictionary<Scope, Registration> Scopes => _scopes;

@@ -10,8 +10,8 @@ public sealed class WatchedScopes : IWatchedScopes
 {
     private static readonly IReadOnlyList<string> NoSilos = [];
 
-    private readonly Dictionary<Scope, Watchers> _watchers = new(ScopeComparer.Instance);
-    private readonly Dictionary<Scope, Watchers>.AlternateLookup<ScopeText> _byText;
+    private readonly Dictionary<Scope, IScopeWatchers> _watchers = new(ScopeComparer.Instance);
+    private readonly Dictionary<Scope, IScopeWatchers>.AlternateLookup<ScopeText> _byText;
     private readonly Dictionary<string, DirtyScopes> _silos = new(StringComparer.Ordinal);
     private long _lastAnswer;
 
@@ -53,11 +53,11 @@ public sealed class WatchedScopes : IWatchedScopes
     {
         ArgumentException.ThrowIfNullOrEmpty(silo);
         if (!_silos.TryGetValue(silo, out var scopes))
-            _silos.Add(silo, scopes = new DirtyScopes());
+            _silos.Add(silo, scopes = new DirtyScopes(silo));
         if (scopes.Add(scope, head) is not { } registration)
             return false;
 
-        _watchers[scope] = _watchers.TryGetValue(scope, out var watchers) ? watchers.With(silo, registration) : new Watchers([silo], [registration]);
+        _watchers[scope] = _watchers.TryGetValue(scope, out var watchers) ? watchers.With(registration) : registration;
         return true;
     }
 
@@ -91,8 +91,7 @@ public sealed class WatchedScopes : IWatchedScopes
     {
         if (!_watchers.TryGetValue(scope, out var watchers))
             return NoSilos;
-        foreach (var registration in watchers.Registrations)
-            registration.Silo.Mark(registration, head);
+        watchers.Mark(head);
         return watchers.Silos;
     }
 
@@ -120,26 +119,9 @@ public sealed class WatchedScopes : IWatchedScopes
 
     private void Drop(Scope scope, string silo)
     {
-        var watchers = _watchers[scope];
-        if (watchers.Silos.Length == 1)
-            _watchers.Remove(scope);
+        if (_watchers[scope].Without(silo) is { } left)
+            _watchers[scope] = left;
         else
-            _watchers[scope] = watchers.Without(silo);
-    }
-
-    /// <summary>Who watches a scope. The arrays are never changed in place: events that name them may still be on their way.</summary>
-    private sealed record Watchers(string[] Silos, Registration[] Registrations)
-    {
-        public Watchers With(string silo, Registration registration)
-        {
-            var at = ~Array.BinarySearch(Silos, silo, StringComparer.Ordinal);
-            return new Watchers([.. Silos[..at], silo, .. Silos[at..]], [.. Registrations[..at], registration, .. Registrations[at..]]);
-        }
-
-        public Watchers Without(string silo)
-        {
-            var at = Array.BinarySearch(Silos, silo, StringComparer.Ordinal);
-            return new Watchers([.. Silos[..at], .. Silos[(at + 1)..]], [.. Registrations[..at], .. Registrations[(at + 1)..]]);
-        }
+            _watchers.Remove(scope);
     }
 }
