@@ -147,6 +147,7 @@ internal partial class ResumingWatchStream
             changes.Taken(change.Version, (await feed.RetargetAsync(change.Target, change.Version, stop)).FilterHash);
         feed.Consumer = _consumer;
         Pauses.Reset();
+        ClientMetrics.Resumed();
     }
 
     private Backoff Pauses => Rare.Pauses ??= _client.NewBackoff();

@@ -13,13 +13,11 @@ public sealed partial class WatchTable
         return [.. _subscriptions.Values.Where(each => IsAsked(each, question)).OrderBy(each => each.Id.Value).Take(question.Max).Select(Describe)];
     }
 
-    /// <summary>By how many revisions of its bucket, at the last confirmation, the hindmost subscription is behind; 0 where none is.</summary>
-    public long FindLargestLag()
+    /// <summary>By how many revisions of its bucket, at the last confirmation, a subscription is behind with what its consumer has taken.</summary>
+    public static long LagOf(Subscription subscription)
     {
-        var largest = 0L;
-        foreach (var each in _subscriptions.Values)
-            largest = Math.Max(largest, LagOf(each, each.Look().Taken));
-        return largest;
+        ArgumentNullException.ThrowIfNull(subscription);
+        return LagOf(subscription, subscription.Look().Taken);
     }
 
     private static bool IsAsked(Subscription subscription, WatchQuestion question) =>

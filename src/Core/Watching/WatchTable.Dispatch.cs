@@ -101,7 +101,12 @@ public sealed partial class WatchTable
 
     private void Dispatch(FormGroup group, Commit commit, Revision before, bool isLast)
     {
-        if (group.Live.Count == 0 || group.Of(commit) is not { } shared)
+        if (group.Live.Count == 0)
+            return;
+        var made = group.Of(commit);
+        // Counted without a look at each of them: those whom a change does not concern cost nothing.
+        _counters.EventsFiltered += (long)(commit.Changes.Count - (made?.Events ?? 0)) * group.Live.Count;
+        if (made is not { } shared)
             return;
         for (var i = group.Live.Count - 1; i >= 0; i--)
             if (group.Live[i] is var subscription && commit.Revision > subscription.Cursor)
@@ -112,7 +117,8 @@ public sealed partial class WatchTable
 
     private void Offer(Subscription subscription, SharedCommit commit, Revision before)
     {
-        var outcome = subscription.Offer(commit, Revision.Max(subscription.Cursor!.Value, before));
+        var outcome = subscription.Offer(commit, Revision.Max(subscription.Cursor!.Value, before), out var dropped);
+        _counters.EventsDropped += dropped;
         if (outcome is SlowOutcome.Kept or SlowOutcome.Dropped)
         {
             subscription.Cursor = commit.Revision;
@@ -151,7 +157,9 @@ public sealed partial class WatchTable
         var (events, bytes) = (eventsMax ?? subscription.QueueEventsMax, bytesMax ?? subscription.QueueBytesMax);
         WatchSpec.ValidateQueue(events, bytes);
         var waits = subscription.QueuedEvents;
-        Act(subscription, subscription.SetPolicy(rule, events, bytes), $"{waits} events waited when its policy was changed, more than", default);
+        var outcome = subscription.SetPolicy(rule, events, bytes, out var dropped);
+        _counters.EventsDropped += dropped;
+        Act(subscription, outcome, $"{waits} events waited when its policy was changed, more than", default);
         return true;
     }
 
@@ -168,8 +176,9 @@ public sealed partial class WatchTable
     {
         if (subscription.Group.Of(commit) is { } shared)
         {
-            if (!subscription.TryReplay(shared))
+            if (!subscription.TryReplay(shared, out var dropped))
                 return false;
+            _counters.EventsDropped += dropped;
             _counters.EventsOut += shared.Events;
         }
 

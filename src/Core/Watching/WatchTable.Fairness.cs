@@ -35,7 +35,7 @@ public sealed partial class WatchTable
             // What it may be given has become no less while it stood in line: nobody else fills its queue.
             var (events, bytes) = next.Subscription!.Room();
             if (next is SnapshotReader snapshot)
-                Ask(snapshot, Math.Min(events, _options.FetchEventsMax), Math.Min(bytes, _options.FetchBytesMax));
+                Ask(snapshot, Math.Min(events, _options.FetchEventsMax), Math.Min(bytes, _options.SnapshotBytesMax));
             else
                 Ask((HistoryReader)next, events, bytes);
         }

@@ -8,7 +8,8 @@ namespace Watch.Core.Watching;
 //   I-P3  Every head in an answer is wanted by its feed, whether or not that has started: what is acknowledged is never said again.
 //   I-P4  A scope that an answer does not name, which is whole and agrees on the scopes, has not changed up to its revision. That holds
 //         for a feed of which the leader had been told before the question was sent, once nothing is missing in it.
-//   I-P5  Two that do not agree twice running are reconciled by an answer with all scopes.
+//   I-P5  Two that do not agree twice running are reconciled by an answer with all scopes; where those are too many for one, the leader
+//         forgets them and says that it has none, so that all are registered anew.
 //         A scope that has begun and that the leader is known to lack is registered until it has it: till then both do not agree,
 //         whatever they have counted, for nobody else would notice that it is missing.
 //   I-P6  How fresh a agreement is counts from when the question was sent, by this silo's clock.

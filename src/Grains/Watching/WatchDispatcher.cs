@@ -61,6 +61,10 @@ internal sealed partial class WatchDispatcher
                 Enabled = _options.WatchEnabled,
                 WatchersMax = _options.WatchersMax,
                 HoldMs = (long)_options.Hold.TotalMilliseconds,
+                FetchesInFlightMax = _options.FetchesInFlightMax,
+                RepairsInFlightMax = _options.RepairsInFlightMax,
+                FetchBytesMax = _options.FetchPageBytes,
+                SnapshotBytesMax = _options.SnapshotPageBytes,
                 StaleAfterMsMin = (long)(2 * _options.ProgressInterval).TotalMilliseconds,
                 StaleAfterMsMax = (long)(_options.ForgetScopesAfter / 2).TotalMilliseconds,
             },
@@ -77,13 +81,23 @@ internal sealed partial class WatchDispatcher
     /// <summary>What is told of them to whoever listens.</summary>
     public WatchMetrics Metrics { get; }
 
-    /// <summary>What the watches are, hold and have done: it looks at each of them.</summary>
+    /// <summary>What the watches are, hold and have done: it looks at each of them, and lets others have their turn in between.</summary>
     public WatchFigures Figures
     {
         get
         {
+            Subscription[] all;
             lock (_gate)
-                return WatchFigures.Of(_table);
+                all = [.. _table.Subscriptions];
+            var sum = new FiguresSum();
+            for (var at = 0; at < all.Length; at += FiguresSum.Slice)
+            {
+                lock (_gate)
+                    sum.Add(all.AsSpan(at, Math.Min(FiguresSum.Slice, all.Length - at)));
+            }
+
+            lock (_gate)
+                return sum.With(_table.Stats);
         }
     }
 

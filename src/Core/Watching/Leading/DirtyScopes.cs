@@ -71,6 +71,9 @@ internal sealed class DirtyScopes(string name)
     /// <summary>The checksum of them.</summary>
     public ulong Hash { get; private set; }
 
+    /// <summary>How many bytes their texts have.</summary>
+    public long TextBytes { get; private set; }
+
     /// <summary>How many of them the silo has to be told of.</summary>
     public int Dirty { get; private set; }
 
@@ -81,6 +84,7 @@ internal sealed class DirtyScopes(string name)
         if (!_scopes.TryAdd(scope, registration))
             return null;
         Hash = unchecked(Hash + ScopesHash.Of(scope));
+        TextBytes += scope.Text.Length;
         Mark(registration, head);
         return registration;
     }
@@ -91,6 +95,7 @@ internal sealed class DirtyScopes(string name)
         if (!_scopes.Remove(scope, out var registration))
             return null;
         Hash = unchecked(Hash - ScopesHash.Of(scope));
+        TextBytes -= scope.Text.Length;
         if (registration.IsDirty)
             Unlink(registration);
         return registration;
@@ -116,11 +121,15 @@ internal sealed class DirtyScopes(string name)
     }
 
     /// <summary>The first of the list, now told in this answer.</summary>
-    public DirtyAnswer Tell(long number, int headsMax)
+    public DirtyAnswer Tell(long number, int headsMax, long textBytesMax)
     {
+        var bytes = 0L;
         var heads = new List<ScopeHead>(Math.Min(headsMax, Dirty));
         for (var each = _first; each is not null && heads.Count < headsMax; each = each.Behind)
         {
+            bytes += each.Scope.Text.Length;
+            if (bytes > textBytesMax && heads.Count > 0)
+                break;
             each.ToldIn = number;
             heads.Add(new ScopeHead(each.Scope, each.Head));
         }

@@ -99,7 +99,8 @@ public sealed class WatchedScopes : IWatchedScopes
     /// <param name="silo">Who asks.</param>
     /// <param name="acknowledged">The number of the last answer that it took in, if that was one of this leader's term; else 0.</param>
     /// <param name="headsMax">How many scopes an answer names at most, 1 or more.</param>
-    public DirtyAnswer Answer(string silo, long acknowledged, int headsMax)
+    /// <param name="textBytesMax">How many bytes of scopes' texts an answer has at most; one scope is always named.</param>
+    public DirtyAnswer Answer(string silo, long acknowledged, int headsMax, long textBytesMax = long.MaxValue)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(headsMax, 1);
         var number = ++_lastAnswer;
@@ -107,14 +108,23 @@ public sealed class WatchedScopes : IWatchedScopes
             return new DirtyAnswer([], More: false, IsAll: false, number);
         if (acknowledged > 0)
             scopes.Acknowledge(acknowledged);
-        return scopes.Tell(number, headsMax);
+        return scopes.Tell(number, headsMax, textBytesMax);
     }
 
     /// <summary>All scopes that are registered for a silo, with their last changes: what reconciles two that do not agree.</summary>
-    public DirtyAnswer AnswerAll(string silo)
+    /// <param name="silo">Who asks.</param>
+    /// <param name="headsMax">
+    /// How many scopes an answer names at most. Where there are more the silo is forgotten, and so it is told that there are none: then it
+    /// registers what it watches anew, a bounded number at a time, and each is to be told as one that came.
+    /// </param>
+    /// <param name="textBytesMax">How many bytes of scopes' texts an answer has at most; likewise.</param>
+    public DirtyAnswer AnswerAll(string silo, int headsMax = int.MaxValue, long textBytesMax = long.MaxValue)
     {
         var number = ++_lastAnswer;
-        return _silos.TryGetValue(silo, out var scopes) ? scopes.TellAll(number) : new DirtyAnswer([], More: false, IsAll: true, number);
+        if (_silos.TryGetValue(silo, out var scopes) && scopes.Scopes.Count <= headsMax && scopes.TextBytes <= textBytesMax)
+            return scopes.TellAll(number);
+        ForgetSilo(silo);
+        return new DirtyAnswer([], More: false, IsAll: true, number);
     }
 
     private void Drop(Scope scope, string silo)

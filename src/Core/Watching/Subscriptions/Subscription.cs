@@ -236,13 +236,14 @@ public sealed partial class Subscription
     }
 
     /// <summary>Adds a replayed revision if it fits.</summary>
-    internal bool TryReplay(SharedCommit commit)
+    internal bool TryReplay(SharedCommit commit, out long dropped)
     {
         bool added, wasReady;
         lock (Gate)
         {
-            wasReady = IsReady;
+            (wasReady, dropped) = (IsReady, -Queue.Dropped);
             added = WhenSlow.TryReplay(Queue, commit);
+            dropped += Queue.Dropped;
         }
 
         Tell(added && !wasReady);
@@ -279,7 +280,8 @@ public sealed partial class Subscription
     /// <summary>Adds a live revision, or does what its policy says where it does not fit.</summary>
     /// <param name="commit">The revision.</param>
     /// <param name="before">Up to where nothing was missing before it.</param>
-    internal SlowOutcome Offer(SharedCommit commit, Revision before)
+    /// <param name="dropped">How many events its policy left out.</param>
+    internal SlowOutcome Offer(SharedCommit commit, Revision before, out long dropped)
     {
         var outcome = SlowOutcome.Kept;
         bool becameReady;
@@ -287,8 +289,10 @@ public sealed partial class Subscription
         {
             var wasReady = IsReady;
             Queue.IsCompleteTo(before);
+            dropped = -Queue.Dropped;
             if (!Queue.TryAdd(commit))
                 outcome = WhenSlow.DoesNotFit(Queue, commit);
+            dropped += Queue.Dropped;
             if (outcome == SlowOutcome.Park)
                 Park();
             becameReady = !wasReady && IsReady;
@@ -299,15 +303,18 @@ public sealed partial class Subscription
     }
 
     /// <summary>Changes policy and bounds. A live one puts what waits to the new policy at once; one that replays has what it has, and waits.</summary>
-    internal SlowOutcome SetPolicy(SlowRule rule, int eventsMax, long bytesMax)
+    internal SlowOutcome SetPolicy(SlowRule rule, int eventsMax, long bytesMax, out long dropped)
     {
         lock (Gate)
         {
+            dropped = 0;
             WhenSlow = rule;
             Queue.SetBounds(eventsMax, bytesMax);
             if (State != SubscriptionState.Live || !Queue.IsTooFull)
                 return SlowOutcome.Kept;
+            dropped = -Queue.Dropped;
             var outcome = rule.IsTooMuch(Queue);
+            dropped += Queue.Dropped;
             if (outcome == SlowOutcome.Park)
                 Park();
             return outcome;
