@@ -186,7 +186,8 @@ internal sealed class WatchJudge
         var left = _snapshot is null && !IsCounted ? Missing(each.Revision.Value) : null;
         _target = _watch.TargetOf(_at, each.Count);
         GoTo(each.Revision.Value);
-        if (_watch.AnswerTo(_at, each.Count) is { } answered && answered != each.Revision)
+        // One with a snapshot is given what its new target has, wherever that begins.
+        if (!_wish.Snapshot && _watch.AnswerTo(_at, each.Count) is { } answered && answered != each.Revision)
             return $"changed its targets at {each.Revision}, and {answered} had been answered";
         return left is null ? null : $"changed its targets at {each.Revision} and had not delivered {left}";
     }
