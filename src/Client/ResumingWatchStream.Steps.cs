@@ -40,6 +40,9 @@ internal partial class ResumingWatchStream
     {
         while (!_isStopped)
         {
+            batch = null;
+            if (IsChangeDue)
+                return ReaderStep.Reopen;                                                   // S6
             if (!TryTake(out batch))
                 return ReaderStep.Rest;
             if (_isStopped)
@@ -48,8 +51,7 @@ internal partial class ResumingWatchStream
                 return ReaderStep.Reopen;
             if (EndOf(batch) is var end && end != WatchEndReason.None)
                 return MayGoOn(end) ? ReaderStep.Reopen : ReaderStep.Batch;                 // S4
-            if (_isSynced)
-                batch = batch.Behind(Cursor);                                               // S1
+            batch = _isSynced ? UpToChange(batch.Behind(Cursor)) : batch.Within(Cursor);    // S1, S6; S5
             if (batch is not null)
                 return ReaderStep.Batch;
         }
@@ -61,8 +63,12 @@ internal partial class ResumingWatchStream
     /// <summary>The reader of whole batches is about to be handed one.</summary>
     private protected void Take(WatchBatch batch)
     {
+        var wasSynced = _isSynced;
         foreach (var each in batch.Events)
             Note(each);
+        // Where a snapshot begins behind changes, its batch has moved over them.
+        if (wasSynced && !_isSynced)
+            Cursor = Revision.Max(Cursor, batch.Revision);
         MoveTo(batch.Revision);
     }
 
@@ -105,6 +111,8 @@ internal partial class ResumingWatchStream
             return null;
         if (!_resume)
             return Ended(WatchEndReason.ClientLost, "The way to the server was lost, and the watch was asked not to resume.");
+        if (DueChange() is { } change)
+            return change;
 
         var stop = StopOfReopening();
         var wasRefused = false;
@@ -128,7 +136,7 @@ internal partial class ResumingWatchStream
             {
                 if (error.Code == WatchErrorCode.Compacted && MayGoOn(WatchEndReason.Compacted))
                     continue;
-                return Ended(ReasonOf(error), error.Message, error.FirstAvailable);
+                return Ended(TransportErrors.ReasonOf(error), error.Message, error.FirstAvailable);
             }
             catch (Exception error) when (TransportErrors.IsLost(error, stop) || error is WatchException)
             {
@@ -142,12 +150,26 @@ internal partial class ResumingWatchStream
 
     private async Task OpenAsync(CancellationToken stop)
     {
-        var feed = _feed = await _client.OpenAsync(NextRequest(), stop);
-        if (_rare?.Changes is { Last: { } change } changes)
-            changes.Taken(change.Version, (await feed.RetargetAsync(change.Target, change.Version, stop)).FilterHash);
-        feed.Consumer = _consumer;
-        Pauses.Reset();
-        ClientMetrics.Resumed();
+        var feed = await _client.OpenAsync(NextRequest(), stop);
+        _feed = feed;
+        try
+        {
+            if (Request.FilterHash != feed.Registration.FilterHash)
+                Change(request => request with { FilterHash = feed.Registration.FilterHash });
+            _owesChange = _rare?.Changes?.First?.From is not null;
+            if (_owesChange)
+                await feed.AskProgressAsync(stop);                          // S6
+            feed.Consumer = _consumer;
+            Pauses.Reset();
+            ClientMetrics.Resumed();
+        }
+        catch
+        {
+            // One that is not read is not kept: it would stay with the server, unread.
+            Interlocked.CompareExchange(ref _feed, null, feed);
+            await feed.DisposeAsync();
+            throw;
+        }
     }
 
     private Backoff Pauses => Rare.Pauses ??= _client.NewBackoff();
@@ -184,17 +206,4 @@ internal partial class ResumingWatchStream
 
         return reason == WatchEndReason.ClientLost || (reason == WatchEndReason.ServerStopping && _client.OutlivesServer);
     }
-
-    private WatchRequest NextRequest() => _isSynced
-        ? Request with { StartAt = Cursor.Next, Snapshot = false }
-        : Request with { StartAt = null };
-
-    internal static WatchEndReason ReasonOf(WatchException error) => error.Code switch
-    {
-        WatchErrorCode.Compacted => WatchEndReason.Compacted,
-        WatchErrorCode.UnknownBucket => WatchEndReason.BucketDeleted,
-        WatchErrorCode.IncarnationChanged => WatchEndReason.IncarnationChanged,
-        WatchErrorCode.WatchDisabled => WatchEndReason.WatchDisabled,
-        _ => WatchEndReason.Refused,
-    };
 }

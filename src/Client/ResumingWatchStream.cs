@@ -91,44 +91,9 @@ internal partial class ResumingWatchStream : IWatchStream
         }
     }
 
-    public WatchTarget Target => _rare?.Changes?.Last?.Target ?? Request.Target;
-
     public WatchCursor GetCursor() => _isSynced
         ? new WatchCursor(Request.Incarnation, Request.Bucket, Cursor, Request.FilterHash)
         : throw new WatchException(WatchErrorCode.InvalidCursor, "The watch has no cursor before its snapshot is complete.");
-
-    public async Task<Revision> ChangeTargetAsync(WatchTarget target, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(target);
-        var changes = Made(ref Rare.Changes);
-        var version = changes.NextVersion();
-        var feed = Feed();
-        // Before it is told: its reader may meet it before the answer is here.
-        changes.Tell(version, target);
-        try
-        {
-            var reply = await feed.RetargetAsync(target, version, cancellationToken);
-            changes.Taken(version, reply.FilterHash);
-            return reply.From;
-        }
-        catch (WatchException error) when (TransportErrors.IsFinal(error))
-        {
-            changes.Refused(version);
-            throw;
-        }
-    }
-
-    public async Task ChangePolicyAsync(SlowPolicy policy, int? queueEventsMax = null, long? queueBytesMax = null, CancellationToken cancellationToken = default)
-    {
-        await Feed().SetPolicyAsync(policy, queueEventsMax, queueBytesMax, cancellationToken);
-        // Wherever the watch is resumed, it goes on so.
-        Request = Request with
-        {
-            WhenSlow = policy,
-            QueueEventsMax = queueEventsMax ?? Request.QueueEventsMax,
-            QueueBytesMax = queueBytesMax ?? Request.QueueBytesMax,
-        };
-    }
 
     public Task AskProgressAsync(CancellationToken cancellationToken = default)
     {
@@ -178,7 +143,13 @@ internal partial class ResumingWatchStream : IWatchStream
                 else
                     foreach (var told in keeper.Tell(each))
                         yield return told;
+                // Nothing more is handed on to one who left meanwhile, nor does the cursor move over it.
+                if (_isStopped)
+                    break;
             }
+
+            if (_isStopped)
+                continue;
 
             MoveTo(batch.Revision);
         }
@@ -204,11 +175,12 @@ internal partial class ResumingWatchStream : IWatchStream
                 if (batch is null)
                     continue;
                 var end = EndOf(batch);
+                // Before it is handed on: a reader that stops at the last event has been told how the watch ended.
+                if (end != WatchEndReason.None)
+                    End(end);
                 yield return batch;
-                if (end == WatchEndReason.None)
-                    continue;
-                End(end);
-                yield break;
+                if (end != WatchEndReason.None)
+                    yield break;
             }
         }
         finally
@@ -235,8 +207,8 @@ internal partial class ResumingWatchStream : IWatchStream
     {
         if (each.Type == WatchEventType.SnapshotBegins)
             _isSynced = false;
-        if (each.Type == WatchEventType.TargetsChanged && _rare?.Changes?.Met(each.Count) is { } met)
-            Request = Request with { Target = met.Target, TargetVersion = each.Count, FilterHash = met.FilterHash };
+        if (each.Type == WatchEventType.TargetsChanged)
+            NoteTarget(each);
         if (each.Type != WatchEventType.Synced)
             return;
         _isSynced = true;
@@ -264,12 +236,6 @@ internal partial class ResumingWatchStream : IWatchStream
         if (HasEnded)
             waits.End(Over());
         return waits;
-    }
-
-    private WatchRequest Request
-    {
-        get => Volatile.Read(ref _rare)?.Request ?? _terms with { Target = _target, Incarnation = _incarnation, FilterHash = _filterHash };
-        set => Volatile.Write(ref Rare.Request, value);
     }
 
     private IWatchFeed Feed() => _feed ?? throw new WatchException(WatchErrorCode.Unavailable, HasEnded ? "The watch has ended." : "The way to the watch's server is lost just now.");

@@ -33,4 +33,14 @@ internal static class TransportErrors
     /// <summary>What a caller of a write is told: it may have reached the log before the way was lost.</summary>
     public static WatchException OfWrite(Exception error) =>
         new(WatchErrorCode.OutcomeUnknown, $"The server was lost while the write was under way; it may have taken effect or not: {error.Message}", error);
+
+    /// <summary>How a watch ends that was refused for good.</summary>
+    public static WatchEndReason ReasonOf(WatchException error) => error.Code switch
+    {
+        WatchErrorCode.Compacted => WatchEndReason.Compacted,
+        WatchErrorCode.UnknownBucket => WatchEndReason.BucketDeleted,
+        WatchErrorCode.IncarnationChanged => WatchEndReason.IncarnationChanged,
+        WatchErrorCode.WatchDisabled => WatchEndReason.WatchDisabled,
+        _ => WatchEndReason.Refused,
+    };
 }

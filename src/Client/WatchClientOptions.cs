@@ -34,6 +34,15 @@ public sealed class WatchClientOptions
     public TimeSpan BackoffMax { get; set; } = TimeSpan.FromSeconds(60);
 
     /// <summary>
+    /// How many events of one watch a client outside the cluster holds for a reader that is behind, at most; more wait in the server's queue,
+    /// where they fall to the watch's <see cref="SlowPolicy"/>. 1 to 65,536; default 1,024.
+    /// </summary>
+    public int CreditEvents { get; set; } = 1_024;
+
+    /// <summary>The same in bytes; a revision that is larger is held alone. 4,096 to 1 GiB; default 4 MiB.</summary>
+    public long CreditBytes { get; set; } = 4 << 20;
+
+    /// <summary>
     /// How this client names itself in the events of what it writes, for those who read them: 1 to 64 bytes of UTF-8. Empty, the default: it
     /// does not. The name is kept with each of its changes as long as history has them.
     /// </summary>
@@ -60,12 +69,16 @@ public sealed class WatchClientOptions
                 throw Bad(name, span, "longer than zero");
         }
 
+        if (CreditEvents is < 1 or > 65_536)
+            throw Bad(nameof(CreditEvents), CreditEvents, "1 to 65536");
+        if (CreditBytes is < 4_096 or > 1L << 30)
+            throw Bad(nameof(CreditBytes), CreditBytes, $"4096 to {1L << 30}");
         if (BackoffFirst <= TimeSpan.Zero)
             throw Bad(nameof(BackoffFirst), BackoffFirst, "longer than zero");
         if (BackoffMax < BackoffFirst)
             throw Bad(nameof(BackoffMax), BackoffMax, $"at least {nameof(BackoffFirst)} ({BackoffFirst})");
     }
 
-    private static WatchException Bad(string name, TimeSpan value, string allowed) =>
+    private static WatchException Bad(string name, object value, string allowed) =>
         new(WatchErrorCode.InvalidOption, $"{nameof(WatchClientOptions)}.{name} is {value}; it has to be {allowed}.");
 }

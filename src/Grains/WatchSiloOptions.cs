@@ -69,6 +69,15 @@ public sealed class WatchSiloOptions
     /// <summary>How many watches this silo serves: 1 to 10,000,000. Default 100,000.</summary>
     public int WatchersMax { get; set; } = 100_000;
 
+    /// <summary>How many of them one session, which is one client outside the cluster, has at most: 1 to 10,000,000. Default 100,000.</summary>
+    public int WatchesPerSessionMax { get; set; } = 100_000;
+
+    /// <summary>
+    /// How long a session lives without a word from its client: 5 s to 10 min. It ends its watches then, and a client that was only away
+    /// resumes them elsewhere. Clients renew it three times as often. Default 30 s.
+    /// </summary>
+    public TimeSpan SessionLease { get; set; } = TimeSpan.FromSeconds(30);
+
     /// <summary>How many events a watch's queue holds unless it asks otherwise: 1 to 1,000,000. Default 1,024.</summary>
     public int QueueEventsDefault { get; set; } = 1024;
 

@@ -27,6 +27,8 @@ internal sealed class WatchSiloOptionsValidator(IOptions<WatchSiloOptions> optio
         Between(nameof(value.SnapshotEntries), value.SnapshotEntries, 100, 100_000_000);
         Between(nameof(value.SnapshotBytes), value.SnapshotBytes, 64 << 10, long.MaxValue);
         Between(nameof(value.WatchersMax), value.WatchersMax, 1, 10_000_000);
+        Between(nameof(value.WatchesPerSessionMax), value.WatchesPerSessionMax, 1, 10_000_000);
+        Between(nameof(value.SessionLease), value.SessionLease, TimeSpan.FromSeconds(5), TimeSpan.FromMinutes(10));
         Between(nameof(value.QueueEventsDefault), value.QueueEventsDefault, 1, 1_000_000);
         Between(nameof(value.QueueBytesMax), value.QueueBytesMax, 64 << 10, 1L << 30);
         Between(nameof(value.PublishQueueEventsMax), value.PublishQueueEventsMax, 1, 10_000_000);

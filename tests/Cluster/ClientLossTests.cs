@@ -54,6 +54,57 @@ public sealed class ClientLossTests
     }
 
     [Fact]
+    public async Task A_change_of_target_holds_from_where_it_was_answered_though_the_session_is_lost_before_the_reader_meets_it()
+    {
+        var time = new JumpingTime();
+        await using var cluster = await StartAsync(time);
+        // A small queue: nothing is taken ahead of the reader, so that all of it is lost with the session.
+        await using var stream = await cluster.Client.WatchAsync(WatchTarget.Key("/a"), new WatchOptions { QueueEventsMax = 10 });
+        await using var reader = stream.Reader();
+        await cluster.Client.PutAsync("/a", "1");
+        Assert.Equal("1", (await reader.NextAsync()).Value.Text());
+        await cluster.Client.PutAsync("/b", "before");
+        await using (var other = await cluster.Client.WatchAsync(WatchTarget.Key("/a")))
+        await using (var otherReader = other.Reader())
+        {
+            // What one watch of a key has been given stands in the queues of all.
+            await cluster.Client.PutAsync("/a", "2");
+            await otherReader.NextAsync();
+        }
+
+        var from = await stream.ChangeTargetAsync(WatchTarget.Key("/b"));
+        await cluster.Client.PutAsync("/a", "after");
+        await cluster.Client.PutAsync("/b", "3");
+        time.Jump(s_lease * 2);
+        await cluster.WatchersComeToAsync(0);
+
+        Assert.Equal("2", (await reader.NextAsync()).Value.Text());
+        var changed = await reader.NextAsync("the change of target");
+        Assert.Equal((WatchEventType.TargetsChanged, from), (changed.Type, changed.Revision));
+        Assert.Equal("3", (await reader.NextAsync()).Value.Text());
+    }
+
+    [Fact]
+    public async Task A_snapshot_watch_that_came_back_is_still_given_what_a_new_target_has()
+    {
+        var time = new JumpingTime();
+        await using var cluster = await StartAsync(time);
+        await cluster.Client.PutAsync("/b/1", "old");
+        await using var stream = await cluster.Client.WatchAsync(WatchTarget.Prefix("/a/"), new WatchOptions { Snapshot = true });
+        await using var reader = stream.Reader();
+        Assert.Equal([WatchEventType.SnapshotBegins, WatchEventType.Synced], (await reader.NextAsync(2)).Select(each => each.Type));
+        time.Jump(s_lease * 2);
+        await cluster.Client.PutAsync("/a/1", "1");
+        Assert.Equal("1", (await reader.NextAsync()).Value.Text());
+
+        await stream.ChangeTargetAsync(WatchTarget.Prefix("/b/"));
+
+        var told = await reader.NextAsync(5);
+        Assert.Equal([WatchEventType.TargetsChanged, WatchEventType.SnapshotBegins, WatchEventType.Put, WatchEventType.Delete, WatchEventType.Synced], told.Select(each => each.Type));
+        Assert.Equal(("/b/1", "old", "/a/1"), (told[2].Key.ToString(), told[2].Value.Text(), told[3].Key.ToString()));
+    }
+
+    [Fact]
     public async Task A_client_that_is_shut_down_leaves_no_watch_behind_that_it_had_disposed_of_or_not()
     {
         var time = new JumpingTime();

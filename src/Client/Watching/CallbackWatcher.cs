@@ -65,7 +65,7 @@ internal sealed class CallbackWatcher : IWatcher
         }
         catch (WatchException refused)
         {
-            end = ResumingWatchStream.ReasonOf(refused);
+            end = TransportErrors.ReasonOf(refused);
             _readiness.Fail(refused);
             throw;
         }

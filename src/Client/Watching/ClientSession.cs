@@ -14,14 +14,8 @@ namespace Watch.Client;
 /// </remarks>
 internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, WatchClientOptions options, TimeProvider time, IWatchRandom random)
 {
-    /// <summary>How many events a watch's reader has room for.</summary>
-    private const int CreditEvents = 1_024;
-
     /// <summary>A watch whose queue is to hold fewer events than this is asked for one event at a time.</summary>
     private const int SmallQueue = 64;
-
-    /// <summary>How many bytes a watch's reader has room for.</summary>
-    private const long CreditBytes = 4 << 20;
 
     private static readonly TimeSpan s_stopJitter = TimeSpan.FromMilliseconds(200);
 
@@ -39,8 +33,7 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
     public async Task<IWatchFeed> OpenAsync(WatchRequest request, CancellationToken cancellationToken)
     {
         var number = Interlocked.Increment(ref _numbers);
-        var window = request.QueueEventsMax < SmallQueue ? 1 : Math.Min(CreditEvents, request.QueueEventsMax ?? CreditEvents);
-        var watch = new ClientWatch(this, request with { Watch = number }, window, CreditBytes);
+        var watch = new ClientWatch(this, request with { Watch = number }, options.CreditBytes);
         var pending = new Pending(watch);
         bool starts;
         lock (_gate)
@@ -69,6 +62,9 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
             throw;
         }
     }
+
+    /// <summary>How many events a watch's reader has room for, given how many its queue is to hold.</summary>
+    public int WindowOf(int? queueEventsMax) => queueEventsMax < SmallQueue ? 1 : Math.Min(options.CreditEvents, queueEventsMax ?? options.CreditEvents);
 
     /// <summary>Waits before watches that were lost come back: all of them together.</summary>
     public Task PauseAsync(CancellationToken cancellationToken)
@@ -168,16 +164,19 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
         {
             link = await LinkAsync();
             var asked = next.Where(each => !each.Answer.Task.IsCompleted && link.TryAdd(each.Watch)).ToList();
-            if (asked.Count > 0)
-                await AskAsync(link, asked);
-            Requeue(next.Except(asked));
+            var stopping = asked.Count > 0 ? await AskAsync(link, asked) : [];
+            Requeue([.. stopping, .. next.Except(asked)]);
+            if (stopping.Count == 0)
+                return;
+            Lose(link, stops: true);
+            await PauseBeforeAnotherAsync();
         }
         catch (Exception error) when (link is not null && IsWorthAnother(error, link))
         {
             // That session is gone: they are registered with the next one, as long as they have time.
             Lose(link, stops: false);
             Requeue(next);
-            await new Backoff(options.WriteBackoffFirst, options.WriteBackoffMax, time, random).PauseAsync(CancellationToken.None);
+            await PauseBeforeAnotherAsync();
         }
         catch (Exception error)
         {
@@ -188,6 +187,9 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
         }
     }
 
+    private Task PauseBeforeAnotherAsync() =>
+        new Backoff(options.WriteBackoffFirst, options.WriteBackoffMax, time, random).PauseAsync(CancellationToken.None);
+
     private static bool IsWorthAnother(Exception error, SessionLink link) =>
         error is TimeoutException or WatchException { Code: WatchErrorCode.Unavailable } || link.Over.IsCancellationRequested;
 
@@ -197,12 +199,25 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
             _pending.InsertRange(0, pending.Where(each => !each.Answer.Task.IsCompleted));
     }
 
-    private async Task AskAsync(SessionLink link, List<Pending> asked)
+    /// <summary>Registers them; answers with those that were refused because the server stops, which another one may serve.</summary>
+    private async Task<List<Pending>> AskAsync(SessionLink link, List<Pending> asked)
     {
         var call = link.Grain.Register(link.Epoch, [.. asked.Select(each => each.Watch.Request)], link.Over);
         var replies = await sessions.WhileAliveAsync(call, link.Grain, options.HedgeAfter, link.Over);
+        List<Pending> stopping = [];
         for (var at = 0; at < asked.Count; at++)
-            Answer(link, asked[at], replies[at]);
+        {
+            if (replies[at] is not { Registration: null, Code: WatchErrorCode.ShuttingDown })
+            {
+                Answer(link, asked[at], replies[at]);
+                continue;
+            }
+
+            link.Remove(asked[at].Watch);
+            stopping.Add(asked[at]);
+        }
+
+        return stopping;
     }
 
     private void Answer(SessionLink link, Pending pending, RegistrationReply reply)

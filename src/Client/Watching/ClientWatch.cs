@@ -15,10 +15,11 @@ namespace Watch.Client;
 /// that nobody reads holds as much as it says; where that is little, nothing is ever taken ahead of the reader: credit for one event is
 /// granted when it waits. The session writes, one reader reads; both on any thread.
 /// </remarks>
-internal sealed class ClientWatch(ClientSession session, WatchRequest request, int window, long windowBytes) : IWatchFeed
+internal sealed class ClientWatch(ClientSession session, WatchRequest request, long windowBytes) : IWatchFeed
 {
     private readonly Lock _gate = new();
     private readonly Queue<Arrived> _arrived = [];
+    private Arrived? _news;
     private volatile IWatchConsumer? _consumer;
     private WatchRegistration? _registration;
     private volatile SessionLink? _link;
@@ -29,6 +30,7 @@ internal sealed class ClientWatch(ClientSession session, WatchRequest request, i
     private long _takenBytes;
     private long _toldEvents;
     private long _toldBytes;
+    private int _window = session.WindowOf(request.QueueEventsMax);
     private bool _isOver;
     private bool _hasBegun;
 
@@ -74,7 +76,7 @@ internal sealed class ClientWatch(ClientSession session, WatchRequest request, i
             _steps++;
             _cursor = step.Revision;
             if (isWhole)
-                _arrived.Enqueue(new Arrived(step, events, handed.Events, handed.Bytes));
+                Arrive(new Arrived(step, events, handed.Events, handed.Bytes));
             else
                 (_takenEvents, _takenBytes) = (_takenEvents + handed.Events, _takenBytes + handed.Bytes);
             _isOver = end != WatchEndReason.None;
@@ -96,7 +98,7 @@ internal sealed class ClientWatch(ClientSession session, WatchRequest request, i
             lock (_gate)
             {
                 _consumer = value;
-                isReady = _isOver || _arrived.Count > 0;
+                isReady = _isOver || _arrived.Count > 0 || _news is not null;
             }
 
             if (isReady)
@@ -111,7 +113,7 @@ internal sealed class ClientWatch(ClientSession session, WatchRequest request, i
         lock (_gate)
         {
             isOver = _isOver;
-            if (_arrived.TryDequeue(out next))
+            if (TryLeave(out next))
                 (_takenEvents, _takenBytes) = (_takenEvents + next.EventCount, _takenBytes + next.Bytes);
         }
 
@@ -135,15 +137,30 @@ internal sealed class ClientWatch(ClientSession session, WatchRequest request, i
         {
             _toldEvents = _takenEvents;
             _toldBytes = _takenBytes;
-            return new Credit(Number, _takenEvents + window, _takenBytes + windowBytes);
+            return new Credit(Number, _takenEvents + _window, _takenBytes + windowBytes);
         }
     }
 
     public Task<RetargetReply> RetargetAsync(WatchTarget target, long version, CancellationToken cancellationToken) =>
         session.CallAsync(link => link.Grain.Retarget(link.Epoch, Number, target, version), _link, cancellationToken);
 
-    public Task SetPolicyAsync(SlowPolicy policy, int? eventsMax, long? bytesMax, CancellationToken cancellationToken) =>
-        session.CallAsync(link => AsResult(link.Grain.SetPolicy(link.Epoch, Number, policy, eventsMax, bytesMax)), _link, cancellationToken);
+    public async Task SetPolicyAsync(SlowPolicy policy, int? eventsMax, long? bytesMax, CancellationToken cancellationToken)
+    {
+        await session.CallAsync(link => AsResult(link.Grain.SetPolicy(link.Epoch, Number, policy, eventsMax, bytesMax)), _link, cancellationToken);
+        if (eventsMax is null)
+            return;
+        // What was granted stays granted: a smaller window holds when that is used up.
+        bool isWider;
+        lock (_gate)
+        {
+            var window = session.WindowOf(eventsMax);
+            isWider = _hasBegun && window > _window;
+            _window = window;
+        }
+
+        if (isWider)
+            _link?.Grant(this);
+    }
 
     public Task AskProgressAsync(CancellationToken cancellationToken) =>
         session.CallAsync(link => AsResult(link.Grain.AskProgress(link.Epoch, [Number])), _link, cancellationToken);
@@ -156,13 +173,49 @@ internal sealed class ClientWatch(ClientSession session, WatchRequest request, i
         return default;
     }
 
+    /// <summary>One more is here. How far the watch is needs no credit: while its reader takes nothing, only the last word of it is kept.</summary>
+    private void Arrive(in Arrived next)
+    {
+        if (IsNews(next.Events))
+        {
+            _news = _news?.Step is { } before ? next with { Step = next.Step! with { Previous = before.Previous } } : next;
+            return;
+        }
+
+        if (_news is { } news)
+            _arrived.Enqueue(news);
+        _news = null;
+        _arrived.Enqueue(next);
+    }
+
+    private bool TryLeave(out Arrived next)
+    {
+        if (_arrived.TryDequeue(out next))
+            return true;
+        next = _news.GetValueOrDefault();
+        var hasNews = _news is not null;
+        _news = null;
+        return hasNews;
+    }
+
+    private static bool IsNews(ImmutableArray<WatchEvent> events)
+    {
+        foreach (var each in events)
+        {
+            if (each.Type is not (WatchEventType.Progress or WatchEventType.Stale))
+                return false;
+        }
+
+        return true;
+    }
+
     private static async Task<bool> AsResult(Task call)
     {
         await call;
         return true;
     }
 
-    private bool TakesNothingAhead => window == 1;
+    private bool TakesNothingAhead => _window == 1;
 
     /// <summary>The reader waits.</summary>
     private void Ask()
@@ -181,7 +234,7 @@ internal sealed class ClientWatch(ClientSession session, WatchRequest request, i
     {
         bool isDue;
         lock (_gate)
-            isDue = !_isOver && !TakesNothingAhead && (_takenEvents - _toldEvents >= (window + 1) / 2 || _takenBytes - _toldBytes >= windowBytes / 2);
+            isDue = !_isOver && !TakesNothingAhead && (_takenEvents - _toldEvents >= (_window + 1) / 2 || _takenBytes - _toldBytes >= windowBytes / 2);
         if (isDue)
             _link?.Grant(this);
     }

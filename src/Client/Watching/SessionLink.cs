@@ -33,6 +33,7 @@ internal sealed class SessionLink : IWatchSessionObserver
     private SessionAck _lastAck = new(0, []);
     private bool _isOver;
     private bool _isRenewalDue;
+    private TimeSpan _patience;
 
     public SessionLink(ClientSession session, IGrainFactory grains, Sessions sessions, IWatchSessionGrain grain, long epoch, WatchClientOptions options, TimeProvider time)
     {
@@ -143,6 +144,7 @@ internal sealed class SessionLink : IWatchSessionObserver
     {
         var third = TimeSpan.FromMilliseconds(leaseMs / 3.0);
         var period = third < _options.WatchQuiet ? third : _options.WatchQuiet;
+        _patience = third;
         using var due = _time.CreateTimer(_ => BeDue(), null, period, period);
         try
         {
@@ -156,9 +158,11 @@ internal sealed class SessionLink : IWatchSessionObserver
                     break;
             }
         }
-        catch (Exception error) when (TransportErrors.IsLost(error, _over.Token) || _over.IsCancellationRequested)
+        catch (Exception)
         {
-            // Lost, or over: the one is dealt with below, the other has been.
+            // Lost, or over, or answered by what this client cannot read: whatever it was, nobody renews the lease from here on.
+            _session.Lose(this, stops: false);
+            return;
         }
 
         _session.Lose(this, stops: false);
@@ -238,7 +242,7 @@ internal sealed class SessionLink : IWatchSessionObserver
         }
 
         if (left.Length > 0)
-            await AliveAsync(AsResult(Grain.End(Epoch, left)));
+            await AliveAsync(AsResult(Grain.End(Epoch, left))).WaitAsync(_patience, _time);
     }
 
     /// <summary>Renews if there is a reason to; false where the server does not know the session.</summary>
@@ -255,7 +259,8 @@ internal sealed class SessionLink : IWatchSessionObserver
             before = _watches.Where(each => each.Value.IsRegistered).ToDictionary();
         }
 
-        var state = await AliveAsync(Grain.Renew(new SessionRenewal(Epoch, credits, wantsAll)));
+        // Not longer than the silence that a session survives: where its silo is gone, another one may answer the signs of life.
+        var state = await AliveAsync(Grain.Renew(new SessionRenewal(Epoch, credits, wantsAll))).WaitAsync(_patience, _time);
         if (!state.IsKnown)
             return false;
         if (wantsAll)

@@ -3,8 +3,7 @@ using Watch.Core;
 namespace Watch.Client;
 
 /// <summary>
-/// Which keys a reader of events has, so that a snapshot that comes later, because history no longer had what was missed, or because the first
-/// one was cut short, can be told as the difference: what is new or changed as puts, what is gone as deletes, then that all is there.
+/// Which keys a reader of events has, so that a snapshot that comes later, because history no longer had what was missed, can be told as the difference: what is new or changed as puts, what is gone as deletes, then that all is there.
 /// </summary>
 /// <remarks>
 /// I-C3: after <see cref="WatchEventType.Synced"/> a reader who applied every event has exactly the keys of the snapshot, at their revisions.
@@ -14,7 +13,6 @@ internal sealed class SnapshotKeeper
 {
     private readonly Dictionary<Key, Revision> _had = [];
     private HashSet<Key>? _seen;
-    private bool _isLater;
     private bool _isComplete;
 
     /// <summary>What the reader is told of an event.</summary>
@@ -24,9 +22,7 @@ internal sealed class SnapshotKeeper
         {
             case WatchEventType.SnapshotBegins:
                 _seen = [];
-                var isLater = _isLater;
-                _isLater = true;
-                return [isLater ? each with { Cause = WatchEventCause.Resync } : each];
+                return [_isComplete ? each with { Cause = WatchEventCause.Resync } : each];
             case WatchEventType.Synced when _seen is { } seen:
                 _seen = null;
                 return [.. Gone(seen, each.Revision), each];
@@ -34,7 +30,10 @@ internal sealed class SnapshotKeeper
                 seen.Add(each.Key);
                 var isKnown = _had.TryGetValue(each.Key, out var before) && before == each.Revision;
                 _had[each.Key] = each.Revision;
-                return isKnown ? [] : [!_isComplete ? each : each with { Cause = WatchEventCause.Resync }];
+                // Until one was complete each is told in full, for a reader who begins anew with it; what is gone is told all the same.
+                if (!_isComplete)
+                    return [each];
+                return isKnown ? [] : [each with { Cause = WatchEventCause.Resync }];
             case WatchEventType.Put:
                 _had[each.Key] = each.Revision;
                 return [each];

@@ -1,62 +1,115 @@
+using Watch.Core;
+
 namespace Watch.Client;
 
 /// <summary>
-/// The changes of target that a watch was told and its reader has not met yet. Up to where the reader meets one the old target holds: a watch
-/// that is lost before is resumed with the old target, and told the change again. Thread-safe.
+/// The changes of target that a watch was asked for and its reader has not met yet, in order. Up to where the reader meets one the target
+/// before it holds.
 /// </summary>
+/// <remarks>
+/// Where a change takes effect is decided once: by the server's answer, or, where a watch is resumed before there is one, by the reader's
+/// cursor. Whoever decides second is told what was decided. Thread-safe.
+/// </remarks>
 internal sealed class TargetChanges
 {
     private readonly Lock _gate = new();
-    private readonly SortedDictionary<long, (WatchTarget Target, ulong FilterHash)> _told = [];
+    private readonly List<TargetChange> _open = [];
     private long _version;
 
-    /// <summary>The number of the next change.</summary>
-    public long NextVersion() => Interlocked.Increment(ref _version);
-
-    /// <summary>The last one, if there is any.</summary>
-    public (long Version, WatchTarget Target)? Last
+    /// <summary>The first one that the reader has not met.</summary>
+    public TargetChange? First
     {
         get
         {
             lock (_gate)
-                return _told.Count == 0 ? null : (_told.Keys.Last(), _told.Values.Last().Target);
+                return _open.Count == 0 ? null : _open[0];
         }
     }
 
-    /// <summary>The server is told one.</summary>
-    public void Tell(long version, WatchTarget target)
+    /// <summary>The last one, if there is any.</summary>
+    public TargetChange? Last
     {
-        lock (_gate)
-            _told[version] = (target, 0);
+        get
+        {
+            lock (_gate)
+                return _open.Count == 0 ? null : _open[^1];
+        }
     }
 
-    /// <summary>The server has taken it.</summary>
-    public void Taken(long version, ulong filterHash)
+    /// <summary>One more. It is noted before the server is told, since its reader may meet it before the answer is here.</summary>
+    public TargetChange Tell(WatchTarget target)
     {
         lock (_gate)
         {
-            if (_told.TryGetValue(version, out var told))
-                _told[version] = told with { FilterHash = filterHash };
+            var change = new TargetChange(++_version, target);
+            _open.Add(change);
+            return change;
+        }
+    }
+
+    /// <summary>The server has taken it. Answers with where it takes effect.</summary>
+    public Revision Taken(TargetChange change, Revision from, ulong filterHash)
+    {
+        lock (_gate)
+        {
+            change.FilterHash = filterHash;
+            return change.From ??= from;
         }
     }
 
     /// <summary>The server refused it.</summary>
-    public void Refused(long version)
+    public void Refused(TargetChange change)
     {
         lock (_gate)
-            _told.Remove(version);
+            _open.Remove(change);
     }
 
-    /// <summary>The reader met one: what is followed from here on. Null where it is not known here.</summary>
-    public (WatchTarget Target, ulong FilterHash)? Met(long version)
+    /// <summary>
+    /// The change that takes effect where a reader goes on: the first one, if it was promised for no later revision. One of which nothing was
+    /// promised takes effect right there.
+    /// </summary>
+    /// <param name="cursor">The reader's cursor.</param>
+    /// <param name="beginsAnew">Whether the watch begins a snapshot, which makes up for every revision that was promised.</param>
+    public TargetChange? DueAt(Revision cursor, bool beginsAnew)
     {
         lock (_gate)
         {
-            if (!_told.TryGetValue(version, out var met))
+            if (_open.Count == 0 || (_open[0].From > cursor && !beginsAnew))
                 return null;
-            foreach (var each in _told.Keys.Where(each => each <= version).ToList())
-                _told.Remove(each);
+            _open[0].From ??= cursor;
+            return _open[0];
+        }
+    }
+
+    /// <summary>The reader met one, and with it those before. Null where it is not known here.</summary>
+    public TargetChange? Met(long version, Revision from)
+    {
+        lock (_gate)
+        {
+            var at = _open.FindIndex(each => each.Version == version);
+            if (at < 0)
+                return null;
+            var met = _open[at];
+            for (var each = 0; each <= at; each++)
+                _open[each].From ??= from;
+            _open.RemoveRange(0, at + 1);
             return met;
         }
     }
+}
+
+/// <summary>A change of a watch's target.</summary>
+internal sealed class TargetChange(long version, WatchTarget target)
+{
+    /// <summary>1, 2, 3 … of the watch.</summary>
+    public long Version => version;
+
+    /// <summary>What is followed from there on.</summary>
+    public WatchTarget Target => target;
+
+    /// <summary>The revision after which changes are of the new target; null while that is not decided.</summary>
+    public Revision? From { get; set; }
+
+    /// <summary>What a cursor is of from there on; 0 where that is not known.</summary>
+    public ulong FilterHash { get; set; }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using Orleans;
 using Orleans.Concurrency;
 using Orleans.Placement;
@@ -17,13 +18,10 @@ namespace Watch.Grains.Watching;
 [GrainType("watch.session")]
 [PreferLocalPlacement]
 [Reentrant]
-internal sealed partial class WatchSessionGrain(WatchDispatcher dispatcher, ILocalSiloDetails silo, TimeProvider time, ILogger<WatchSessionGrain> logger) : Grain, IWatchSessionGrain
+internal sealed partial class WatchSessionGrain(WatchDispatcher dispatcher, ILocalSiloDetails silo, IOptions<WatchSiloOptions> options, TimeProvider time, ILogger<WatchSessionGrain> logger) : Grain, IWatchSessionGrain
 {
-    /// <summary>How many watches one session has at most.</summary>
-    public const int WatchesMax = 100_000;
-
-    private static readonly TimeSpan s_lease = TimeSpan.FromSeconds(IWatchSessionGrain.LeaseSeconds);
-
+    private readonly TimeSpan _lease = options.Value.SessionLease;
+    private readonly int _watchesMax = options.Value.WatchesPerSessionMax;
     private readonly CancellationTokenSource _deactivating = new();
     private readonly Dictionary<long, Registering> _registering = [];
     private SessionPump? _pump;
@@ -43,7 +41,7 @@ internal sealed partial class WatchSessionGrain(WatchDispatcher dispatcher, ILoc
         }
 
         Renew();
-        return Task.FromResult(new SessionOpened("", silo.Name, (int)s_lease.TotalMilliseconds));
+        return Task.FromResult(new SessionOpened("", silo.Name, (int)_lease.TotalMilliseconds));
     }
 
     public async Task<ImmutableArray<RegistrationReply>> Register(long epoch, ImmutableArray<WatchRequest> requests, CancellationToken cancellationToken)
@@ -124,14 +122,14 @@ internal sealed partial class WatchSessionGrain(WatchDispatcher dispatcher, ILoc
         return Task.CompletedTask;
     }
 
-    private bool IsLeaseOver => time.GetElapsedTime(_renewed) > s_lease;
+    private bool IsLeaseOver => time.GetElapsedTime(_renewed) > _lease;
 
     private void Begin(SessionHello hello, IWatchSessionObserver observer)
     {
         _epoch = hello.Epoch;
         _client = hello.Client;
         _pump = new SessionPump(hello.Epoch, observer, () => IsLeaseOver, dispatcher.Metrics, time, _deactivating.Token);
-        _leaseCheck ??= this.RegisterGrainTimer(static (session, _) => session.EndIfLeaseIsOver(), this, new GrainTimerCreationOptions(s_lease / 3, s_lease / 3) { Interleave = true });
+        _leaseCheck ??= this.RegisterGrainTimer(static (session, _) => session.EndIfLeaseIsOver(), this, new GrainTimerCreationOptions(_lease / 3, _lease / 3) { Interleave = true });
         // It ends with the session, whose end this grain owns.
         _ = RunAsync(_pump);
     }
@@ -139,7 +137,7 @@ internal sealed partial class WatchSessionGrain(WatchDispatcher dispatcher, ILoc
     private void Renew()
     {
         _renewed = time.GetTimestamp();
-        DelayDeactivation(s_lease * 2);
+        DelayDeactivation(_lease * 2);
     }
 
     private Task EndIfLeaseIsOver()
@@ -181,8 +179,8 @@ internal sealed partial class WatchSessionGrain(WatchDispatcher dispatcher, ILoc
     {
         if (pump.Watches.TryGetValue(request.Watch, out var known))
             return new RegistrationReply(request.Watch, known.Watch.Registration, default, "", default);
-        if (pump.Watches.Count + _registering.Count >= WatchesMax)
-            return new RegistrationReply(request.Watch, null, WatchErrorCode.WatcherLimit, $"The session has {WatchesMax} watches, as many as one can have.", default);
+        if (pump.Watches.Count + _registering.Count >= _watchesMax)
+            return new RegistrationReply(request.Watch, null, WatchErrorCode.WatcherLimit, $"The session has {_watchesMax} watches, as many as one can have.", default);
         var registering = new Registering();
         if (!_registering.TryAdd(request.Watch, registering))
             return new RegistrationReply(request.Watch, null, WatchErrorCode.Busy, $"Watch {request.Watch} is being registered.", default);

@@ -81,10 +81,12 @@ internal sealed class SessionPump(long epoch, IWatchSessionObserver observer, Fu
             for (long number = 1; !(_isEnding && _watches.Count == 0) && !stop.IsCancellationRequested;)
             {
                 Fill(builder);
-                if (builder.IsEmpty)
-                    await _ready.WaitAsync(stop);
-                else
+                if (!builder.IsEmpty)
                     await DeliverAsync(builder.Finish(epoch, number++));
+                else if (_isEnding)
+                    break;                                                  // Who has no credit now gets none any more.
+                else
+                    await _ready.WaitAsync(stop);
             }
         }
         finally

@@ -1,0 +1,149 @@
+using Watch.Core;
+using Watch.Interfaces;
+
+namespace Watch.Client;
+
+// What a watch was asked, and how that changes while it runs. A change of target is exact at a revision, From, also where the session is
+// lost between its answer and the reader's meeting it:
+//
+//   S6: what the caller was answered holds. A watch that is resumed before its reader met a change goes on with the target before it up to
+//       From: what comes later is cut off, the reader is told of the change, and the watch is registered with the new target from there.
+//       The server is asked for progress, so that a quiet target gets there, too.
+//   S7: a change of which nothing was answered takes effect at the reader's cursor when the watch is resumed, and the caller is told that.
+//   S8: a watch that began with a snapshot has none of its new target at the change (I-T4): until it does, it is as if it began anew.
+internal partial class ResumingWatchStream
+{
+    // A feed that was registered with a target that is to change at a later revision, of which its server knows nothing.
+    private volatile bool _owesChange;
+
+    public WatchTarget Target => _rare?.Changes?.Last?.Target ?? Request.Target;
+
+    public async Task<Revision> ChangeTargetAsync(WatchTarget target, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        var changes = Made(ref Rare.Changes);
+        var change = changes.Tell(target);
+        try
+        {
+            return await TellAsync(changes, change, cancellationToken);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // Whether the server took it is not known. The feed is given up, so that this is decided now and not at some later loss.
+            if (Interlocked.Exchange(ref _feed, null) is { } feed)
+                await feed.DisposeAsync();
+            Volatile.Read(ref _consumer)?.Wake();
+            throw;
+        }
+        catch (WatchException error) when (TransportErrors.IsFinal(error))
+        {
+            changes.Refused(change);
+            throw;
+        }
+    }
+
+    public async Task ChangePolicyAsync(SlowPolicy policy, int? queueEventsMax = null, long? queueBytesMax = null, CancellationToken cancellationToken = default)
+    {
+        await Feed().SetPolicyAsync(policy, queueEventsMax, queueBytesMax, cancellationToken);
+        // Wherever the watch is resumed, it goes on so.
+        Change(request => request with
+        {
+            WhenSlow = policy,
+            QueueEventsMax = queueEventsMax ?? request.QueueEventsMax,
+            QueueBytesMax = queueBytesMax ?? request.QueueBytesMax,
+        });
+    }
+
+    private WatchRequest Request =>
+        Volatile.Read(ref _rare)?.Request ?? _terms with { Target = _target, Incarnation = _incarnation, FilterHash = _filterHash };
+
+    /// <summary>Changes what the next registration asks for. Callers and the reader do, at the same time.</summary>
+    private void Change(Func<WatchRequest, WatchRequest> change)
+    {
+        var rare = Rare;
+        while (true)
+        {
+            var before = Volatile.Read(ref rare.Request);
+            if (Interlocked.CompareExchange(ref rare.Request, change(before ?? Request), before) == before)
+                return;
+        }
+    }
+
+    /// <summary>Has the server take a change, however often that takes: it knows a change by its version.</summary>
+    private async Task<Revision> TellAsync(TargetChanges changes, TargetChange change, CancellationToken cancellationToken)
+    {
+        for (var pause = s_firstAsk; ; pause = pause * 2 < s_lastAsk ? pause * 2 : s_lastAsk)
+        {
+            if (change.From is { } decided)
+                return decided;                                             // S7
+            if (HasEnded)
+                throw Over();
+            try
+            {
+                if (_feed is { } feed)
+                {
+                    var reply = await feed.RetargetAsync(change.Target, change.Version, cancellationToken);
+                    var from = changes.Taken(change, reply.From, reply.FilterHash);
+                    // Its reader may have met it before.
+                    if (Request is { TargetVersion: var version, FilterHash: 0 } && version == change.Version)
+                        Change(request => request.TargetVersion == change.Version ? request with { FilterHash = reply.FilterHash } : request);
+                    return from;
+                }
+            }
+            catch (WatchException lost) when (!TransportErrors.IsFinal(lost))
+            {
+                // The watch is resuming, or about to: it is told again, or decided meanwhile.
+            }
+
+            await _client.DelayAsync(pause, cancellationToken);
+        }
+    }
+
+    /// <summary>The reader meets a change of targets.</summary>
+    private void NoteTarget(WatchEvent changed)
+    {
+        MoveTo(changed.Revision);
+        if (_rare?.Changes?.Met(changed.Count, changed.Revision) is { } met)
+            Change(request => request with { Target = met.Target, TargetVersion = met.Version, FilterHash = met.FilterHash });
+        if (_rare?.Keeper is not null)
+            _isSynced = false;                                              // S8
+    }
+
+    /// <summary>The batch that tells of a change which takes effect where the watch is resumed (S6, S7); null where there is none.</summary>
+    private WatchBatch? DueChange()
+    {
+        if (_rare?.Changes?.DueAt(Cursor, beginsAnew: !_isSynced) is not { } due)
+            return null;
+        var cursor = Cursor;
+        return new WatchBatch(0, cursor, cursor, [new WatchEvent { Type = WatchEventType.TargetsChanged, Revision = cursor, Count = due.Version }]);
+    }
+
+    /// <summary>Whether the reader stands where the target changes, and the feed goes on with the old one (S6).</summary>
+    private bool IsChangeDue => _owesChange && _isSynced && _rare?.Changes?.First is { From: { } from } && from <= Cursor;
+
+    /// <summary>A batch up to where the target changes (S6).</summary>
+    private WatchBatch? UpToChange(WatchBatch? batch)
+    {
+        if (!_owesChange || batch is null || _rare?.Changes?.First is not { From: { } from } || batch.Revision <= from)
+            return batch;
+        var events = batch.Events;
+        var end = 0;
+        while (end < events.Length && events[end].Revision <= from)
+            end++;
+        // A snapshot that came in place of compacted history makes up for what lies before the change.
+        for (var at = 0; at < events.Length; at++)
+        {
+            if (events[at].Type == WatchEventType.SnapshotBegins)
+                return batch;
+        }
+
+        var kept = events.RemoveRange(end, events.Length - end);
+        // What was left out may lie before the change as well as behind it.
+        if (end < events.Length && events[end].Type == WatchEventType.Lagged)
+            kept = kept.Add(events[end] with { Revision = from });
+        return batch with { Revision = from, Events = kept };
+    }
+
+    // A snapshot watch that is synced goes on: where history does not have what it missed, the server begins a snapshot in place of it.
+    private WatchRequest NextRequest() => Request with { StartAt = _isSynced ? Cursor.Next : null };
+}
