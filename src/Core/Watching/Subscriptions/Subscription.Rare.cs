@@ -63,6 +63,17 @@ public sealed partial class Subscription
         }
     }
 
+    /// <summary>Whether replay can go on now. If not, the table is told once the consumer has made room for this much.</summary>
+    internal bool HasRoomOrWaits(int events, long bytes)
+    {
+        lock (Gate)
+        {
+            var hasRoom = HasRoom(events, bytes);
+            RoomWanted = hasRoom ? null : (events, bytes);
+            return hasRoom;
+        }
+    }
+
     // The room that replay waits for.
     private (int Events, long Bytes)? RoomWanted
     {
