@@ -331,13 +331,6 @@ public sealed partial class Subscription
         RoomWanted = (int.MaxValue, long.MaxValue);
     }
 
-    /// <summary>What waits, all at one moment.</summary>
-    internal QueueLook Look()
-    {
-        lock (Gate)
-            return new QueueLook(Taken, _queue?.Events ?? 0, _queue?.Bytes ?? 0, _queue?.OldestWallMs, RoomWanted is not null);
-    }
-
     /// <summary>How many events and bytes can be added.</summary>
     internal (int Events, long Bytes) Room()
     {
@@ -401,6 +394,3 @@ public sealed partial class Subscription
         }
     }
 }
-
-/// <summary>A subscription's queue at one moment.</summary>
-internal readonly record struct QueueLook(Revision? Taken, int Events, long Bytes, long? OldestWallMs, bool WaitsForRoom);
