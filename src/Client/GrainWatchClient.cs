@@ -44,7 +44,7 @@ public abstract class GrainWatchClient : IWatchClient
     private protected WatchClientOptions Options { get; }
 
     /// <summary>The clock that timeouts and pauses go by.</summary>
-    private protected TimeProvider Time { get; }
+    internal TimeProvider Time { get; }
 
     /// <summary>Where ids come from.</summary>
     private protected IWatchRandom Random { get; }
@@ -111,8 +111,10 @@ public abstract class GrainWatchClient : IWatchClient
     /// <inheritdoc/>
     public async Task<IWatchSubscription> SubscribeAsync(WatchTarget target, IWatchObserver observer, WatchOptions? options = null, CancellationToken cancellationToken = default)
     {
+        ArgumentNullException.ThrowIfNull(target);
         ArgumentNullException.ThrowIfNull(observer);
-        var reader = new ObserverReader((ResumingWatchStream)await WatchAsync(target, options, cancellationToken), observer, Time);
+        var request = Request(target, options);
+        var reader = new ObserverReader(this, request, await OpenAsync(request, cancellationToken), (options ?? s_defaults).Resume, observer);
         reader.Begin();
         return reader;
     }

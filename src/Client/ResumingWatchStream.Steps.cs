@@ -20,13 +20,13 @@ internal enum ReaderStep
 }
 
 // What a reader does, step by step: none of it waits but the reopening, so that a reader for whom nothing comes has nothing under way.
-internal sealed partial class ResumingWatchStream
+internal partial class ResumingWatchStream
 {
     private IWatchConsumer? _consumer;
     private volatile bool _isStopped;
 
     /// <summary>Becomes the one reader, who is woken when there is something to do; at once if there is.</summary>
-    internal void BeginReading(IWatchConsumer reader)
+    private protected void BeginReading(IWatchConsumer reader)
     {
         if (Interlocked.Exchange(ref _readers, 1) != 0)
             throw new InvalidOperationException("A watch has one reader, which reads it once; start another watch for another reader.");
@@ -36,7 +36,7 @@ internal sealed partial class ResumingWatchStream
     }
 
     /// <summary>What to do next.</summary>
-    internal ReaderStep TryStep(out WatchBatch? batch)
+    private protected ReaderStep TryStep(out WatchBatch? batch)
     {
         while (!_isStopped)
         {
@@ -61,7 +61,7 @@ internal sealed partial class ResumingWatchStream
     }
 
     /// <summary>The reader of whole batches is about to be handed one.</summary>
-    internal void Take(WatchBatch batch)
+    private protected void Take(WatchBatch batch)
     {
         var wasSynced = _isSynced;
         foreach (var each in batch.Events)
@@ -73,7 +73,7 @@ internal sealed partial class ResumingWatchStream
     }
 
     /// <summary>Leaves the server; nothing is handed on any more.</summary>
-    internal async ValueTask ReleaseAsync()
+    private protected async ValueTask ReleaseAsync()
     {
         Stop();
         if (Interlocked.Exchange(ref _feed, null) is { } feed)
@@ -85,7 +85,7 @@ internal sealed partial class ResumingWatchStream
         _isStopped = true;
         // Between the two, since a reopening that makes its source looks at the mark afterwards.
         Interlocked.MemoryBarrier();
-        Volatile.Read(ref _reopening)?.Cancel();
+        Volatile.Read(ref _rare)?.Reopening?.Cancel();
         Volatile.Read(ref _consumer)?.Wake();
     }
 
@@ -103,7 +103,7 @@ internal sealed partial class ResumingWatchStream
     }
 
     /// <summary>Opens another feed at the cursor, however long that takes; answers with a last batch where that cannot be.</summary>
-    internal async ValueTask<WatchBatch?> ReopenAsync()
+    private protected async ValueTask<WatchBatch?> ReopenAsync()
     {
         if (Interlocked.Exchange(ref _feed, null) is { } lost)
             await lost.DisposeAsync();
@@ -156,11 +156,12 @@ internal sealed partial class ResumingWatchStream
         {
             if (Request.FilterHash != feed.Registration.FilterHash)
                 Change(request => request with { FilterHash = feed.Registration.FilterHash });
-            _owesChange = _changes?.First?.From is not null;
+            _owesChange = _rare?.Changes?.First?.From is not null;
             if (_owesChange)
                 await feed.AskProgressAsync(stop);                          // S6
             feed.Consumer = _consumer;
             Pauses.Reset();
+            ClientMetrics.Resumed();
         }
         catch
         {
@@ -171,12 +172,12 @@ internal sealed partial class ResumingWatchStream
         }
     }
 
-    private Backoff Pauses => _backoff ??= _client.NewBackoff();
+    private Backoff Pauses => Rare.Pauses ??= _client.NewBackoff();
 
     // Made when it is needed first: most watches are never lost.
     private CancellationToken StopOfReopening()
     {
-        var source = Made(ref _reopening);
+        var source = Made(ref Rare.Reopening);
         if (_isStopped)
             source.Cancel();
         return source.Token;
@@ -189,7 +190,7 @@ internal sealed partial class ResumingWatchStream
     internal static WatchBatch Ended(Revision cursor, WatchEndReason reason, string message, Revision firstAvailable) =>
         new(0, cursor, cursor, [new WatchEvent { Type = WatchEventType.Canceled, Revision = cursor, Reason = reason, Message = message, FirstAvailable = firstAvailable }]);
 
-    internal static WatchEndReason EndOf(WatchBatch batch) =>
+    private protected static WatchEndReason EndOf(WatchBatch batch) =>
         batch.Events is [.., { Type: WatchEventType.Canceled, Reason: var reason }] ? reason : WatchEndReason.None;
 
     /// <summary>Whether the watch can go on elsewhere after this end.</summary>

@@ -11,17 +11,17 @@ namespace Watch.Client;
 //       The server is asked for progress, so that a quiet target gets there, too.
 //   S7: a change of which nothing was answered takes effect at the reader's cursor when the watch is resumed, and the caller is told that.
 //   S8: a watch that began with a snapshot has none of its new target at the change (I-T4): until it does, it is as if it began anew.
-internal sealed partial class ResumingWatchStream
+internal partial class ResumingWatchStream
 {
     // A feed that was registered with a target that is to change at a later revision, of which its server knows nothing.
     private volatile bool _owesChange;
 
-    public WatchTarget Target => _changes?.Last?.Target ?? Request.Target;
+    public WatchTarget Target => _rare?.Changes?.Last?.Target ?? Request.Target;
 
     public async Task<Revision> ChangeTargetAsync(WatchTarget target, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(target);
-        var changes = Made(ref _changes);
+        var changes = Made(ref Rare.Changes);
         var change = changes.Tell(target);
         try
         {
@@ -55,15 +55,15 @@ internal sealed partial class ResumingWatchStream
     }
 
     private WatchRequest Request =>
-        Volatile.Read(ref _changed) ?? _terms with { Target = _target, Incarnation = _registration.Incarnation, FilterHash = _registration.FilterHash };
+        Volatile.Read(ref _rare)?.Request ?? _terms with { Target = _target, Incarnation = _incarnation, FilterHash = _filterHash };
 
     /// <summary>Changes what the next registration asks for. Callers and the reader do, at the same time.</summary>
     private void Change(Func<WatchRequest, WatchRequest> change)
     {
         while (true)
         {
-            var before = Volatile.Read(ref _changed);
-            if (Interlocked.CompareExchange(ref _changed, change(Request), before) == before)
+            var before = Volatile.Read(ref Rare.Request);
+            if (Interlocked.CompareExchange(ref Rare.Request, change(Request), before) == before)
                 return;
         }
     }
@@ -102,28 +102,28 @@ internal sealed partial class ResumingWatchStream
     private void NoteTarget(WatchEvent changed)
     {
         MoveTo(changed.Revision);
-        if (_changes?.Met(changed.Count, changed.Revision) is { } met)
+        if (_rare?.Changes?.Met(changed.Count, changed.Revision) is { } met)
             Change(request => request with { Target = met.Target, TargetVersion = met.Version, FilterHash = met.FilterHash });
-        if (_keeper is not null)
+        if (_rare?.Keeper is not null)
             _isSynced = false;                                              // S8
     }
 
     /// <summary>The batch that tells of a change which takes effect where the watch is resumed (S6, S7); null where there is none.</summary>
     private WatchBatch? DueChange()
     {
-        if (_changes?.DueAt(Cursor, beginsAnew: !_isSynced) is not { } due)
+        if (_rare?.Changes?.DueAt(Cursor, beginsAnew: !_isSynced) is not { } due)
             return null;
         var cursor = Cursor;
         return new WatchBatch(0, cursor, cursor, [new WatchEvent { Type = WatchEventType.TargetsChanged, Revision = cursor, Count = due.Version }]);
     }
 
     /// <summary>Whether the reader stands where the target changes, and the feed goes on with the old one (S6).</summary>
-    private bool IsChangeDue => _owesChange && _isSynced && _changes?.First is { From: { } from } && from <= Cursor;
+    private bool IsChangeDue => _owesChange && _isSynced && _rare?.Changes?.First is { From: { } from } && from <= Cursor;
 
     /// <summary>A batch up to where the target changes (S6).</summary>
     private WatchBatch? UpToChange(WatchBatch? batch)
     {
-        if (!_owesChange || batch is null || _changes?.First is not { From: { } from } || batch.Revision <= from)
+        if (!_owesChange || batch is null || _rare?.Changes?.First is not { From: { } from } || batch.Revision <= from)
             return batch;
         var events = batch.Events;
         var end = 0;

@@ -17,26 +17,21 @@ namespace Watch.Client;
 ///     snapshot and finds what it would need next compacted. To a reader of events the later snapshot is told as the difference.
 /// S4: an end that the watch's owner has to know (slow, compacted, bucket deleted, ...) is handed on and is the last event.
 /// </remarks>
-internal sealed partial class ResumingWatchStream : IWatchStream
+internal partial class ResumingWatchStream : IWatchStream
 {
     private static readonly TimeSpan s_firstAsk = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan s_lastAsk = TimeSpan.FromSeconds(5);
 
     private readonly GrainWatchClient _client;
-    private readonly SnapshotKeeper? _keeper;
     private readonly bool _resume;
 
     // What a watch was asked is kept as what many have in common and what is its own: a process may have a million that are idle. For the
     // same reason all that most of them never need is made when it is needed.
     private readonly WatchRequest _terms;
     private readonly WatchTarget _target;
-    private readonly WatchRegistration _registration;
-    private WatchRequest? _changed;
-    private RevisionWaits? _waits;
-    private TargetChanges? _changes;
-    private Backoff? _backoff;
-    private CancellationTokenSource? _reopening;
-    private TaskCompletionSource<WatchEndReason>? _completion;
+    private readonly string _incarnation;
+    private readonly ulong _filterHash;
+    private RareState? _rare;
     private IWatchFeed? _feed;
     private long _cursor;
     private int _end;
@@ -49,14 +44,20 @@ internal sealed partial class ResumingWatchStream : IWatchStream
         _client = client;
         _feed = feed;
         _resume = resume;
-        (_terms, _target, _registration) = (client.TermsOf(request), request.Target, feed.Registration);
+        (_terms, _target) = (client.TermsOf(request), request.Target);
+        var registration = feed.Registration;
+        (Start, _incarnation, _filterHash) = (registration.Start, registration.Incarnation, registration.FilterHash);
         _isSynced = !request.Snapshot;
-        _keeper = request.Snapshot ? new SnapshotKeeper() : null;
+        if (request.Snapshot)
+            Rare.Keeper = new SnapshotKeeper();
         _showsProgress = request.ProgressInterval is not null || request.StaleAfter is not null;
         Cursor = Start;
     }
 
-    public Revision Start => _registration.Start;
+    /// <summary>Whose watch it is.</summary>
+    private protected GrainWatchClient Client => _client;
+
+    public Revision Start { get; }
 
     public Revision Cursor
     {
@@ -69,7 +70,7 @@ internal sealed partial class ResumingWatchStream : IWatchStream
     {
         get
         {
-            var completion = Made(ref _completion, static () => new TaskCompletionSource<WatchEndReason>(TaskCreationOptions.RunContinuationsAsynchronously));
+            var completion = Made(ref Rare.Completion, static () => new TaskCompletionSource<WatchEndReason>(TaskCreationOptions.RunContinuationsAsynchronously));
             if (HasEnded)
                 completion.TrySetResult((WatchEndReason)_end);
             return completion.Task;
@@ -137,10 +138,10 @@ internal sealed partial class ResumingWatchStream : IWatchStream
                     MoveTo(isLastOfRevision ? each.Revision : each.Revision.Previous);
                 }
 
-                if (_keeper is null)
+                if (_rare?.Keeper is not { } keeper)
                     yield return each;
                 else
-                    foreach (var told in _keeper.Tell(each))
+                    foreach (var told in keeper.Tell(each))
                         yield return told;
                 // Nothing more is handed on to one who left meanwhile, nor does the cursor move over it.
                 if (_isStopped)
@@ -198,7 +199,7 @@ internal sealed partial class ResumingWatchStream : IWatchStream
         if (!_isSynced)
             return;
         Cursor = Revision.Max(Cursor, revision);                            // S3
-        Volatile.Read(ref _waits)?.Reached(Cursor);
+        Volatile.Read(ref _rare)?.Waits?.Reached(Cursor);
     }
 
     /// <summary>A snapshot begins, or is complete.</summary>
@@ -215,12 +216,12 @@ internal sealed partial class ResumingWatchStream : IWatchStream
     }
 
     /// <summary>The watch is over; the first reason counts.</summary>
-    internal void End(WatchEndReason reason)
+    private protected void End(WatchEndReason reason)
     {
         if (Interlocked.CompareExchange(ref _end, (int)reason, (int)WatchEndReason.None) != (int)WatchEndReason.None)
             return;
-        Volatile.Read(ref _completion)?.TrySetResult(reason);
-        Volatile.Read(ref _waits)?.End(Over());
+        Volatile.Read(ref _rare)?.Completion?.TrySetResult(reason);
+        Volatile.Read(ref _rare)?.Waits?.End(Over());
     }
 
     private bool HasEnded => Volatile.Read(ref _end) != (int)WatchEndReason.None;
@@ -230,7 +231,7 @@ internal sealed partial class ResumingWatchStream : IWatchStream
     // Made when somebody waits first, who is then told what happened before.
     private RevisionWaits Waits()
     {
-        var waits = Made(ref _waits);
+        var waits = Made(ref Rare.Waits);
         waits.Reached(Cursor);
         if (HasEnded)
             waits.End(Over());
@@ -238,6 +239,8 @@ internal sealed partial class ResumingWatchStream : IWatchStream
     }
 
     private IWatchFeed Feed() => _feed ?? throw new WatchException(WatchErrorCode.Unavailable, HasEnded ? "The watch has ended." : "The way to the watch's server is lost just now.");
+
+    private RareState Rare => Made(ref _rare);
 
     private static T Made<T>(ref T? place)
         where T : class, new() => Made(ref place, static () => new T());
@@ -262,6 +265,18 @@ internal sealed partial class ResumingWatchStream : IWatchStream
 
             await _client.DelayAsync(pause, enough);
         }
+    }
+
+    /// <summary>What most watches never have, for lack of anybody who asks for it or anything that goes wrong.</summary>
+    private sealed class RareState
+    {
+        public SnapshotKeeper? Keeper;
+        public WatchRequest? Request;
+        public RevisionWaits? Waits;
+        public TargetChanges? Changes;
+        public Backoff? Pauses;
+        public CancellationTokenSource? Reopening;
+        public TaskCompletionSource<WatchEndReason>? Completion;
     }
 
     /// <summary>The stream as nothing but its sequence.</summary>

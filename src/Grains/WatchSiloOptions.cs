@@ -52,8 +52,8 @@ public sealed class WatchSiloOptions
     public long HistoryBytesMax { get; set; } = 512L << 20;
 
     /// <summary>
-    /// How old history may become before it is given up, by the time of the log, which stands still while nothing is written: 1 s to 10
-    /// years. Null, the default: history has no age.
+    /// How old history may become before it is given up, by the time of the log, which stands still while nobody leads: 1 s to 10 years.
+    /// Null, the default: history has no age.
     /// </summary>
     public TimeSpan? HistoryAgeMax { get; set; }
 
@@ -104,6 +104,21 @@ public sealed class WatchSiloOptions
 
     /// <summary>How long an early event waits for a missing one before that is read from history, 0 to 1 s. Default 5 ms.</summary>
     public TimeSpan Hold { get; set; } = TimeSpan.FromMilliseconds(5);
+
+    /// <summary>How many pages of history or of a snapshot this silo reads at once for watches that are behind: 1 to 1,024. Others wait for their turn. Default 4.</summary>
+    public int FetchesInFlightMax { get; set; } = 4;
+
+    /// <summary>
+    /// How many pages of history this silo reads at once for keys and prefixes of which it missed changes, which everybody live there waits
+    /// for: 1 to 1,024. Others wait for their turn. Default 16.
+    /// </summary>
+    public int RepairsInFlightMax { get; set; } = 16;
+
+    /// <summary>How many bytes a page of history has at most: 64 bytes to 16 MiB. A page has one revision, or a part of it, at least. Default 1 MiB.</summary>
+    public long FetchPageBytes { get; set; } = 1L << 20;
+
+    /// <summary>How many bytes a page of a snapshot has at most: 64 bytes to 16 MiB. A page has one key at least. Default 1 MiB.</summary>
+    public long SnapshotPageBytes { get; set; } = 1L << 20;
 
     /// <summary>How often a silo with watches asks the leader whether it missed anything: 50 ms to 1 min. Default 1 s.</summary>
     public TimeSpan ProgressInterval { get; set; } = TimeSpan.FromSeconds(1);

@@ -37,6 +37,10 @@ internal sealed class WatchSiloOptionsValidator(IOptions<WatchSiloOptions> optio
         Between(nameof(value.ForwardBytesMax), value.ForwardBytesMax, 1 << 20, long.MaxValue);
         Between(nameof(value.PushQueuesPerSilo), value.PushQueuesPerSilo, 1, 64);
         Between(nameof(value.Hold), value.Hold, TimeSpan.Zero, TimeSpan.FromSeconds(1));
+        Between(nameof(value.FetchesInFlightMax), value.FetchesInFlightMax, 1, 1_024);
+        Between(nameof(value.RepairsInFlightMax), value.RepairsInFlightMax, 1, 1_024);
+        Between(nameof(value.FetchPageBytes), value.FetchPageBytes, 64, 16 << 20);
+        Between(nameof(value.SnapshotPageBytes), value.SnapshotPageBytes, 64, 16 << 20);
         Between(nameof(value.ProgressInterval), value.ProgressInterval, TimeSpan.FromMilliseconds(50), TimeSpan.FromMinutes(1));
         var twoQuestions = 2 * value.ProgressInterval;
         Between(nameof(value.ForgetScopesAfter), value.ForgetScopesAfter, twoQuestions > s_forgetScopesMin ? twoQuestions : s_forgetScopesMin, TimeSpan.FromDays(1));

@@ -52,4 +52,24 @@ public sealed class CompactTests
         Assert.Equal(written, (await reader.NextAsync()).Revision);
         Assert.Equal("x", (await cluster.Client.GetAsync("/old")).Key!.Value.Text());
     }
+
+    /// <summary>Nobody writes: the leader's clock alone makes history old, and nothing is proposed once nothing is left.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public async Task History_that_is_too_old_is_given_up_though_nobody_writes(int silos)
+    {
+        await using var cluster = await WatchCluster.StartAsync(silos, configure: watch => watch.HistoryAgeMax = TimeSpan.FromSeconds(1));
+        var last = (await cluster.Client.PutAsync("/old", "x")).Revision;
+        using var patience = new CancellationTokenSource(WatchCluster.Patience);
+        var status = await cluster.Client.StatusAsync();
+        var began = status;
+        while (status.Compacted < last)
+        {
+            patience.Token.ThrowIfCancellationRequested();
+            status = await cluster.Client.StatusAsync();
+        }
+
+        Assert.Equal((last, began.Index + 1), (status.Revision, status.Index));
+    }
 }

@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Runtime;
+using Watch.Client;
 using Watch.Core;
 using Watch.Grains.Diagnostics;
 
@@ -37,6 +38,28 @@ public sealed partial class MetricsTests
         Assert.Equal(10, heard.Last("watch.events.out"));
         // How many of these there are is up to the schedule.
         Assert.True(heard.Last("watch.repaired") >= 0 && heard.Last("watch.held") >= 0 && heard.Last("watch.duplicates") >= 0);
+    }
+
+    [Fact]
+    public async Task What_filters_leave_out_and_what_policies_drop_is_counted_once_per_watch()
+    {
+        await using var cluster = await WatchCluster.StartAsync(silos: 1);
+        using var heard = new Heard(cluster.Services(0));
+        await using var slow = await cluster.HostedIn(0).WatchAsync(WatchTarget.Prefix("/m/"), new WatchOptions { WhenSlow = SlowPolicy.DropOldest, QueueEventsMax = 4 });
+        await using var all = await cluster.HostedIn(0).WatchAsync(WatchTarget.Prefix("/m/"));
+        await using var none = await cluster.HostedIn(0).WatchAsync(WatchTarget.Prefix("/m/"), new WatchOptions { Filter = EventFilter.NoPuts });
+        await using var one = await cluster.HostedIn(0).WatchAsync(WatchTarget.Glob("/m/*1"));
+        await using var reader = all.Reader();
+
+        for (var at = 0; at < 10; at++)
+            await cluster.Client.PutAsync($"/m/{at % 2}", "x");
+        await reader.NextAsync(10);
+        heard.Collect();
+
+        // All that is filtered is of what no put is told of, and of what names one key of two.
+        Assert.Equal(10 + 5, heard.Last("watch.events.filtered"));
+        Assert.Equal(10 + 10 + 5, heard.Last("watch.events.out"));
+        Assert.Equal(6, heard.Last("watch.dropped", "where", "policy"));
     }
 
     [Fact]
@@ -124,7 +147,9 @@ public sealed partial class MetricsTests
         metrics.HistoryPage(HistorySourceKind.Member);
         metrics.HistoryPage(HistorySourceKind.Leader);
 
-        Assert.Equal((3, 4, 5), (heard.Sum("watch.dropped", "where", "queue"), heard.Sum("watch.dropped", "where", "forwarder"), heard.Sum("watch.dropped", "where", "publisher")));
+        heard.Collect();
+        Assert.Equal((3, 4, 5), (heard.Last("watch.dropped", "where", "queue"), heard.Last("watch.dropped", "where", "forwarder"), heard.Last("watch.dropped", "where", "publisher")));
+        Assert.Equal(0, heard.Last("watch.dropped", "where", "policy"));
         Assert.Equal((1, 1, 1), (heard.Sum("watch.history.pages", "source", "own"), heard.Sum("watch.history.pages", "source", "member"), heard.Sum("watch.history.pages", "source", "leader")));
     }
 
@@ -149,7 +174,65 @@ public sealed partial class MetricsTests
         await using var cluster = await WatchCluster.StartAsync(silos: 1);
         using var heard = new Heard(cluster.Services(0));
 
-        Assert.Equal(heard.Instruments.Order(StringComparer.Ordinal), Documented().Order(StringComparer.Ordinal));
+        Assert.Equal(heard.Instruments.Concat(OfClients()).Order(StringComparer.Ordinal), Documented().Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_watch_that_goes_on_after_its_silo_went_is_counted()
+    {
+        await using var cluster = await WatchCluster.StartAsync(silos: 1);
+        var resumes = 0L;
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, all) =>
+        {
+            if (instrument.Meter.Name == ClientMetrics.MeterName)
+                all.EnableMeasurementEvents(instrument);
+        };
+        listener.SetMeasurementEventCallback<long>((_, value, _, _) => Interlocked.Add(ref resumes, value));
+        listener.Start();
+        await using var stream = await cluster.Client.WatchAsync(WatchTarget.Prefix("/m/"));
+        await using var reader = stream.Reader();
+
+        await cluster.Host.RestartSiloAsync(cluster.Silos[0]);
+        await cluster.Client.PutAsync("/m/1", "x");
+
+        Assert.Equal("x", (await reader.NextAsync()).Value.Text());
+        Assert.True(Interlocked.Read(ref resumes) > 0);
+    }
+
+    /// <summary>They are looked at a slice at a time, and each counts once.</summary>
+    [Fact]
+    public async Task More_watches_than_are_looked_at_in_one_go_are_all_counted()
+    {
+        await using var cluster = await WatchCluster.StartAsync(silos: 1);
+        using var heard = new Heard(cluster.Services(0));
+        const int Count = 2 * FiguresSum.Slice + 100;
+        var streams = await Task.WhenAll(Enumerable.Range(0, Count).Select(at => cluster.HostedIn(0).WatchAsync(WatchTarget.Key($"/m/{at % 700}"))));
+        for (var at = 0; at < 100; at++)
+            await streams[at].DisposeAsync();
+        await cluster.Client.PutAsync("/m/699", "x");
+        var waiting = streams.Skip(100).Count(each => each.Target == WatchTarget.Key("/m/699"));
+        await UntilAsync(() => Collected(heard, "watch.queue.events") == waiting, $"{waiting} events wait");
+
+        heard.Collect();
+
+        Assert.Equal(Count - 100, heard.Last("watch.watchers", "kind", "Key"));
+        foreach (var each in streams)
+            await each.DisposeAsync();
+    }
+
+    private static List<string> OfClients()
+    {
+        RuntimeHelpers.RunClassConstructor(typeof(ClientMetrics).TypeHandle);
+        var instruments = new List<string>();
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, _) =>
+        {
+            if (instrument.Meter.Name == ClientMetrics.MeterName)
+                instruments.Add($"{instrument.Name} {Heard.KindOf(instrument)} {instrument.Unit}");
+        };
+        listener.Start();
+        return instruments;
     }
 
     private static double Collected(Heard heard, string name)
@@ -226,7 +309,7 @@ public sealed partial class MetricsTests
                 _measured.Add((instrument.Name, value, string.Join(' ', tags.ToArray().Select(each => $"{each.Key}={each.Value}"))));
         }
 
-        private static string KindOf(Instrument instrument) => instrument.GetType().Name.Split('`')[0] switch
+        public static string KindOf(Instrument instrument) => instrument.GetType().Name.Split('`')[0] switch
         {
             "Counter" or "ObservableCounter" => "counter",
             "UpDownCounter" or "ObservableUpDownCounter" => "up down counter",

@@ -46,10 +46,15 @@ public sealed class PathRetargetTests(SharedCluster shared) : IClassFixture<Shar
     [Theory, BothOrigins]
     public async Task A_policy_changes_while_the_watch_runs(Origin origin)
     {
-        await using var stream = await _cluster.Of(origin).WatchAsync(WatchTarget.Prefix(_root));
+        // So small that nothing is taken ahead of its reader.
+        await using var stream = await _cluster.Of(origin).WatchAsync(WatchTarget.Prefix(_root), new WatchOptions { QueueEventsMax = 8 });
         await stream.ChangePolicyAsync(SlowPolicy.Cancel, queueEventsMax: 2);
+        await using var quick = await _cluster.Of(origin).WatchAsync(WatchTarget.Prefix(_root));
+        await using var quickReader = quick.Reader();
         for (var at = 0; at < 4; at++)
             await PutAsync("k", $"{at}");
+        // Both are given each change in the same step.
+        await quickReader.NextAsync(4);
         await using var reader = stream.Reader();
         Assert.Equal(WatchEndReason.Slow, (await reader.NextAsync(3))[2].Reason);
     }

@@ -1,4 +1,6 @@
 using Microsoft.Extensions.Options;
+using Watch.Core;
+using Watch.Core.Consensus;
 using Watch.Grains;
 using Watch.Grains.Consensus;
 using Watch.Grains.Nodes;
@@ -55,9 +57,56 @@ public sealed class SharedLooksTests
         Assert.Equal(TimeSpan.Zero, _time.GetElapsedTime(began));
     });
 
-    private async Task<NodesNews> AskAsync(string seen, int holdMs)
+    /// <summary>A silo that was just started belongs to a cluster, and has not applied its catalogue, or not all that is committed of it.</summary>
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(false, true)]
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    public Task Nodes_that_are_not_known_yet_are_waited_for(bool leads, bool follows) => TwoNodes.InTurnsAsync(async () =>
     {
-        var asked = _looks.NextAsync(seen, TimeSpan.FromMilliseconds(holdMs), CancellationToken.None);
+        var looks = 0;
+        _silos.Add(2).OnDescribeNode = () => ++looks < 4 ? Started(leads, isApplied: false) : Started(leads: true, isApplied: true);
+
+        var nodes = follows ? (await AskAsync("", 2000)).Nodes : await WaitAsync(_looks.FreshAsync());
+
+        Assert.Equal(["own"], nodes.Nodes.Select(each => each.Name));
+        Assert.Equal(4, looks);
+    });
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public Task Where_nobody_comes_to_know_the_nodes_the_question_is_refused_in_time(bool follows) => TwoNodes.InTurnsAsync(async () =>
+    {
+        _silos.Add(2).OnDescribeNode = () => Started(leads: false, isApplied: false);
+        var began = _time.GetTimestamp();
+
+        var refused = await Assert.ThrowsAsync<WatchException>(() => follows ? AskAsync("", 2000) : WaitAsync(_looks.FreshAsync()));
+
+        Assert.Equal(WatchErrorCode.Unavailable, refused.Code);
+        Assert.InRange(_time.GetElapsedTime(began), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(2));
+    });
+
+    private static NodeReport Started(bool leads, bool isApplied)
+    {
+        var self = new NodeId((UInt128)2);
+        return new NodeReport
+        {
+            Node = self,
+            Name = "own",
+            Incarnation = new string('1', 32),
+            // One that leads has applied the first entry of the two.
+            Nodes = isApplied ? [new NamedNode(self, "own", IsLeaving: false)] : leads ? [new NamedNode(self, "old", IsLeaving: false)] : [],
+            Groups = [new NamedGroup(GroupId.System, "system", new GroupDescription([self], [], true, self, leads, 1, 2, 2, [], []))],
+            CatalogueIndex = isApplied ? 2 : leads ? 1 : 0,
+        };
+    }
+
+    private Task<NodesNews> AskAsync(string seen, int holdMs) => WaitAsync(_looks.NextAsync(seen, TimeSpan.FromMilliseconds(holdMs), CancellationToken.None));
+
+    private async Task<T> WaitAsync<T>(Task<T> asked)
+    {
         for (var steps = 0; ; steps++)
         {
             await TwoNodes.PassAsync();

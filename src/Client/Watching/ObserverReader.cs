@@ -1,15 +1,16 @@
 using System.Threading.Tasks.Sources;
-using Watch.Core;
 using Watch.Core.Watching;
+using Watch.Interfaces;
 
 namespace Watch.Client;
 
-/// <summary>Reads a stream and calls an observer, one call at a time.</summary>
+/// <summary>A watch that reads itself and calls an observer, one call at a time.</summary>
 /// <remarks>
 /// It runs when it is woken, until nothing is left, and then has nothing under way: one that waits is this object and no more. It runs where
 /// it began, on that scheduler if there is one, and never inside the call that wakes it.
 /// </remarks>
-internal sealed class ObserverReader(ResumingWatchStream stream, IWatchObserver observer, TimeProvider time) : IWatchSubscription, IWatchConsumer
+internal sealed class ObserverReader(GrainWatchClient client, WatchRequest request, IWatchFeed feed, bool resume, IWatchObserver observer)
+    : ResumingWatchStream(client, request, feed, resume), IWatchConsumer
 {
     private const int Running = 0;
     private const int Called = 1;
@@ -18,16 +19,10 @@ internal sealed class ObserverReader(ResumingWatchStream stream, IWatchObserver 
     private ManualResetValueTaskSourceCore<bool> _call = new() { RunContinuationsAsynchronously = true };
     private int _state = Running;
 
-    public Revision Start => stream.Start;
-
-    public Revision Cursor => stream.Cursor;
-
-    public Task<WatchEndReason> Completion => stream.Completion;
-
-    /// <summary>Starts the calls; they end with the stream, and <see cref="Completion"/> tells how.</summary>
+    /// <summary>Starts the calls; they end with the watch, and <see cref="IWatchSubscription.Completion"/> tells how.</summary>
     public void Begin()
     {
-        stream.BeginReading(this);
+        BeginReading(this);
         _ = RunAsync();
     }
 
@@ -37,20 +32,18 @@ internal sealed class ObserverReader(ResumingWatchStream stream, IWatchObserver 
             _call.SetResult(true);
     }
 
-    public ValueTask DisposeAsync() => stream.DisposeAsync();
-
     /// <summary>Hands on what there is. It belongs to this reader, and ends with a reason if it fails.</summary>
     private async Task RunAsync()
     {
         try
         {
             Interlocked.Exchange(ref _state, Running);
-            while (stream.TryStep(out var batch) is var step && step != ReaderStep.Leave)
+            while (TryStep(out var batch) is var step && step != ReaderStep.Leave)
             {
                 if (step == ReaderStep.Rest && TryRest())
                     return;
                 if (step == ReaderStep.Reopen)
-                    batch = await stream.ReopenAsync();
+                    batch = await ReopenAsync();
                 if (batch is not null && await HandOnAsync(batch) is var end && end != WatchEndReason.None)
                 {
                     await EndAsync(end);
@@ -70,8 +63,8 @@ internal sealed class ObserverReader(ResumingWatchStream stream, IWatchObserver 
     /// <summary>Calls the observer; answers with why that was the last time.</summary>
     private async ValueTask<WatchEndReason> HandOnAsync(WatchBatch batch)
     {
-        stream.Take(batch);
-        return await ObserverCall.ReturnsInTimeAsync(observer, batch, time) ? ResumingWatchStream.EndOf(batch) : WatchEndReason.CallbackTimedOut;
+        Take(batch);
+        return await ObserverCall.ReturnsInTimeAsync(observer, batch, Client.Time) ? EndOf(batch) : WatchEndReason.CallbackTimedOut;
     }
 
     /// <summary>Has this go on when it is woken. False where it was woken meanwhile, and goes on at once.</summary>
@@ -91,7 +84,7 @@ internal sealed class ObserverReader(ResumingWatchStream stream, IWatchObserver 
 
     private async ValueTask EndAsync(WatchEndReason reason)
     {
-        await stream.ReleaseAsync();
-        stream.End(reason);
+        await ReleaseAsync();
+        End(reason);
     }
 }

@@ -43,10 +43,7 @@ internal static class LoadCommand
         await using var connection = await context.ConnectAsync(cancellationToken, s_callTimeout);
         await using var record = new LoadRecord(path, TimeProvider.System);
         var run = new LoadRun(connection.Client, record, Key.Of(prefix), TimeProvider.System);
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        if (context.Parsed.GetValue(s_seconds) is { } seconds)
-            stop.CancelAfter(TimeSpan.FromSeconds(seconds));
-        await run.RunAsync(context.Parsed.GetValue(s_writers) ?? WritersDefault, context.Parsed.GetValue(s_perSecond) ?? PerSecondDefault, context.Parsed.GetValue(s_readers) ?? ReadersDefault, stop.Token);
+        await run.RunAsync(context.Parsed.GetValue(s_writers) ?? WritersDefault, context.Parsed.GetValue(s_perSecond) ?? PerSecondDefault, context.Parsed.GetValue(s_readers) ?? ReadersDefault, context.Parsed.GetValue(s_seconds), cancellationToken);
         context.Output.Line(
             json => json.Text("type", "loaded").Number("acknowledged", record.Acknowledged).Number("unknown", record.Unknown).Number("refused", record.Refused).Number("read", record.Answered).Number("unanswered", record.Unanswered).Number("seen", record.Seen).Revision(run.Last),
             () => $"{record.Acknowledged} acknowledged, {record.Unknown} of unknown outcome, {record.Refused} refused; {record.Answered} reads, {record.Unanswered} not answered; the watcher saw {record.Seen}, up to revision {run.Last}");

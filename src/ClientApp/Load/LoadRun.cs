@@ -24,10 +24,15 @@ internal sealed class LoadRun(IWatchClient client, LoadRecord record, Key prefix
     /// <param name="writers">How many write.</param>
     /// <param name="perSecond">How many writes all of them begin in a second at most.</param>
     /// <param name="readers">How many read by each policy.</param>
-    /// <param name="stop">Ends the load.</param>
-    public async Task RunAsync(int writers, int perSecond, int readers, CancellationToken stop)
+    /// <param name="seconds">How long, from when the watch stands; null for until it is stopped.</param>
+    /// <param name="canceled">Ends the load.</param>
+    public async Task RunAsync(int writers, int perSecond, int readers, int? seconds, CancellationToken canceled)
     {
-        await using var stream = await client.WatchAsync(WatchTarget.Prefix(prefix), new WatchOptions { QueueEventsMax = 1_000_000 }, stop);
+        await using var stream = await client.WatchAsync(WatchTarget.Prefix(prefix), new WatchOptions { QueueEventsMax = 1_000_000 }, canceled);
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(canceled);
+        if (seconds is { } lasts)
+            ending.CancelAfter(TimeSpan.FromSeconds(lasts));
+        var stop = ending.Token;
         var watching = WatchAsync(stream);
         var pace = TimeSpan.FromSeconds((double)writers / perSecond);
         var kinds = Enum.GetValues<ReadKind>();

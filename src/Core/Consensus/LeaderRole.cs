@@ -230,8 +230,8 @@ internal sealed partial class LeaderRole(RaftGroup group) : RoleState(group)
     private void Append(EntryKind kind, ReadOnlyMemory<byte> payload, in Moment now) =>
         Group.Put(new Entry(Log.Last.Next, Group.Term, StampAt(now.Monotonic), now.WallMs, kind, payload));
 
-    /// <summary>L2.</summary>
-    private LogTime StampAt(TimeSpan monotonic)
+    /// <summary>The stamp of an entry that would be appended now (L2).</summary>
+    internal LogTime StampAt(TimeSpan monotonic)
     {
         var elapsedMs = (long)(monotonic - _clock.Monotonic).TotalMilliseconds;
         return LogTime.Max(Log.LastStamp, new LogTime(_clock.Stamp.Value + elapsedMs));

@@ -110,6 +110,9 @@ public sealed partial class RaftGroup
     /// <summary>The stamp of its log's last entry.</summary>
     public LogTime LastStamp => _log.LastStamp;
 
+    /// <summary>The log time now, by the leader's clock: what an entry would be stamped with. Elsewhere it stands at the last stamp.</summary>
+    public LogTime LogTimeAt(in Moment now) => Leading?.StampAt(now.Monotonic) ?? LastStamp;
+
     /// <summary>
     /// Whether a leader has verified its log since this replica began to live. Until then it does not know what is committed, and in a group
     /// in which nothing happens nobody would tell it: so it says so to heartbeats (N7). A snapshot that is installed does not count: it may be

@@ -6,7 +6,8 @@ namespace Watch.Core.Keyspace;
 /// </summary>
 /// <remarks>
 /// Each replica notes for itself, and forgets with a restart or a snapshot: then the notes begin anew, so history is kept longer than asked
-/// for, never shorter. Log time stands still while nothing is written or nobody leads, and history with it. Not thread-safe.
+/// for, never shorter. Log time stands still while nobody leads, and history with it. While nothing is written, the leader says how far it
+/// has come. Not thread-safe.
 /// </remarks>
 /// <param name="ageMs">How old history may become, 1 or more.</param>
 public sealed class HistoryAges(long ageMs)
@@ -37,8 +38,36 @@ public sealed class HistoryAges(long ageMs)
         }
 
         _latest = (at, revision);
-        while (_notes.TryPeek(out var oldest) && at.Value - oldest.At.Value > ageMs)
+        Pass(at);
+    }
+
+    /// <summary>Log time has come so far, whether or not anything is written.</summary>
+    /// <param name="now">No earlier than the last stamp.</param>
+    public void Pass(LogTime now)
+    {
+        while (_notes.TryPeek(out var oldest) && IsOld(oldest.At, now))
             _old = _notes.Dequeue().Revision;
+        if (_notes.Count > 0 || _partBegan is null || !IsOld(_latest.At, now))
+            return;
+        _old = _latest.Revision;
+        _partBegan = null;
+    }
+
+    /// <summary>When the next revision becomes old of those that history still has, by log time; null while all of them are.</summary>
+    public LogTime? NextAt(Revision compacted)
+    {
+        if (_partBegan is null || _latest.Revision <= compacted)
+            return null;
+        var next = _latest;
+        foreach (var note in _notes)
+        {
+            if (note.Revision <= compacted)
+                continue;
+            next = note;
+            break;
+        }
+
+        return new LogTime(next.At.Value + ageMs + 1);
     }
 
     /// <summary>The last revision that is certainly older than the age; null where there is none, or history does not have it anyway.</summary>
@@ -50,4 +79,6 @@ public sealed class HistoryAges(long ageMs)
         _notes.Clear();
         (_partBegan, _old) = (null, default);
     }
+
+    private bool IsOld(LogTime at, LogTime now) => now.Value - at.Value > ageMs;
 }

@@ -53,11 +53,13 @@ internal sealed class BucketAgreement
     }
 
     /// <summary>The answer's heads are taken in (I-P3), so it can be acknowledged.</summary>
-    public void Take(BucketProgress answer)
+    /// <param name="answer">The answer.</param>
+    /// <param name="lacksScopes">Whether the leader is known to lack scopes: then it does not agree, even if both count the same.</param>
+    public void Take(BucketProgress answer, bool lacksScopes)
     {
         (_term, _number) = (answer.Term, answer.Number);
         if (!answer.More)
-            _disagreements = answer.Agrees || answer.IsAll ? 0 : _disagreements + 1;
+            _disagreements = (answer.Agrees && !lacksScopes) || answer.IsAll ? 0 : _disagreements + 1;
     }
 
     /// <summary>The leader has answered a registration, or named the scope in an answer with all: it has been told of it.</summary>

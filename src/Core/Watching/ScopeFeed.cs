@@ -105,13 +105,13 @@ internal sealed class ScopeFeed(BucketFeeds bucket, Scope scope)
         Recent?.Restart(until);
     }
 
-    /// <summary>The group of a form, made if there is none: its form is the one object that all of the group share.</summary>
+    /// <summary>The group of a form, made if there is none.</summary>
     public FormGroup GroupOf(WatchForm form)
     {
         for (var i = 0; i < _groups.Count; i++)
-            if (_groups[i].Form == form)
+            if (_groups[i].Has(form))
                 return _groups[i];
-        var group = new FormGroup(form, takesAll: form.TakesAll && form.Filter.Scope == scope);
+        var group = new FormGroup(this, form);
         _groups.Add(group);
         return group;
     }

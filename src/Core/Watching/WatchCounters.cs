@@ -10,6 +10,10 @@ internal sealed class WatchCounters
 
     public long EventsOut { get; set; }
 
+    public long EventsFiltered { get; set; }
+
+    public long EventsDropped { get; set; }
+
     public long DuplicatesDropped { get; set; }
 
     public long UnwatchedDropped { get; set; }
@@ -37,6 +41,8 @@ internal sealed class WatchCounters
         Scopes = scopes,
         EventsIn = EventsIn,
         EventsOut = EventsOut,
+        EventsFiltered = EventsFiltered,
+        EventsDropped = EventsDropped,
         DuplicatesDropped = DuplicatesDropped,
         UnwatchedDropped = UnwatchedDropped,
         MessagesHeld = MessagesHeld,

@@ -18,6 +18,12 @@ public sealed record WatchStats
     /// <summary>Changes put into queues, counted once per subscription.</summary>
     public required long EventsOut { get; init; }
 
+    /// <summary>Dispatched changes that live subscriptions left out, by their targets or filters, counted once per subscription.</summary>
+    public required long EventsFiltered { get; init; }
+
+    /// <summary>Changes that policies dropped from queues, or let newer ones overtake, counted once per subscription.</summary>
+    public required long EventsDropped { get; init; }
+
     /// <summary>Messages of a revision that the scope had already.</summary>
     public required long DuplicatesDropped { get; init; }
 

@@ -13,25 +13,23 @@ public sealed partial class WatchTable
         return [.. _subscriptions.Values.Where(each => IsAsked(each, question)).OrderBy(each => each.Id.Value).Take(question.Max).Select(Describe)];
     }
 
-    /// <summary>By how many revisions of its bucket, at the last confirmation, the hindmost subscription is behind; 0 where none is.</summary>
-    public long FindLargestLag()
+    /// <summary>By how many revisions of its bucket, at the last confirmation, a subscription is behind with what its consumer has taken.</summary>
+    public static long LagOf(Subscription subscription)
     {
-        var largest = 0L;
-        foreach (var each in _subscriptions.Values)
-            largest = Math.Max(largest, LagOf(each, each.Look().Taken));
-        return largest;
+        ArgumentNullException.ThrowIfNull(subscription);
+        return LagOf(subscription, subscription.Look().Taken);
     }
 
     private static bool IsAsked(Subscription subscription, WatchQuestion question) =>
         subscription.Id.Value > question.After.Value
-        && (question.Bucket is not { } bucket || bucket == subscription.Spec.Bucket)
-        && (question.Client is not { } client || string.Equals(client, subscription.Spec.Client, StringComparison.Ordinal))
+        && (question.Bucket is not { } bucket || bucket == subscription.Terms.Bucket)
+        && (question.Client is not { } client || string.Equals(client, subscription.Terms.Client, StringComparison.Ordinal))
         && (question.Key is not { } key || subscription.Group.Form.Filter.Matches(key))
         && (!question.OnlyLagging || LagOf(subscription, subscription.Look().Taken) > 0);
 
     private static WatchDescription Describe(Subscription subscription)
     {
-        var (spec, feed, form, look) = (subscription.Spec, subscription.Feed, subscription.Group.Form, subscription.Look());
+        var (spec, feed, form, look) = (subscription.Terms, subscription.Feed, subscription.Group.Form, subscription.Look());
         var confirmedWallMs = feed.Siblings.ConfirmedWallMs;
         return new WatchDescription
         {

@@ -93,29 +93,36 @@ public sealed partial class WatchTable
 
         // Backwards, since one that ends leaves its place to the last. The cursor moves after all of them: one that ends here
         // was given everything before this revision and nothing of it (T5).
+        var before = feed.Cursor;
         for (var i = feed.Groups.Count - 1; i >= 0; i--)
-            Dispatch(feed.Groups[i], commit, isLast: feed.Joining == 0);
+            Dispatch(feed.Groups[i], commit, before, isLast: feed.Joining == 0);
         feed.Changed(commit.Revision);
     }
 
-    private void Dispatch(FormGroup group, Commit commit, bool isLast)
+    private void Dispatch(FormGroup group, Commit commit, Revision before, bool isLast)
     {
-        if (group.Live.Count == 0 || group.Of(commit) is not { } shared)
+        if (group.Live.Count == 0)
+            return;
+        var made = group.Of(commit);
+        // Counted without a look at each of them: those whom a change does not concern cost nothing.
+        _counters.EventsFiltered += (long)(commit.Changes.Count - (made?.Events ?? 0)) * group.Live.Count;
+        if (made is not { } shared)
             return;
         for (var i = group.Live.Count - 1; i >= 0; i--)
             if (group.Live[i] is var subscription && commit.Revision > subscription.Cursor)
-                Offer(subscription, shared);
+                Offer(subscription, shared, before);
         if (isLast)
             group.Forget();
     }
 
-    private void Offer(Subscription subscription, SharedCommit commit)
+    private void Offer(Subscription subscription, SharedCommit commit, Revision before)
     {
-        var outcome = subscription.Offer(commit);
-        if (outcome == SlowOutcome.Kept)
+        var outcome = subscription.Offer(commit, Revision.Max(subscription.Cursor!.Value, before), out var dropped);
+        _counters.EventsDropped += dropped;
+        if (outcome is SlowOutcome.Kept or SlowOutcome.Dropped)
         {
             subscription.Cursor = commit.Revision;
-            _counters.EventsOut += commit.Events;
+            _counters.EventsOut += outcome == SlowOutcome.Kept ? commit.Events : 0;
             return;
         }
 
@@ -150,7 +157,9 @@ public sealed partial class WatchTable
         var (events, bytes) = (eventsMax ?? subscription.QueueEventsMax, bytesMax ?? subscription.QueueBytesMax);
         WatchSpec.ValidateQueue(events, bytes);
         var waits = subscription.QueuedEvents;
-        Act(subscription, subscription.SetPolicy(rule, events, bytes), $"{waits} events waited when its policy was changed, more than", default);
+        var outcome = subscription.SetPolicy(rule, events, bytes, out var dropped);
+        _counters.EventsDropped += dropped;
+        Act(subscription, outcome, $"{waits} events waited when its policy was changed, more than", default);
         return true;
     }
 
@@ -167,8 +176,9 @@ public sealed partial class WatchTable
     {
         if (subscription.Group.Of(commit) is { } shared)
         {
-            if (!subscription.TryReplay(shared))
+            if (!subscription.TryReplay(shared, out var dropped))
                 return false;
+            _counters.EventsDropped += dropped;
             _counters.EventsOut += shared.Events;
         }
 

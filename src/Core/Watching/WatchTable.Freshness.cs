@@ -21,14 +21,14 @@ public sealed partial class WatchTable
         var freshness = subscription.Freshness ??= new Freshness(subscription) { FreshMs = nowMs };
         if (freshness.AskedAt == long.MaxValue)
         {
-            if (!_asking.TryGetValue(subscription.Spec.Bucket, out var asking))
-                _asking.Add(subscription.Spec.Bucket, asking = []);
+            if (!_asking.TryGetValue(subscription.Terms.Bucket, out var asking))
+                _asking.Add(subscription.Terms.Bucket, asking = []);
             asking.Add(freshness);
         }
 
         // A question that was sent before does not count: what it confirms may be older than what the asker has seen elsewhere.
         freshness.AskedAt = _lastQuestion;
-        Want(subscription.Spec.Bucket, Agreement(subscription.Spec.Bucket));
+        Want(subscription.Terms.Bucket, Agreement(subscription.Terms.Bucket));
     }
 
     /// <summary>
@@ -57,7 +57,7 @@ public sealed partial class WatchTable
     /// <summary>A subscription has begun: from now on its times run.</summary>
     private void BeginFreshness(Subscription subscription, long nowMs)
     {
-        var spec = subscription.Spec;
+        var spec = subscription.Terms;
         if (subscription.Freshness is { NextMs: not Due.Never } || (spec.ProgressIntervalMs is null && spec.StaleAfterMs is null))
             return;
         var freshness = subscription.Freshness ??= new Freshness(subscription);
@@ -71,7 +71,7 @@ public sealed partial class WatchTable
 
     private void Act(Freshness freshness, long nowMs)
     {
-        var spec = freshness.Subscription.Spec;
+        var spec = freshness.Subscription.Terms;
         if (freshness.LookMs <= nowMs)
         {
             LookWhetherStale(freshness, nowMs);
@@ -93,7 +93,7 @@ public sealed partial class WatchTable
     {
         freshness.Refresh();
         var silentMs = nowMs - freshness.FreshMs;
-        if (silentMs < freshness.Subscription.Spec.StaleAfterMs)
+        if (silentMs < freshness.Subscription.Terms.StaleAfterMs)
         {
             if (freshness.IsStale)
                 Tell(freshness);

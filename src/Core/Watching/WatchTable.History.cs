@@ -26,6 +26,9 @@ public sealed partial class WatchTable
                 case RegistrationRetry { Subscription: var subscription }:
                     Register(subscription.Feed, subscription.Id);
                     break;
+                case UnknownScope unknown:
+                    RegisterAgain(unknown);
+                    break;
             }
         }
     }
@@ -58,7 +61,7 @@ public sealed partial class WatchTable
         {
             reader.Failures = 0;
             if (reader.Subscription is { } subscription)
-                Replay(subscription, commits, piece.Reached, nowMs);
+                Replay(reader, subscription, commits, piece.Reached, nowMs);
             else
                 Repair(reader.Feed, commits, piece.Reached, nowMs);
         }
@@ -95,7 +98,11 @@ public sealed partial class WatchTable
     private HistoryReader? Answered(FetchId id)
     {
         if (!_reads.Remove(id, out var reader))
+        {
+            EndAbandoned(id.Value);
             return null;
+        }
+
         reader.InFlight = null;
         Line(reader).Ended();
         return reader;
@@ -141,15 +148,17 @@ public sealed partial class WatchTable
     }
 
     /// <summary>A piece of history for one subscription, as far as its queue takes it.</summary>
-    private void Replay(Subscription subscription, IReadOnlyList<Commit> commits, Revision reached, long nowMs)
+    private void Replay(HistoryReader reader, Subscription subscription, IReadOnlyList<Commit> commits, Revision reached, long nowMs)
     {
         foreach (var commit in commits)
             if (commit.Revision > subscription.Cursor && !TryReplay(subscription, commit))
             {
+                reader.TakenWhole = 0;
                 WaitForRoom(subscription, commit, nowMs);
                 return;
             }
 
+        reader.TakenWhole = TakesAllThatIsRead(subscription) ? 0 : reader.TakenWhole + 1;
         subscription.Cursor = Revision.Max(subscription.Cursor!.Value, reached);
         CatchUp(subscription, nowMs);
     }

@@ -8,12 +8,14 @@ namespace Watch.Core.Watching;
 //   I-P3  Every head in an answer is wanted by its feed, whether or not that has started: what is acknowledged is never said again.
 //   I-P4  A scope that an answer does not name, which is whole and agrees on the scopes, has not changed up to its revision. That holds
 //         for a feed of which the leader had been told before the question was sent, once nothing is missing in it.
-//   I-P5  Two that do not agree twice running are reconciled by an answer with all scopes.
+//   I-P5  Two that do not agree twice running are reconciled by an answer with all scopes; where those are too many for one, the leader
+//         forgets them and says that it has none, so that all are registered anew.
+//         A scope that has begun and that the leader is known to lack is registered until it has it: till then both do not agree,
+//         whatever they have counted, for nobody else would notice that it is missing.
 //   I-P6  How fresh a agreement is counts from when the question was sent, by this silo's clock.
 public sealed partial class WatchTable
 {
     private readonly Dictionary<BucketId, BucketAgreement> _agreements = [];
-    private readonly Dictionary<SubscriptionId, (BucketId Bucket, Scope Scope)> _registering = [];
     private long _lastQuestion;
 
     /// <summary>A question about the progress of a bucket leaves now, in the order of registrations and withdrawals (I-P0).</summary>
@@ -33,11 +35,12 @@ public sealed partial class WatchTable
             return;
 
         if (answer.IsAll)
-            Reconcile(ask.Bucket, agreement, answer.Heads);
+            Reconcile(ask, agreement, answer.Heads);
         foreach (var (scope, head) in answer.Heads)
             TakeIn(ask.Bucket, agreement, scope, head, answer.Revision, nowMs);
-        agreement.Take(answer);
-        if (answer is { Agrees: true, More: false } && _feeds.TryGetValue(ask.Bucket, out var feeds))
+        var feeds = _feeds.GetValueOrDefault(ask.Bucket);
+        agreement.Take(answer, lacksScopes: feeds?.HasUnknown == true);
+        if (answer is { Agrees: true, More: false } && feeds is not null)
         {
             feeds.Confirm(ask.Question, answer.Revision, agreement.SentMs, answer.ConfirmedWallMs);
             TellAskers(ask.Bucket, ask.Question);
@@ -84,52 +87,28 @@ public sealed partial class WatchTable
     }
 
     /// <summary>All scopes that the leader has for this silo are known (I-P5): what it lacks is registered again, what it has in vain is withdrawn.</summary>
-    private void Reconcile(BucketId bucket, BucketAgreement agreement, IReadOnlyList<ScopeHead> heads)
+    private void Reconcile(ProgressAsk ask, BucketAgreement agreement, IReadOnlyList<ScopeHead> heads)
     {
         var named = heads.Select(each => each.Scope).ToHashSet();
         agreement.LeftUnless(named);
-        if (!_feeds.TryGetValue(bucket, out var feeds))
+        if (!_feeds.TryGetValue(ask.Bucket, out var feeds))
             return;
         foreach (var feed in feeds.Scopes.Values)
         {
-            if (named.Contains(feed.Scope) == feed.IsTold)
-                continue;
-            if (feed.IsTold)
+            var isNamed = named.Contains(feed.Scope);
+            if (feed.IsTold && !isNamed)
             {
                 agreement.Unknown(feed.Scope);
                 feed.Untold();
-                Register(feed, feed.Subscriptions[0].Id);
+                RegisterAgain(feeds.Lacks(feed));
             }
-            else if (feed.IsStarted)
+            else if (isNamed && !feed.IsTold && feed.IsStarted)
                 Told(feed);
-            else
+            else if (isNamed && !feed.IsTold)
                 agreement.Told(feed.Scope, hasFeed: false, wasTold: false);
+            else if (feeds.Unknown(feed.Scope) is { IsSet: false } unknown && unknown.AskedBehind < ask.Question)
+                RegisterAgain(unknown);
         }
-    }
-
-    /// <summary>Has the leader told of a scope, or of what a new subscription starts with.</summary>
-    private void Register(ScopeFeed feed, SubscriptionId id)
-    {
-        var number = NumberFor(feed, id);
-        _registering[number] = (feed.Bucket, feed.Scope);
-        _effects.Add(new WatchEffect.RegisterScope(feed.Bucket, feed.Scope, number));
-    }
-
-    /// <summary>A registration was answered, whether or not the subscription is still there: the leader has been told of its scope.</summary>
-    private void AnsweredRegistration(SubscriptionId id)
-    {
-        if (!_registering.Remove(id, out var asked))
-            return;
-        if (Feed(asked.Bucket, asked.Scope) is { IsStarted: true } feed)
-            Told(feed);
-        else
-            Agreement(asked.Bucket).Told(asked.Scope, hasFeed: false, wasTold: false);
-    }
-
-    private void Told(ScopeFeed feed)
-    {
-        Agreement(feed.Bucket).Told(feed.Scope, hasFeed: true, feed.IsTold);
-        feed.Told(_lastQuestion);
     }
 
     /// <summary>Has the shell ask about a bucket; one question that has not been sent serves all who want one.</summary>

@@ -13,8 +13,6 @@ namespace Watch.Core.Watching;
 // scope that it was asked for; each registration under way has a number of its own.
 public sealed partial class WatchTable
 {
-    private readonly Dictionary<SubscriptionId, SubscriptionId> _aliases = [];
-
     /// <summary>Gives a subscription other targets. A version that is not greater than the last one changes nothing and is answered as that was.</summary>
     /// <param name="id">The subscription.</param>
     /// <param name="target">All its targets from now on.</param>
@@ -31,21 +29,24 @@ public sealed partial class WatchTable
         if (!_subscriptions.TryGetValue(id, out var subscription))
             return null;
         var form = subscription.Group.Form with { Filter = TargetFilter.Of(target) };
-        if (version <= (subscription.Retargeted?.Version ?? subscription.Spec.TargetVersion))
-            return subscription.Retargeted is { } last ? last.From : subscription.Spec.StartAt?.Previous ?? subscription.RegisteredAt;
+        if (version <= (subscription.Retargeted?.Version ?? subscription.Terms.TargetVersion))
+            return subscription.Retargeted is { } last ? last.From : subscription.StartAt?.Previous ?? subscription.RegisteredAt;
 
         var from = FromOf(subscription);
-        subscription.Target = target;
         subscription.Retargeted = new Retargeted(version, from);
         subscription.Cursor = from;
         if (from is { } at)
             subscription.Add(new WatchPart.TargetsChanged(at, version));
         if (!Contains(subscription.Feed.Scope, form.Filter.Scope))
+        {
             Move(subscription, form);
+            subscription.Target = target;
+        }
         else
         {
             subscription.Feed.ChangeForm(subscription, form);
-            if (subscription is { Spec.Snapshot: true, State: not SubscriptionState.Registering })
+            subscription.Target = target;
+            if (subscription is { Terms.Snapshot: true, State: not SubscriptionState.Registering })
                 Snapshot(subscription, from!.Value, isResync: true, nowMs);
         }
 
@@ -64,32 +65,13 @@ public sealed partial class WatchTable
         Forget(subscription.Snapshot);
         (subscription.Retry, subscription.Reader, subscription.Snapshot) = (null, null, null);
         old.Remove(subscription);
-        var feed = FeedOrNew(subscription.Spec.Bucket, form.Filter.Scope);
-        (subscription.Feed, subscription.Group, subscription.State) = (feed, feed.GroupOf(form), SubscriptionState.Registering);
+        var feed = FeedOrNew(subscription.Terms.Bucket, form.Filter.Scope);
+        (subscription.Group, subscription.State) = (feed.GroupOf(form), SubscriptionState.Registering);
         feed.Add(subscription);
         feed.KeepRecent(_options);
         Register(feed, subscription.Id);
         if (old.Subscriptions.Count == 0)
             Remove(old);
-    }
-
-    /// <summary>The number to register under: the subscription's own, or another one while an answer about another scope is under way under that.</summary>
-    private SubscriptionId NumberFor(ScopeFeed feed, SubscriptionId id)
-    {
-        if (!_registering.TryGetValue(id, out var asked) || asked.Scope == feed.Scope)
-            return id;
-        var alias = new SubscriptionId(++_lastSubscription);
-        _aliases.Add(alias, id);
-        return alias;
-    }
-
-    /// <summary>Whom the answer to a registration concerns: nobody, if that has ended or has another scope by now.</summary>
-    private Subscription? Registrant(SubscriptionId number)
-    {
-        var id = _aliases.Remove(number, out var own) ? own : number;
-        if (!_subscriptions.TryGetValue(id, out var subscription))
-            return null;
-        return _registering.TryGetValue(number, out var asked) && asked.Scope != subscription.Feed.Scope ? null : subscription;
     }
 
     private static bool Contains(Scope scope, Scope other) =>

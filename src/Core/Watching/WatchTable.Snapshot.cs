@@ -70,7 +70,11 @@ public sealed partial class WatchTable
     private SnapshotReader? Answered(SnapshotId id)
     {
         if (!_snapshots.Remove(id, out var reader))
+        {
+            EndAbandoned(id.Value);
             return null;
+        }
+
         reader.InFlight = null;
         Line(reader).Ended();
         return reader;

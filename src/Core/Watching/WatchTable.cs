@@ -42,6 +42,7 @@ public sealed partial class WatchTable
     private readonly DueList _due = new();
     private readonly WatchCounters _counters = new();
     private List<WatchEffect> _effects = [];
+    private WatchSpec? _terms;
     private long _lastSubscription;
     private long _lastFetch;
     private bool _isStopping;
@@ -107,13 +108,20 @@ public sealed partial class WatchTable
         ArgumentNullException.ThrowIfNull(spec);
         var form = Admit(spec);
         var feed = FeedOrNew(spec.Bucket, form.Filter.Scope);
-        var subscription = new Subscription(new SubscriptionId(++_lastSubscription), spec, feed, feed.GroupOf(form), _roomAvailable);
+        var subscription = new Subscription(new SubscriptionId(++_lastSubscription), TermsOf(spec), spec.Target, spec.StartAt, feed.GroupOf(form));
         _subscriptions.Add(subscription.Id, subscription);
         _counters.Joined(spec);
         feed.Add(subscription);
         feed.KeepRecent(_options);
         Register(feed, subscription.Id);
         return subscription;
+    }
+
+    /// <summary>What a watch asks that others ask, too: the same object for one after the other that asks the same of its target.</summary>
+    private WatchSpec TermsOf(WatchSpec spec)
+    {
+        var terms = spec with { Target = WatchTarget.Bucket, StartAt = null };
+        return _terms == terms ? _terms : _terms = terms;
     }
 
     private WatchForm Admit(WatchSpec spec)
@@ -141,13 +149,14 @@ public sealed partial class WatchTable
     /// <param name="nowMs">The time.</param>
     public void Registered(SubscriptionId id, Revision now, Revision compactedThrough, Revision head, long nowMs)
     {
+        Invariant.That(head <= now && compactedThrough <= now, "A registration's answer names nothing after its own revision.");
         if (Registrant(id) is not { } subscription)
         {
-            AnsweredRegistration(id);
+            if (AnsweredRegistration(id) is { } others)
+                Learn(others, now, head, nowMs);
             return;
         }
 
-        Invariant.That(head <= now && compactedThrough <= now, "A registration's answer names nothing after its own revision.");
         var feed = subscription.Feed;
         if (!feed.IsStarted)
         {
@@ -162,25 +171,13 @@ public sealed partial class WatchTable
             Learn(feed, now, head, nowMs);
     }
 
-    /// <summary>The registration of a subscription did not reach the leader, or its answer did not come back; it is repeated.</summary>
-    public void RegisterFailed(SubscriptionId id, long nowMs)
-    {
-        var registrant = Registrant(id);
-        _registering.Remove(id);
-        if (registrant is not { State: SubscriptionState.Registering } subscription)
-            return;
-        _counters.QuestionsFailed++;
-        var retry = subscription.Retry ??= new RegistrationRetry(subscription);
-        _due.Set(retry, nowMs + BackoffMs(retry.Failures++));
-    }
-
     private void Begin(Subscription subscription, Revision now, Revision compactedThrough, long nowMs)
     {
         DueList.CallOff(subscription.Retry);
         subscription.Retry = null;
         // One that has other targets since it began keeps its cursor.
         var isMoved = subscription.RegisteredAt is not null;
-        var cursor = isMoved ? subscription.Cursor!.Value : subscription.Spec.StartAt?.Previous ?? now;
+        var cursor = isMoved ? subscription.Cursor!.Value : subscription.StartAt?.Previous ?? now;
         if (!isMoved)
         {
             subscription.RegisteredAt = now;
@@ -191,8 +188,8 @@ public sealed partial class WatchTable
 
         subscription.State = SubscriptionState.CatchingUp;
         BeginFreshness(subscription, nowMs);
-        if (subscription.Spec.Snapshot && (isMoved || subscription.Spec.StartAt is null))
-            Snapshot(subscription, now, isResync: isMoved, nowMs);
+        if (subscription.Terms.Snapshot && (isMoved || subscription.StartAt is null))
+            Snapshot(subscription, isMoved ? Revision.Max(now, cursor) : now, isResync: isMoved, nowMs);
         else if (cursor < compactedThrough)
             EndCompacted(subscription, compactedThrough.Next, nowMs);
         else
@@ -223,10 +220,18 @@ public sealed partial class WatchTable
         if (!_feeds.Remove(bucket, out var feeds))
             return;
         _agreements.Remove(bucket);
+        // What is answered from here on says nothing about anybody.
+        foreach (var (number, _) in _registering.Where(each => each.Value.Bucket == bucket).ToList())
+        {
+            _registering.Remove(number);
+            _aliases.Remove(number);
+        }
+
         foreach (var feed in feeds.Scopes.Values)
         {
             feed.IsGone = true;
             Forget(feed.Repair);
+            feeds.KnowsOf(feed.Scope);
             for (var i = feed.Subscriptions.Count - 1; i >= 0; i--)
                 Unsubscribe(feed.Subscriptions[i].Id, EndReason.BucketDeleted);
         }
@@ -243,7 +248,7 @@ public sealed partial class WatchTable
         Forget(subscription.Reader);
         Forget(subscription.Snapshot);
         feed.Remove(subscription);
-        _counters.Left(subscription.Spec, reason);
+        _counters.Left(subscription.Terms, reason);
         subscription.End(new EndNotice { Reason = reason, Cursor = subscription.Cursor, Message = message, Key = key, FirstAvailable = firstAvailable });
         if (feed.Subscriptions.Count == 0 && !feed.IsGone)
             Remove(feed);
@@ -255,8 +260,14 @@ public sealed partial class WatchTable
         Forget(feed.Repair);
         var feeds = feed.Siblings;
         feeds.Scopes.Remove(feed.Scope);
+        feeds.KnowsOf(feed.Scope);
         if (feeds.Scopes.Count == 0)
+        {
+            // All who asked for progress are gone.
             _feeds.Remove(feed.Bucket);
+            _asking.Remove(feed.Bucket);
+        }
+
         if (feed.IsTold)
             Agreement(feed.Bucket).Leaving(feed.Scope);
         _effects.Add(new WatchEffect.UnregisterScope(feed.Bucket, feed.Scope));
@@ -264,7 +275,7 @@ public sealed partial class WatchTable
 
     private void EndCompacted(Subscription subscription, Revision firstAvailable, long nowMs)
     {
-        if (subscription.Spec.Snapshot)
+        if (subscription.Terms.Snapshot)
             Snapshot(subscription, Revision.Max(firstAvailable.Previous, subscription.Cursor!.Value), isResync: true, nowMs);
         else
             EndCompacted(subscription, firstAvailable);
@@ -279,7 +290,7 @@ public sealed partial class WatchTable
     private ScopeFeed FeedOrNew(BucketId bucket, Scope scope)
     {
         if (!_feeds.TryGetValue(bucket, out var feeds))
-            _feeds.Add(bucket, feeds = new BucketFeeds(bucket, _rules));
+            _feeds.Add(bucket, feeds = new BucketFeeds(bucket, _rules, _roomAvailable));
         if (!feeds.Scopes.TryGetValue(scope, out var feed))
             feeds.Scopes.Add(scope, feed = new ScopeFeed(feeds, scope));
         return feed;

@@ -30,6 +30,9 @@ public sealed record WatchTableOptions
     /// <summary>How many bytes one question to history asks for at most.</summary>
     public long FetchBytesMax { get; init; } = 1L << 20;
 
+    /// <summary>How many bytes one question for keys as they stand, a page of a snapshot, asks for at most.</summary>
+    public long SnapshotBytesMax { get; init; } = 1L << 20;
+
     /// <summary>How many questions for history or keys are under way at once for subscriptions that are behind; others stand in line.</summary>
     public int FetchesInFlightMax { get; init; } = 4;
 
@@ -63,6 +66,7 @@ public sealed record WatchTableOptions
         AtLeast(nameof(RecentBytesMax), RecentBytesMax, 0);
         AtLeast(nameof(FetchEventsMax), FetchEventsMax, 1);
         AtLeast(nameof(FetchBytesMax), FetchBytesMax, 1);
+        AtLeast(nameof(SnapshotBytesMax), SnapshotBytesMax, 1);
         AtLeast(nameof(FetchesInFlightMax), FetchesInFlightMax, 1);
         AtLeast(nameof(RepairsInFlightMax), RepairsInFlightMax, 1);
         AtLeast(nameof(StaleAfterMsMin), StaleAfterMsMin, 1);

@@ -99,10 +99,25 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, Buc
     }
 
     /// <summary>A compaction to propose, where history has outgrown its limits.</summary>
-    public CompactCommand? DueCompaction(TimeSpan now)
+    /// <param name="now">The leader's monotonic clock.</param>
+    /// <param name="logNow">The log time, which goes on while nothing is written.</param>
+    public CompactCommand? DueCompaction(TimeSpan now, LogTime logNow)
     {
+        _ages?.Pass(logNow);
         var through = Revision.Max(State.DueCompaction(_limits) ?? State.Compacted, _ages?.Due(State.Compacted) ?? State.Compacted);
         return _compactionUnderWay || through == State.Compacted ? null : Compaction(through, now);
+    }
+
+    /// <summary>How long it takes from here until history has something that is too old, if nothing is written; null where it never has.</summary>
+    public TimeSpan? BecomesOldIn(LogTime logNow)
+    {
+        if (_ages is null)
+            return null;
+        // What is due now was proposed a moment ago, or could not be: it is looked at again when more may be due.
+        var soonMs = Math.Max(1, options.HistoryAgeMax!.Value.TotalMilliseconds / HistoryAges.Parts);
+        if (_ages.Due(State.Compacted) is not null)
+            return TimeSpan.FromMilliseconds(soonMs);
+        return _ages.NextAt(State.Compacted) is { } at ? TimeSpan.FromMilliseconds(Math.Max(soonMs, at.Value - logNow.Value)) : null;
     }
 
     private CompactCommand Compaction(Revision through, TimeSpan now)

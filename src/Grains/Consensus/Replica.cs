@@ -60,6 +60,7 @@ internal sealed partial class Replica
     private bool _waits;
     private long _end;
     private TimeSpan _sealAt;
+    private TimeSpan _oldAt = TimeSpan.MaxValue;
     private readonly NodeHealth _health;
     private readonly IHostApplicationLifetime? _host;
     private readonly ReplicaSeams _seams;
@@ -189,6 +190,7 @@ internal sealed partial class Replica
             {
                 ThrowIfBroken();
                 Node.Tick(Now);
+                GiveUpOld();
                 var wrote = await _commits.RoundAsync(Apply);
                 if (!await _snapshots.StepAsync(Settle) && !wrote)
                     await WaitAsync();
@@ -279,11 +281,7 @@ internal sealed partial class Replica
             bucket.Install(_snapshots!.Take(snapshot), snapshot.Index);
         bucket.Apply(committed.Entries.Span);
         Open(bucket);
-        if (!Node.Groups[committed.Group].LeadsWithOwnTermCommitted)
-            return;
-        var now = Now;
-        if (bucket.DueCompaction(now.Monotonic) is { } compaction && Node.Propose(committed.Group, [CommandCodec.Encode(compaction)], now).Accepted)
-            bucket.CompactionProposed(compaction, now.Monotonic);
+        Compact(bucket, Now);
     }
 
     /// <summary>Waits for something to do: an input, a deadline of the node, or the time to seal the log.</summary>
@@ -306,6 +304,7 @@ internal sealed partial class Replica
             due = due < _sealAt ? due : _sealAt;
         }
 
+        due = due < _oldAt ? due : _oldAt;
         if (due <= now)
             return;
         _timer.WakeBy(due, now);

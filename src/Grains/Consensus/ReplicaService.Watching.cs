@@ -11,8 +11,14 @@ internal sealed partial class ReplicaService
     /// <summary>How many scopes one answer about progress names; more come with the next.</summary>
     private const int HeadsMax = 16_384;
 
+    /// <summary>How many bytes of scopes' texts one answer about progress has.</summary>
+    private const long HeadsTextMax = 8 << 20;
+
     // Of each bucket that is led here, when its silos were last compared with membership.
     private readonly Dictionary<BucketId, MembershipVersion> _swept = [];
+
+    // Silos that watched and that membership listed: one that it does not list any more has gone.
+    private readonly HashSet<string> _listed = new(StringComparer.Ordinal);
 
     public Task<HeadsReply> Register(BucketId bucket, string silo, ImmutableArray<Scope> scopes) => Answer(bucket, leading =>
     {
@@ -35,8 +41,8 @@ internal sealed partial class ReplicaService
         ForgetGoneSilos(question.Bucket, leading);
         var term = _replica.Node.Groups[leading.Group].Term.Value;
         var answer = question.WantsAll
-            ? leading.Watched.AnswerAll(question.Silo)
-            : leading.Watched.Answer(question.Silo, _watching.Acknowledges(question.AckTerm, term) ? question.AckNumber : 0, HeadsMax);
+            ? leading.Watched.AnswerAll(question.Silo, HeadsMax, HeadsTextMax)
+            : leading.Watched.Answer(question.Silo, _watching.Acknowledges(question.AckTerm, term) ? question.AckNumber : 0, HeadsMax, HeadsTextMax);
         return new ProgressReply
         {
             Revision = leading.State.Revision,
@@ -60,8 +66,8 @@ internal sealed partial class ReplicaService
     public Task<LeaderReply> Forget(BucketId bucket, string silo) => Note(bucket, leading => leading.Watched.ForgetSilo(silo));
 
     /// <summary>
-    /// A silo that membership has declared gone never comes back under its address: nothing is published for it any more. Looked at when
-    /// membership has changed since, since every question comes by here.
+    /// A silo that membership has declared gone, or does not list any more, never comes back under its address: nothing is published for it
+    /// any more. Looked at when membership has changed since, since every question comes by here, and every write.
     /// </summary>
     private void ForgetGoneSilos(BucketId bucket, BucketReplica leading)
     {
@@ -70,9 +76,19 @@ internal sealed partial class ReplicaService
             return;
         _swept[bucket] = version;
         foreach (var silo in leading.Watched.KnownSilos.ToList())
+        {
             if (IsGone(silo))
                 leading.Watched.ForgetSilo(silo);
+        }
     }
 
-    private bool IsGone(string silo) => _membership.CurrentSnapshot.GetSiloStatus(SiloAddress.FromParsableString(silo)) is SiloStatus.Dead;
+    // One that was never listed may be one that has just come: this silo may not have heard of it yet.
+    private bool IsGone(string silo)
+    {
+        var status = _membership.CurrentSnapshot.GetSiloStatus(SiloAddress.FromParsableString(silo));
+        if (status is SiloStatus.None)
+            return _listed.Contains(silo);
+        _listed.Add(silo);
+        return status is SiloStatus.Dead;
+    }
 }

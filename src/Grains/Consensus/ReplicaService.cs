@@ -144,6 +144,8 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
         if (_replica.LeadingOf(request.Bucket) is not { } bucket)
             return Task.FromResult(new ProposeReply { Refusal = WhyNot(request.Bucket) });
 
+        if (bucket.Watched.Any)
+            ForgetGoneSilos(request.Bucket, bucket);
         var commands = new Command[request.Commands.Length];
         for (var at = 0; at < commands.Length; at++)
             commands[at] = CommandCodec.Decode(request.Commands[at].Span);

@@ -48,7 +48,6 @@ internal sealed class WatchMetrics
     private static readonly TimeSpan s_figuresAge = TimeSpan.FromMilliseconds(50);
 
     private readonly TimeProvider _time;
-    private readonly Counter<long>? _dropped;
     private readonly Counter<long>? _published;
     private readonly Counter<long>? _pages;
     private readonly Counter<long>? _sessionBatches;
@@ -57,6 +56,7 @@ internal sealed class WatchMetrics
     private readonly Histogram<double>? _delivery;
 
     private readonly Lock _gate = new();
+    private readonly long[] _dropped = new long[Enum.GetValues<DropPlace>().Length];
     private Func<WatchFigures>? _readFigures;
     private WatchFigures? _figures;
     private long _readAt;
@@ -68,7 +68,6 @@ internal sealed class WatchMetrics
             return;
         // Owned by the factory, which ends it with the silo's services.
         var meter = factory.Create(new MeterOptions(MeterName) { Tags = [new(SiloTag, silo.Name)] });
-        _dropped = meter.CreateCounter<long>("watch.dropped", "{event}", "Events that were dropped on their way, and are read from history; by where.");
         _published = meter.CreateCounter<long>("watch.published", "{event}", "Events of this silo's writes that were handed to streams, one per revision and watched scope.");
         _pages = meter.CreateCounter<long>("watch.history.pages", "{page}", "Pages of history that were read for watches; by whom they came from.");
         _sessions = meter.CreateUpDownCounter<int>("watch.sessions", "{session}", "Sessions of clients on this silo.");
@@ -85,7 +84,7 @@ internal sealed class WatchMetrics
     public void ReadFrom(Func<WatchFigures> figures) => Volatile.Write(ref _readFigures, figures);
 
     /// <summary>Events were dropped.</summary>
-    public void Dropped(DropPlace where, long events) => _dropped?.Add(events, new KeyValuePair<string, object?>("where", Name(where)));
+    public void Dropped(DropPlace where, long events) => Interlocked.Add(ref _dropped[(int)where], events);
 
     /// <summary>Events were handed to a stream.</summary>
     public void Published(int events) => _published?.Add(events);
@@ -142,6 +141,8 @@ internal sealed class WatchMetrics
         meter.CreateObservableUpDownCounter("watch.scopes", () => Read(figures => figures.Stats.Scopes), "{scope}", "Keys and prefix segments that this silo's watches need.");
         meter.CreateObservableCounter("watch.events.in", () => Read(figures => figures.Stats.EventsIn), "{event}", "Changes that were dispatched, counted once each.");
         meter.CreateObservableCounter("watch.events.out", () => Read(figures => figures.Stats.EventsOut), "{event}", "Changes that were put into watches' queues, counted once per watch.");
+        meter.CreateObservableCounter("watch.events.filtered", () => Read(figures => figures.Stats.EventsFiltered), "{event}", "Changes that live watches left out, counted once per watch.");
+        meter.CreateObservableCounter("watch.dropped", Dropped, "{event}", "Events that were dropped on their way; by where.");
         meter.CreateObservableCounter("watch.duplicates", () => Read(figures => figures.Stats.DuplicatesDropped), "{message}", "Messages of a revision that this silo had already.");
         meter.CreateObservableCounter("watch.held", () => Read(figures => figures.Stats.MessagesHeld), "{message}", "Early messages that were held until the missing one came.");
         meter.CreateObservableCounter("watch.repaired", () => Read(figures => figures.Stats.GapsRepaired), "{gap}", "Times that changes were read from history which no message had brought.");
@@ -155,6 +156,14 @@ internal sealed class WatchMetrics
 
     private IEnumerable<Measurement<long>> Ended() =>
         Figures()?.Stats.Ended.Select(each => new Measurement<long>(each.Value, new KeyValuePair<string, object?>("reason", each.Key.ToString()))) ?? [];
+
+    private IEnumerable<Measurement<long>> Dropped()
+    {
+        for (var at = 0; at < _dropped.Length; at++)
+            yield return new Measurement<long>(Volatile.Read(ref _dropped[at]), new KeyValuePair<string, object?>("where", Name((DropPlace)at)));
+        if (Figures() is { } figures)
+            yield return new Measurement<long>(figures.Stats.EventsDropped, new KeyValuePair<string, object?>("where", "policy"));
+    }
 
     // One collection asks every instrument for itself; the table is asked once.
     private WatchFigures? Figures()

@@ -77,6 +77,13 @@ internal sealed class ClusterSight
     public NodeReport? Best() => LeaderOf(GroupId.System)?.Report
         ?? _ours.Select(each => each.Report).MaxBy(report => report.CatalogueIndex);
 
+    /// <summary>
+    /// Whether whoever answered knows the nodes: not where a node belongs to a cluster and has applied nothing of its catalogue since it was
+    /// started, nor where a leader has not applied all that is committed. That nobody belongs to a cluster is knowledge, too.
+    /// </summary>
+    public bool KnowsNodes => _answers.Count > 0
+        && (Best() is not { } best || (!best.Nodes.IsEmpty && (AboutOf(best, GroupId.System) is not { Leads: true } about || best.CatalogueIndex >= about.CommittedIndex)));
+
     /// <summary>The sight as its reader gets it.</summary>
     public ClusterNodes ToNodes()
     {

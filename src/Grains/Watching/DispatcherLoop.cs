@@ -162,16 +162,20 @@ internal sealed partial class DispatcherLoop(WatchDispatcher dispatcher, LeaderL
     /// <summary>This silo stops: the leaders need not tell it anything any more. One that is not reached learns it from membership.</summary>
     private async Task ForgetAsync(IReadOnlyList<BucketId> buckets)
     {
-        foreach (var bucket in buckets)
+        // All at once; each handles its own failure.
+        foreach (var each in buckets.Select(ForgetAsync).ToList())
+            await each;
+    }
+
+    private async Task ForgetAsync(BucketId bucket)
+    {
+        try
         {
-            try
-            {
-                await leaders.ReadAsync(bucket, leader => leader.Forget(bucket, silo));
-            }
-            catch (Exception error)
-            {
-                LogQuestionFailed(logger, error, Scope.Bucket);
-            }
+            await leaders.ReadAsync(bucket, leader => leader.Forget(bucket, silo));
+        }
+        catch (Exception error)
+        {
+            LogQuestionFailed(logger, error, Scope.Bucket);
         }
     }
 

@@ -41,7 +41,11 @@ internal sealed class HistorySource(
 
     private readonly WatchRules _rules = (seams ?? ReplicaSeams.None).Watching;
     private readonly Queue<TaskCompletionSource> _turns = new();
+    private readonly SiloPulse _pulse = new(replicas, time);
     private bool _leaderAsked;
+
+    // By how many members it has gone on since the first one was of no use.
+    private int _vain;
 
     /// <summary>How many pages the own replica answered.</summary>
     public long OwnPages { get; private set; }
@@ -170,17 +174,24 @@ internal sealed class HistorySource(
         var first = others.Count(each => each.CompareTo(local.SiloAddress) < 0);
         try
         {
-            var reply = await call(replicas.At(others[(first + attempt) % others.Count]));
+            var other = others[(first + attempt + _vain) % others.Count];
+            var reply = await _pulse.WhileAliveAsync(other, call(replicas.At(other)));
             if (reply.Refusal is { Kind: RefusalKind.Compacted } compacted)
                 throw new WatchException(WatchErrorCode.Compacted, compacted.Message) { FirstAvailable = compacted.FirstAvailable };
             if (reply.Refusal is not null)
+            {
+                // It leads, is no member, or is far behind: the next page is asked of another one.
+                _vain = (_vain + 1) % others.Count;
                 return null;
+            }
+
             MemberPages++;
             metrics.HistoryPage(HistorySourceKind.Member);
             return reply;
         }
         catch (Exception error) when (error is TimeoutException or Orleans.Runtime.OrleansException)
         {
+            _vain = (_vain + 1) % others.Count;
             return null;
         }
     }

@@ -23,5 +23,5 @@ internal sealed class HostedWatchClient(IGrainFactory grains, WatchDispatcher di
     }
 
     private protected override async Task<IWatchFeed> OpenFeedAsync(WatchRequest request, CancellationToken cancellationToken) =>
-        new HostedFeed(await dispatcher.SubscribeAsync(request, new WatchOwner("in process", null), cancellationToken));
+        (HostedFeed)await dispatcher.SubscribeAsync(request, new WatchOwner("in process", null), cancellationToken);
 }

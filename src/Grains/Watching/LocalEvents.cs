@@ -10,16 +10,17 @@ internal static class LocalEvents
 {
     /// <summary>The batch of one take.</summary>
     /// <param name="items">What was taken.</param>
-    /// <param name="registration">The watch's.</param>
-    public static WatchBatch ToBatch(WatchItems items, WatchRegistration registration)
+    /// <param name="id">The watch's number.</param>
+    /// <param name="start">Its start.</param>
+    public static WatchBatch ToBatch(WatchItems items, long id, Revision start)
     {
-        var previous = items.Previous ?? registration.Start;
+        var previous = items.Previous ?? start;
         if (items.End is { } end)
-            return new WatchBatch(registration.SubscriptionId, previous, end.Cursor ?? previous, [ToEvent(end, previous)], Number: items.Number);
+            return new WatchBatch(id, previous, end.Cursor ?? previous, [ToEvent(end, previous)], Number: items.Number);
 
         // What is most often taken, one revision, is made once for all its watches.
         if (items.Parts is [WatchPart.Events { Commit: var single }])
-            return new WatchBatch(registration.SubscriptionId, previous, items.Revision ?? previous, Of(single), Number: items.Number);
+            return new WatchBatch(id, previous, items.Revision ?? previous, Of(single), Number: items.Number);
 
         var events = ImmutableArray.CreateBuilder<WatchEvent>();
         foreach (var part in items.Parts)
@@ -32,7 +33,7 @@ internal static class LocalEvents
                 events.Add(MarkerOf(part, items.Revision ?? previous));
         }
 
-        return new WatchBatch(registration.SubscriptionId, previous, items.Revision ?? previous, events.DrainToImmutable(), Number: items.Number);
+        return new WatchBatch(id, previous, items.Revision ?? previous, events.DrainToImmutable(), Number: items.Number);
     }
 
     private static ImmutableArray<WatchEvent> Of(SharedCommit commit) => ImmutableCollectionsMarshal.AsImmutableArray(commit.Local(static shared =>

@@ -1,15 +1,17 @@
 using System.Diagnostics.CodeAnalysis;
+using Watch.Core;
 using Watch.Core.Watching;
 using Watch.Interfaces;
 
 namespace Watch.Grains.Watching;
 
 /// <inheritdoc cref="ILocalWatch"/>
-internal sealed class LocalWatch(WatchDispatcher dispatcher, Subscription subscription, WatchRegistration registration) : ILocalWatch
+internal class LocalWatch(WatchDispatcher dispatcher, Subscription subscription, ulong filterHash) : ILocalWatch
 {
     private readonly long _begunMs = dispatcher.Metrics.WallMs;
 
-    public WatchRegistration Registration => registration;
+    // Made for each who asks: there may be a million watches here that are idle.
+    public WatchRegistration Registration => new(subscription.Id.Value, Start, dispatcher.Incarnation, filterHash);
 
     public Action? Ready
     {
@@ -23,11 +25,17 @@ internal sealed class LocalWatch(WatchDispatcher dispatcher, Subscription subscr
 
     public bool HasEvents => subscription.QueuedEvents > 0;
 
+    /// <summary>Its number here.</summary>
+    protected long Id => subscription.Id.Value;
+
+    /// <summary>The revision after which everything arrives.</summary>
+    protected Revision Start => (subscription.StartAt?.Previous ?? subscription.RegisteredAt)!.Value;
+
     public bool TryTake(int eventsMax, long bytesMax, [NotNullWhen(true)] out WatchItems? items)
     {
         if (!subscription.TryTake(eventsMax, bytesMax, out items))
             return false;
-        dispatcher.Metrics.Delivered(items, _begunMs, isInProcess: subscription.Spec.Session is null);
+        dispatcher.Metrics.Delivered(items, _begunMs, isInProcess: subscription.Session is null);
         return true;
     }
 

@@ -18,7 +18,9 @@ internal sealed partial class RegistrationLane(BucketId bucket, WatchDispatcher 
 {
     private const int ScopesPerCallMax = 1024;
 
-    private readonly List<WatchEffect> _waiting = [];
+    // A million at once, when a leader has to be told everything: nothing here walks all that wait.
+    private readonly Queue<WatchEffect> _waiting = [];
+    private bool _questionWaits;
 
     /// <summary>Whether nothing waits or is under way.</summary>
     public bool IsIdle { get; private set; } = true;
@@ -26,9 +28,14 @@ internal sealed partial class RegistrationLane(BucketId bucket, WatchDispatcher 
     /// <summary>Puts an effect at the end of the line. One question that has not left serves all who want one.</summary>
     public void Add(WatchEffect effect)
     {
-        if (effect is WatchEffect.AskProgress && _waiting.Exists(each => each is WatchEffect.AskProgress))
-            return;
-        _waiting.Add(effect);
+        if (effect is WatchEffect.AskProgress)
+        {
+            if (_questionWaits)
+                return;
+            _questionWaits = true;
+        }
+
+        _waiting.Enqueue(effect);
         if (!IsIdle)
             return;
         IsIdle = false;
@@ -40,11 +47,12 @@ internal sealed partial class RegistrationLane(BucketId bucket, WatchDispatcher 
     {
         try
         {
-            while (_waiting.Count > 0)
+            while (_waiting.TryDequeue(out var first))
             {
-                var first = _waiting[0];
-                var run = _waiting.TakeWhile(each => each.GetType() == first.GetType()).Take(ScopesPerCallMax).ToList();
-                _waiting.RemoveRange(0, run.Count);
+                var run = new List<WatchEffect> { first };
+                while (run.Count < ScopesPerCallMax && _waiting.TryPeek(out var next) && next.GetType() == first.GetType())
+                    run.Add(_waiting.Dequeue());
+                _questionWaits &= first is not WatchEffect.AskProgress;
                 await (first switch
                 {
                     WatchEffect.RegisterScope => RegisterAsync([.. run.Cast<WatchEffect.RegisterScope>()]),

@@ -61,6 +61,10 @@ internal sealed partial class WatchDispatcher
                 Enabled = _options.WatchEnabled,
                 WatchersMax = _options.WatchersMax,
                 HoldMs = (long)_options.Hold.TotalMilliseconds,
+                FetchesInFlightMax = _options.FetchesInFlightMax,
+                RepairsInFlightMax = _options.RepairsInFlightMax,
+                FetchBytesMax = _options.FetchPageBytes,
+                SnapshotBytesMax = _options.SnapshotPageBytes,
                 StaleAfterMsMin = (long)(2 * _options.ProgressInterval).TotalMilliseconds,
                 StaleAfterMsMax = (long)(_options.ForgetScopesAfter / 2).TotalMilliseconds,
             },
@@ -71,16 +75,29 @@ internal sealed partial class WatchDispatcher
         metrics.ReadFrom(() => Figures);
     }
 
+    /// <summary>The cluster's incarnation, as of the last registration.</summary>
+    internal string Incarnation { get; private set; } = "";
+
     /// <summary>What is told of them to whoever listens.</summary>
     public WatchMetrics Metrics { get; }
 
-    /// <summary>What the watches are, hold and have done: it looks at each of them.</summary>
+    /// <summary>What the watches are, hold and have done: it looks at each of them, and lets others have their turn in between.</summary>
     public WatchFigures Figures
     {
         get
         {
+            Subscription[] all;
             lock (_gate)
-                return WatchFigures.Of(_table);
+                all = [.. _table.Subscriptions];
+            var sum = new FiguresSum();
+            for (var at = 0; at < all.Length; at += FiguresSum.Slice)
+            {
+                lock (_gate)
+                    sum.Add(all.AsSpan(at, Math.Min(FiguresSum.Slice, all.Length - at)));
+            }
+
+            lock (_gate)
+                return sum.With(_table.Stats);
         }
     }
 
@@ -120,7 +137,7 @@ internal sealed partial class WatchDispatcher
             var registration = await registered.Task;
             if (request.Incarnation.Length > 0 && !string.Equals(request.Incarnation, registration.Incarnation, StringComparison.Ordinal))
                 throw new WatchException(WatchErrorCode.IncarnationChanged, $"The watch followed cluster {request.Incarnation}, but this is cluster {registration.Incarnation}: its revisions mean nothing here.");
-            return new LocalWatch(this, subscription, registration with { FilterHash = hash });
+            return owner.Session is null ? new HostedFeed(this, subscription, hash) : new LocalWatch(this, subscription, hash);
         }
         catch
         {
@@ -266,8 +283,11 @@ internal sealed partial class WatchDispatcher
         TaskCompletionSource<WatchRegistration>? waiting = null;
         var start = Step(table =>
         {
+            // One text for all watches, however many answers it came with.
+            if (!string.Equals(Incarnation, reply.Incarnation, StringComparison.Ordinal))
+                Incarnation = reply.Incarnation;
             // Asked before the table's step, which ends a watch at once whose start is compacted.
-            var asked = table.TryGet(id, out var subscription) ? subscription.Spec.StartAt?.Previous : null;
+            var asked = table.TryGet(id, out var subscription) ? subscription.StartAt?.Previous : null;
             table.Registered(id, reply.Revision, reply.Compacted, head, NowMs);
             _registering.Remove(id, out waiting);
             return asked ?? reply.Revision;
@@ -281,10 +301,9 @@ internal sealed partial class WatchDispatcher
         TaskCompletionSource<WatchRegistration>? waiting = null;
         Step(table =>
         {
+            table.RegisterFailed(id, NowMs);
             if (_registering.Remove(id, out waiting))
                 table.Unsubscribe(id, EndReason.Disposed);
-            else
-                table.RegisterFailed(id, NowMs);
             return true;
         });
         waiting?.TrySetException(error);

@@ -116,6 +116,21 @@ public sealed class PushQueueTests
         Assert.False(cache.IsUnderPressure());
     }
 
+    /// <summary>The agent comes for a stream that it did not know when the whole of a read is in the cache.</summary>
+    [Fact]
+    public void What_one_read_brings_of_a_new_stream_is_all_there_when_its_consumer_comes()
+    {
+        var cache = new PushCache();
+        cache.AddToCache([Batch(s_stream, 1)]);
+        cache.AddToCache([Batch(s_stream, 2), Batch(s_other, 3), Batch(s_stream, 4)]);
+
+        using var cursor = cache.GetCacheCursor(s_stream, null);
+
+        // For the first one nobody came.
+        Assert.Equal([2, 4], Sequences(cursor));
+        Assert.Equal(1, cache.Dropped);
+    }
+
     [Fact]
     public void What_a_forgotten_stream_left_behind_goes_with_it()
     {

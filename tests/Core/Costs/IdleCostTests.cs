@@ -14,7 +14,7 @@ public sealed class IdleCostTests(ITestOutputHelper output)
 {
     [Fact]
     [Trait("DE", "P06")]
-    public void An_idle_watcher_of_a_key_with_room_for_ten_takes_less_than_a_kibibyte()
+    public void An_idle_watcher_of_a_key_with_room_for_ten_takes_less_than_half_a_kibibyte_of_the_table()
     {
         // There it is 2.4 KB, by its own formula; a queue here takes what is in it.
         const int Watchers = 10_000;
@@ -30,7 +30,8 @@ public sealed class IdleCostTests(ITestOutputHelper output)
 
         var perWatcher = (GC.GetTotalMemory(forceFullCollection: true) - before) / Watchers;
         output.WriteLine($"{perWatcher} bytes per idle watcher");
-        Assert.InRange(perWatcher, 1, 1024);
+        // 440 when this was written; the rest of the kibibyte is for the shell, the key and the leader.
+        Assert.InRange(perWatcher, 1, 480);
         GC.KeepAlive(targets);
         GC.KeepAlive(desk);
     }

@@ -41,4 +41,39 @@ public class HistoryAgesTests
         ages.Note(new LogTime(201), new Revision(7));
         Assert.Null(ages.Due(Revision.None));
     }
+
+    /// <summary>While nothing is written, the clock alone makes history old; who waits until it is told to look finds something each time.</summary>
+    [Fact]
+    public void While_nothing_is_written_time_alone_makes_everything_old_and_not_too_early()
+    {
+        for (var seed = 0; seed < 200; seed++)
+        {
+            var random = new Random(seed);
+            var ageMs = random.Next(64, 10_000);
+            var ages = new HistoryAges(ageMs);
+            var committed = new List<long>();
+            var now = random.NextInt64(1_000_000);
+            for (var write = random.Next(1, 100); write > 0; write--)
+            {
+                now += random.Next(ageMs / 8);
+                committed.Add(now);
+                ages.Note(new LogTime(now), new Revision(committed.Count));
+            }
+
+            var compacted = ages.Due(Revision.None) ?? Revision.None;
+            while (ages.NextAt(compacted) is { } next)
+            {
+                Assert.True(next.Value > now, $"seed {seed}: at {now} it is to be looked at {next}");
+                ages.Pass(new LogTime(next.Value - 1));
+                Assert.True(ages.Due(compacted) is null, $"seed {seed}: something is old before {next}");
+                ages.Pass(next);
+                Assert.True(ages.Due(compacted) is { } due && next.Value - committed[(int)due.Value - 1] > ageMs, $"seed {seed}: nothing is old at {next}, or too much");
+                (compacted, now) = (ages.Due(compacted)!.Value, next.Value);
+            }
+
+            Assert.Equal((seed, committed.Count), (seed, compacted.Value));
+            ages.Note(new LogTime(now), compacted);
+            Assert.True(ages.NextAt(compacted) is null, $"seed {seed}: the compaction itself is to be given up");
+        }
+    }
 }

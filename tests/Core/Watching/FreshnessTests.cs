@@ -7,6 +7,21 @@ namespace Watch.Core.Tests.Watching;
 public class FreshnessTests
 {
     [Fact]
+    public void Watches_that_have_ended_do_not_wait_in_the_table_for_the_hour_at_which_they_were_to_be_told()
+    {
+        var desk = new Desk();
+        for (var i = 0; i < 1000; i++)
+        {
+            var watch = desk.Table.Subscribe(new WatchSpec { Target = Desk.Target("/a"), ProgressIntervalMs = 3_600_000 }, desk.NowMs++);
+            desk.Answer();
+            desk.Table.Unsubscribe(watch.Id, EndReason.ClientLost);
+            desk.Answer();
+        }
+
+        Assert.InRange(desk.Table.DueEntries, 0, 32);
+    }
+
+    [Fact]
     public void On_request_a_watch_is_told_once_behind_everything_up_to_a_revision_that_is_current()
     {
         var desk = new Desk();

@@ -46,12 +46,14 @@ internal sealed class Ledger
     public void Register(Scope scope) => Watched.Register(scope, Silo, Head(scope));
 
     /// <summary>What the leader answers to the silo's question about progress.</summary>
-    public BucketProgress Answer(ProgressAsk ask, int headsMax = int.MaxValue)
+    public BucketProgress Answer(ProgressAsk ask, int headsMax = int.MaxValue, int allMax = int.MaxValue)
     {
-        var answer = ask.WantsAll ? Watched.AnswerAll(Silo) : Watched.Answer(Silo, ask.AckTerm == Term ? ask.AckNumber : 0, headsMax);
+        var answer = ask.WantsAll ? Watched.AnswerAll(Silo, allMax) : Watched.Answer(Silo, ask.AckTerm == Term ? ask.AckNumber : 0, headsMax);
         var agrees = Watched.Of(Silo) == (ask.Scopes, ask.ScopesHash);
         return new BucketProgress(Now, CompactedThrough, answer.Heads, answer.More, answer.IsAll, agrees, Term, answer.Number, ConfirmedWallMs: WallMs);
     }
+
+    public Commit At(Revision revision) => _commits[(int)revision.Value - 1];
 
     public Revision Head(Scope scope) => _commits.LastOrDefault(commit => commit.Changes.Any(change => scope.Contains(change.Key)))?.Revision ?? Revision.None;
 

@@ -159,6 +159,26 @@ public class RetargetTests
         Assert.Equal(["resync @5", "has /a/1", "synced @5"], Desk.Read(resyncs));
     }
 
+    [Theory]
+    [InlineData("/a/1, /a/2", "/a/2")]
+    [InlineData("/a/1", "/b")]
+    public void A_snapshot_watch_from_a_revision_to_come_never_goes_back_behind_it(string before, string after)
+    {
+        var desk = new Desk();
+        desk.Put("/a/1", "1");
+        var watch = desk.Table.Subscribe(new WatchSpec { Target = Desk.Target(before), Snapshot = true, StartAt = new Revision(11) }, desk.NowMs);
+        desk.Answer();
+        desk.Table.Retarget(watch.Id, Desk.Target(after), 1, desk.NowMs);
+        WatchEffect.ReadSnapshot? read = null;
+        for (var effects = desk.TakeEffects(); effects.Count > 0; effects = desk.TakeEffects())
+            foreach (var effect in effects)
+                if (effect is WatchEffect.ReadSnapshot asked)
+                    read = asked;
+                else
+                    desk.Answer(effect);
+        Assert.Equal(new Revision(10), read!.AtLeast);
+    }
+
     /// <summary>Answers what is asked, and a read of a snapshot with these keys.</summary>
     private static void Page(Desk desk, params string[] keys)
     {

@@ -80,9 +80,20 @@ internal sealed partial class Simulation
     private void Leave()
     {
         _table.EndAll(EndReason.ServerStopping);
+        while (_requests.Count + _answers.Count > 0 || _table.HasEffects)
+        {
+            _requests.AddRange(_table.TakeEffects());
+            while (_requests.Count > 0)
+                ServeTruly();
+            while (_questions.Count > 0)
+                ServeQuestion();
+            while (_answers.Count > 0)
+                AnswerOne();
+        }
+
         var stats = _table.Stats;
-        if (stats.Subscriptions + stats.PreviousValueSubscriptions + stats.Scopes != 0 || _table.NextDeadlineMs is not null)
-            throw new BrokenPromiseException($"an empty table still holds {stats}");
+        if (stats.Subscriptions + stats.PreviousValueSubscriptions + stats.Scopes + _table.UnderWay != 0 || _table.NextDeadlineMs is not null)
+            throw new BrokenPromiseException($"an empty table still holds {stats}, and waits for {_table.UnderWay} answers");
         foreach (var observer in _observers)
         {
             while (TakeFrom(observer, 100, long.MaxValue) is not null)

@@ -126,6 +126,29 @@ public class SlowTests
     }
 
     [Fact]
+    public void A_queue_holds_no_value_that_it_does_not_count()
+    {
+        var desk = new Desk();
+        desk.Put("/a", new string('x', 100));
+        var keys = desk.Table.Subscribe(new WatchSpec { Target = Desk.Target("/a"), Filter = EventFilter.KeysOnly }, desk.NowMs);
+        var changed = desk.Table.Subscribe(new WatchSpec { Target = Desk.Target("/a"), Filter = EventFilter.OnlyChangedValue }, desk.NowMs);
+        var both = desk.Watch("/a", previous: true);
+        desk.Put("/a", "new");
+        desk.Put("/a", "new");
+        Assert.Equal([(0, null), (0, null)], Held(keys));
+        Assert.Equal([(3, null)], Held(changed));
+        Assert.Equal([(3, 100), (3, 3)], Held(both));
+
+        static List<(int, int?)> Held(Subscription watch)
+        {
+            var held = new List<(int, int?)>();
+            while (watch.TryTake(1, long.MaxValue, out var items))
+                held.AddRange(items.Parts.OfType<WatchPart.Events>().SelectMany(part => part.Commit.Changes).Select(change => (change.Value.Length, change.PreviousValue?.Length)));
+            return held;
+        }
+    }
+
+    [Fact]
     public void The_cursor_of_an_end_resumes_without_a_gap_or_a_repetition()
     {
         var desk = new Desk();

@@ -78,7 +78,7 @@ internal sealed class Audience(ClusterUnderTest cluster)
                       where each.IsRunning
                       let last = committed.LastChangeOf(each.Record.Target, each.Record.Wish.Wants)
                       where each.Record.Cursor < last
-                      select $"{each.Record} stands at {each.Record.Cursor}, and its target last changed in {last}";
+                      select $"{each.Record} {each.Doing} {each.Changing} and stands at {each.Record.Cursor}; what it follows, {each.Record.Target}, last changed in {last}";
         var dictionaries = from each in _dictionaries
                            where each.IsRunning
                            let last = committed.LastChangeOf(each.Target)

@@ -33,6 +33,12 @@ internal sealed class WatchActor(WatchRecord record, Pace pace, WatchHabits habi
     private bool _isRunning;
     private bool _isHurried;
 
+    /// <summary>What it does, for whoever reads a violation.</summary>
+    public string Doing { get; private set; } = "nothing";
+
+    /// <summary>The change of targets that was not answered; empty where there is none.</summary>
+    public string Changing { get; private set; } = "";
+
     /// <summary>What arrived in its last life; one with a snapshot begins anew in each.</summary>
     public WatchRecord Record => _records[^1];
 
@@ -64,6 +70,7 @@ internal sealed class WatchActor(WatchRecord record, Pace pace, WatchHabits habi
     /// <summary>One registration: false where the watch ended, true where its reader left and comes back.</summary>
     private async Task<bool> WatchAsync(IWatchClient client, TimeProvider clock)
     {
+        Doing = "registers";
         await using var stream = await RegisterAsync(client, clock);
         if (_kept is null)
             Record.Start = stream.Start;
@@ -76,6 +83,7 @@ internal sealed class WatchActor(WatchRecord record, Pace pace, WatchHabits habi
         if (isOver)
             (_isRunning, Record.End) = (false, await stream.Completion);
         leaving.SetResult();
+        Doing = "leaves";
         await changing;
         return !isOver;
     }
@@ -91,7 +99,9 @@ internal sealed class WatchActor(WatchRecord record, Pace pace, WatchHabits habi
             _kept = batch.Revision;
             if (habits.OtherTargets.Count == 0 && !record.Wish.Snapshot)
                 _cursor = stream.GetCursor();
+            Doing = "pauses";
             await PauseAsync(clock);
+            Doing = "waits for a batch";
             if (--stays <= 0 && !_isHurried && batch.Events is not [.., { Type: WatchEventType.Canceled }])
                 return false;
         }
@@ -118,9 +128,11 @@ internal sealed class WatchActor(WatchRecord record, Pace pace, WatchHabits habi
                 return;
             var target = habits.OtherTargets[random.Next(habits.OtherTargets.Count)];
             var answered = Record.Retargeted(target);
+            Changing = $"changes to {target}";
             try
             {
                 answered(await stream.ChangeTargetAsync(target.ToTarget()));
+                Changing = "";
             }
             catch (WatchException error) when (over.IsCompleted || error.Code is WatchErrorCode.Unavailable or WatchErrorCode.ShuttingDown or WatchErrorCode.NoQuorum)
             {

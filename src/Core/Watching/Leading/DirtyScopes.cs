@@ -8,7 +8,7 @@ namespace Watch.Core.Watching;
 public sealed record DirtyAnswer(IReadOnlyList<ScopeHead> Heads, bool More, bool IsAll, long Number);
 
 /// <summary>One silo that watches one scope: an entry of the leader's, and its place among those that the silo has to be told of.</summary>
-internal sealed class Registration(DirtyScopes silo, Scope scope)
+internal sealed class Registration(DirtyScopes silo, Scope scope) : IScopeWatchers
 {
     public DirtyScopes Silo => silo;
 
@@ -26,6 +26,14 @@ internal sealed class Registration(DirtyScopes silo, Scope scope)
     public Registration? Before { get; set; }
 
     public Registration? Behind { get; set; }
+
+    public string[] Silos => silo.Alone;
+
+    public void Mark(Revision head) => silo.Mark(this, head);
+
+    public IScopeWatchers With(Registration registration) => SeveralWatchers.Of([this, registration]);
+
+    public IScopeWatchers? Without(string name) => null;
 }
 
 /// <summary>
@@ -45,17 +53,26 @@ internal sealed class Registration(DirtyScopes silo, Scope scope)
 /// the back, so that few busy scopes do not keep the others out of answers that are full.</para>
 /// <para>It dies with the leadership: the next leader hears of the scopes anew, and each of them is to be told as one that came.</para>
 /// </remarks>
-internal sealed class DirtyScopes
+internal sealed class DirtyScopes(string name)
 {
     private readonly Dictionary<Scope, Registration> _scopes = new(ScopeComparer.Instance);
     private Registration? _first;
     private Registration? _last;
+
+    /// <summary>The silo.</summary>
+    public string Name => name;
+
+    /// <summary>The silo as the only one that watches a scope.</summary>
+    public string[] Alone { get; } = [name];
 
     /// <summary>The scopes that the silo watches.</summary>
     public IReadOnlyDictionary<Scope, Registration> Scopes => _scopes;
 
     /// <summary>The checksum of them.</summary>
     public ulong Hash { get; private set; }
+
+    /// <summary>How many bytes their texts have.</summary>
+    public long TextBytes { get; private set; }
 
     /// <summary>How many of them the silo has to be told of.</summary>
     public int Dirty { get; private set; }
@@ -67,6 +84,7 @@ internal sealed class DirtyScopes
         if (!_scopes.TryAdd(scope, registration))
             return null;
         Hash = unchecked(Hash + ScopesHash.Of(scope));
+        TextBytes += scope.Text.Length;
         Mark(registration, head);
         return registration;
     }
@@ -77,6 +95,7 @@ internal sealed class DirtyScopes
         if (!_scopes.Remove(scope, out var registration))
             return null;
         Hash = unchecked(Hash - ScopesHash.Of(scope));
+        TextBytes -= scope.Text.Length;
         if (registration.IsDirty)
             Unlink(registration);
         return registration;
@@ -102,11 +121,15 @@ internal sealed class DirtyScopes
     }
 
     /// <summary>The first of the list, now told in this answer.</summary>
-    public DirtyAnswer Tell(long number, int headsMax)
+    public DirtyAnswer Tell(long number, int headsMax, long textBytesMax)
     {
+        var bytes = 0L;
         var heads = new List<ScopeHead>(Math.Min(headsMax, Dirty));
         for (var each = _first; each is not null && heads.Count < headsMax; each = each.Behind)
         {
+            bytes += each.Scope.Text.Length;
+            if (bytes > textBytesMax && heads.Count > 0)
+                break;
             each.ToldIn = number;
             heads.Add(new ScopeHead(each.Scope, each.Head));
         }

@@ -10,8 +10,8 @@ public sealed class WatchedScopes : IWatchedScopes
 {
     private static readonly IReadOnlyList<string> NoSilos = [];
 
-    private readonly Dictionary<Scope, Watchers> _watchers = new(ScopeComparer.Instance);
-    private readonly Dictionary<Scope, Watchers>.AlternateLookup<ScopeText> _byText;
+    private readonly Dictionary<Scope, IScopeWatchers> _watchers = new(ScopeComparer.Instance);
+    private readonly Dictionary<Scope, IScopeWatchers>.AlternateLookup<ScopeText> _byText;
     private readonly Dictionary<string, DirtyScopes> _silos = new(StringComparer.Ordinal);
     private long _lastAnswer;
 
@@ -53,11 +53,11 @@ public sealed class WatchedScopes : IWatchedScopes
     {
         ArgumentException.ThrowIfNullOrEmpty(silo);
         if (!_silos.TryGetValue(silo, out var scopes))
-            _silos.Add(silo, scopes = new DirtyScopes());
+            _silos.Add(silo, scopes = new DirtyScopes(silo));
         if (scopes.Add(scope, head) is not { } registration)
             return false;
 
-        _watchers[scope] = _watchers.TryGetValue(scope, out var watchers) ? watchers.With(silo, registration) : new Watchers([silo], [registration]);
+        _watchers[scope] = _watchers.TryGetValue(scope, out var watchers) ? watchers.With(registration) : registration;
         return true;
     }
 
@@ -91,8 +91,7 @@ public sealed class WatchedScopes : IWatchedScopes
     {
         if (!_watchers.TryGetValue(scope, out var watchers))
             return NoSilos;
-        foreach (var registration in watchers.Registrations)
-            registration.Silo.Mark(registration, head);
+        watchers.Mark(head);
         return watchers.Silos;
     }
 
@@ -100,7 +99,8 @@ public sealed class WatchedScopes : IWatchedScopes
     /// <param name="silo">Who asks.</param>
     /// <param name="acknowledged">The number of the last answer that it took in, if that was one of this leader's term; else 0.</param>
     /// <param name="headsMax">How many scopes an answer names at most, 1 or more.</param>
-    public DirtyAnswer Answer(string silo, long acknowledged, int headsMax)
+    /// <param name="textBytesMax">How many bytes of scopes' texts an answer has at most; one scope is always named.</param>
+    public DirtyAnswer Answer(string silo, long acknowledged, int headsMax, long textBytesMax = long.MaxValue)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(headsMax, 1);
         var number = ++_lastAnswer;
@@ -108,38 +108,30 @@ public sealed class WatchedScopes : IWatchedScopes
             return new DirtyAnswer([], More: false, IsAll: false, number);
         if (acknowledged > 0)
             scopes.Acknowledge(acknowledged);
-        return scopes.Tell(number, headsMax);
+        return scopes.Tell(number, headsMax, textBytesMax);
     }
 
     /// <summary>All scopes that are registered for a silo, with their last changes: what reconciles two that do not agree.</summary>
-    public DirtyAnswer AnswerAll(string silo)
+    /// <param name="silo">Who asks.</param>
+    /// <param name="headsMax">
+    /// How many scopes an answer names at most. Where there are more the silo is forgotten, and so it is told that there are none: then it
+    /// registers what it watches anew, a bounded number at a time, and each is to be told as one that came.
+    /// </param>
+    /// <param name="textBytesMax">How many bytes of scopes' texts an answer has at most; likewise.</param>
+    public DirtyAnswer AnswerAll(string silo, int headsMax = int.MaxValue, long textBytesMax = long.MaxValue)
     {
         var number = ++_lastAnswer;
-        return _silos.TryGetValue(silo, out var scopes) ? scopes.TellAll(number) : new DirtyAnswer([], More: false, IsAll: true, number);
+        if (_silos.TryGetValue(silo, out var scopes) && scopes.Scopes.Count <= headsMax && scopes.TextBytes <= textBytesMax)
+            return scopes.TellAll(number);
+        ForgetSilo(silo);
+        return new DirtyAnswer([], More: false, IsAll: true, number);
     }
 
     private void Drop(Scope scope, string silo)
     {
-        var watchers = _watchers[scope];
-        if (watchers.Silos.Length == 1)
-            _watchers.Remove(scope);
+        if (_watchers[scope].Without(silo) is { } left)
+            _watchers[scope] = left;
         else
-            _watchers[scope] = watchers.Without(silo);
-    }
-
-    /// <summary>Who watches a scope. The arrays are never changed in place: events that name them may still be on their way.</summary>
-    private sealed record Watchers(string[] Silos, Registration[] Registrations)
-    {
-        public Watchers With(string silo, Registration registration)
-        {
-            var at = ~Array.BinarySearch(Silos, silo, StringComparer.Ordinal);
-            return new Watchers([.. Silos[..at], silo, .. Silos[at..]], [.. Registrations[..at], registration, .. Registrations[at..]]);
-        }
-
-        public Watchers Without(string silo)
-        {
-            var at = Array.BinarySearch(Silos, silo, StringComparer.Ordinal);
-            return new Watchers([.. Silos[..at], .. Silos[(at + 1)..]], [.. Registrations[..at], .. Registrations[(at + 1)..]]);
-        }
+            _watchers.Remove(scope);
     }
 }

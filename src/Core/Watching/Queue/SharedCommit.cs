@@ -17,7 +17,7 @@ public sealed class SharedCommit
     {
         ArgumentNullException.ThrowIfNull(changes);
         ArgumentNullException.ThrowIfNull(form);
-        (Revision, Changes, Form) = (revision, changes, form);
+        (Revision, Changes, Form) = (revision, form.Shown(changes), form);
         for (var i = 0; i < changes.Count; i++)
             Bytes += form.BytesOf(changes[i]);
         Parts = [new WatchPart.Events(this)];
@@ -27,8 +27,8 @@ public sealed class SharedCommit
     public Revision Revision { get; }
 
     /// <summary>
-    /// The changes that are delivered. They are shared with other forms: what is shown of them is <see cref="WatchForm.ValueOf"/>
-    /// and <see cref="WatchForm.PreviousOf"/>, whatever else they carry.
+    /// The changes that are delivered, without the values that the form does not show: a queue holds what it counts. They may be
+    /// shared with other forms: what is shown of them is <see cref="WatchForm.ValueOf"/> and <see cref="WatchForm.PreviousOf"/>.
     /// </summary>
     public IReadOnlyList<Change> Changes { get; }
 

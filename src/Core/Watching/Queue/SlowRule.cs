@@ -3,7 +3,7 @@ namespace Watch.Core.Watching;
 /// <summary>What a policy did with a live revision that does not fit into the queue, or what its table has to do.</summary>
 internal enum SlowOutcome
 {
-    /// <summary>The queue holds it, or counts it as dropped: the cursor moves over it.</summary>
+    /// <summary>The queue holds it: the cursor moves over it.</summary>
     Kept = 0,
 
     /// <summary>The subscription ends: what waits stays, and the notice takes the slot that was kept for it.</summary>
@@ -11,6 +11,9 @@ internal enum SlowOutcome
 
     /// <summary>The subscription gives up its queue and reads history once its consumer asks for more.</summary>
     Park = 2,
+
+    /// <summary>The queue counts it as dropped: the cursor moves over it.</summary>
+    Dropped = 3,
 }
 
 /// <summary>What happens to a subscription when a live change does not fit into its queue. It never slows anyone else down.</summary>
@@ -77,7 +80,7 @@ public abstract class SlowRule
                 {
                     // What is left are keys of a snapshot, or a revision that was taken in part: they have to come first.
                     queue.Drop(commit);
-                    break;
+                    return SlowOutcome.Dropped;
                 }
 
             return SlowOutcome.Kept;
@@ -100,7 +103,7 @@ public abstract class SlowRule
         internal override SlowOutcome DoesNotFit(SubscriptionQueue queue, SharedCommit commit)
         {
             queue.Drop(commit);
-            return SlowOutcome.Kept;
+            return SlowOutcome.Dropped;
         }
 
         internal override SlowOutcome IsTooMuch(SubscriptionQueue queue)

@@ -24,6 +24,7 @@ internal sealed partial class SubscriptionQueue(int eventsMax, long bytesMax, Wa
     private PartRing? _parts;
     private EndNotice? _end;
     private int _fragmentsTaken;
+    private Revision _completeTo;
 
     public int EventsMax { get; private set; } = eventsMax;
 
@@ -32,6 +33,9 @@ internal sealed partial class SubscriptionQueue(int eventsMax, long bytesMax, Wa
     public int Events { get; private set; }
 
     public long Bytes { get; private set; }
+
+    /// <summary>How often something was taken.</summary>
+    public long Takes { get; set; }
 
     /// <summary>The revision up to which the consumer has taken everything; null before the start is known.</summary>
     public Revision? Taken { get; set; }
@@ -93,13 +97,28 @@ internal sealed partial class SubscriptionQueue(int eventsMax, long bytesMax, Wa
             _latest?.Clear();
     }
 
+    /// <summary>A live revision is about to come, and nothing of the watch lies between this one and it. Where nothing waits either, all up to there was taken.</summary>
+    public void IsCompleteTo(Revision before)
+    {
+        if (IsEmpty)
+            _completeTo = before;
+    }
+
     /// <summary>Gives up what can be read again from history. Returns the cursor to read it from.</summary>
     public Revision Park()
     {
         while (_parts is { Count: > 0 } parts && CanGoBackOver(parts[parts.Count - 1], parts.Count == 1))
-            Count(parts.RemoveLast(), -1);
+        {
+            var part = parts.RemoveLast();
+            Count(part, -1);
+            // What was not delivered yet comes again, and is counted again if it is overtaken again.
+            Dropped -= part is WatchPart.Lagged { Count: var dropped } ? dropped : part is WatchPart.Thinned { Overtaken: var overtaken } ? overtaken : 0;
+        }
+
         _latest = null;
-        var cursor = Taken!.Value;
+        // Who takes nothing for long since nothing comes for it has missed nothing: it need not read what it was never to be given,
+        // which may be compacted by now.
+        var cursor = Revision.Max(Taken!.Value, _completeTo);
         for (var i = 0; i < (_parts?.Count ?? 0); i++)
             cursor = CursorAfter(_parts![i], cursor)!.Value;
         Trim();
@@ -205,8 +224,9 @@ internal sealed partial class SubscriptionQueue(int eventsMax, long bytesMax, Wa
         return fragment;
     }
 
+    // What is left of a revision that was taken in fragments is the count of those that were overtaken in it: it is not read again.
     private bool CanGoBackOver(WatchPart part, bool isFirst) =>
-        part is WatchPart.Lagged || (CommitOf(part) is not null && !(isFirst && _fragmentsTaken > 0));
+        part is WatchPart.Lagged { UpTo: var upTo } ? upTo > Taken : (CommitOf(part) is not null && !(isFirst && _fragmentsTaken > 0));
 
     private void Replace(int index, WatchPart part)
     {

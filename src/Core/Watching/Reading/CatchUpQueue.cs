@@ -65,7 +65,7 @@ internal sealed class CatchUpQueue(int inFlightMax)
         return null;
     }
 
-    /// <summary>A question is over, however it ended; or nobody waits for its answer any more.</summary>
+    /// <summary>A question is over, however it ended, whether or not anybody waits for its answer.</summary>
     public void Ended()
     {
         Invariant.That(_inFlight > 0, "I-F1: a question ends once.");

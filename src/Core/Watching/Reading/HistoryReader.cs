@@ -13,6 +13,9 @@ internal sealed class HistoryReader(ScopeFeed feed, Subscription? subscription) 
 
     public FetchId? InFlight { get; set; }
 
+    /// <summary>How many pages one after the other went into the queue as a whole, of a subscription that does not take all that it reads.</summary>
+    public int TakenWhole { get; set; }
+
     /// <summary>Where the question under way, or the last one, began.</summary>
     public Revision After { get; private set; }
 

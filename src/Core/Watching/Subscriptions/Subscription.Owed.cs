@@ -4,23 +4,18 @@ namespace Watch.Core.Watching;
 // it never uses up the queue and never waits there twice.
 public sealed partial class Subscription
 {
-    private WatchPart.Progress? _progress;
-    private WatchPart.Stale? _stale;
+    private bool IsReady => _queue is { IsReady: true } || OwesAny;
 
-    /// <summary>What it is told about how far it is; null where nobody asked.</summary>
-    internal Freshness? Freshness { get; set; }
-
-    private bool IsReady => _queue.IsReady || _progress is not null || _stale is not null;
+    private bool OwesAny => _rare is { Progress: not null } or { Stale: not null };
 
     /// <summary>Owes how far it is: everything up to that revision is queued or taken. A word that it owes already is replaced.</summary>
     internal void Owe(WatchPart.Progress progress)
     {
         bool wasReady;
-        lock (_lock)
+        lock (Gate)
         {
             wasReady = IsReady;
-            _progress = progress;
-            _stale = null;
+            (Rare.Progress, Rare.Stale) = (progress, null);
         }
 
         Tell(!wasReady);
@@ -30,10 +25,10 @@ public sealed partial class Subscription
     internal void Owe(WatchPart.Stale stale)
     {
         bool wasReady;
-        lock (_lock)
+        lock (Gate)
         {
             wasReady = IsReady;
-            _stale = stale;
+            Rare.Stale = stale;
         }
 
         Tell(!wasReady);
@@ -41,19 +36,26 @@ public sealed partial class Subscription
 
     private WatchPart[] TakeOwed()
     {
+        var (owed, stale) = (Rare.Progress, Rare.Stale);
         // What was queued and taken since lies behind the revision that was owed: then everything up to there was delivered (I-P7).
-        var progress = _progress is { } owed && _queue.Taken is { } taken ? owed with { Revision = Revision.Max(owed.Revision, taken) } : _progress;
-        WatchPart?[] parts = [progress, _stale];
+        var progress = owed is not null && Taken is { } taken ? owed with { Revision = Revision.Max(owed.Revision, taken) } : owed;
+        WatchPart?[] parts = [progress, stale];
         if (progress is not null)
-            _queue.Taken = progress.Revision;
-        (_progress, _stale) = (null, null);
+            Queue.Taken = progress.Revision;
+        OweNothing();
         return [.. parts.OfType<WatchPart>()];
+    }
+
+    private void OweNothing()
+    {
+        if (_rare is { } rare)
+            (rare.Progress, rare.Stale) = (null, null);
     }
 
     // What is given up is no longer delivered before what was owed: the word counts back to where the queue ends now.
     private void OweNoMoreThan(Revision cursor)
     {
-        if (_progress is { } progress && progress.Revision > cursor)
-            _progress = progress with { Revision = cursor };
+        if (_rare is { Progress: { } progress } rare && progress.Revision > cursor)
+            rare.Progress = progress with { Revision = cursor };
     }
 }

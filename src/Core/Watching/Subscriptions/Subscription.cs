@@ -28,35 +28,50 @@ public enum SubscriptionState
 /// </summary>
 /// <remarks>
 /// The queue is guarded by a lock, the only one in Core: it is the one place where two threads meet, and a dispatcher that had
-/// to be asked for every batch would make each consumer wait for all the others. Nothing is called while the lock is held.
+/// to be asked for every batch would make each consumer wait for all the others. Nothing is called while the lock is held. The lock is
+/// that of this object, which is nobody else's to take, and what most watches never need is made when they do: a process may have a
+/// million of them that are idle.
 /// Everything else is changed by the table alone, under the rule that its calls are serialized.
 /// </remarks>
 public sealed partial class Subscription
 {
-    private readonly Lock _lock = new();
-    private readonly SubscriptionQueue _queue;
-    private readonly Action<SubscriptionId> _roomAvailable;
+    private const long None = -1;
+
+    private readonly long _startAt;
+    private long _registeredAt = None;
+    private long _cursor;
+    private WatchTarget? _target;
+    private SubscriptionQueue? _queue;
     // An action, or a consumer: one that is its own wake-up costs no delegate.
     private object? _ready;
-    private long _takes;
-    private (int Events, long Bytes)? _roomWanted;
 
-    internal Subscription(SubscriptionId id, WatchSpec spec, ScopeFeed feed, FormGroup group, Action<SubscriptionId> roomAvailable)
+    internal Subscription(SubscriptionId id, WatchSpec terms, WatchTarget target, Revision? startAt, FormGroup group)
     {
-        (Id, Spec, Feed, Group, _roomAvailable) = (id, spec, feed, group, roomAvailable);
-        (WhenSlow, Target) = (spec.WhenSlow, spec.Target);
-        _queue = new SubscriptionQueue(spec.QueueEventsMax, spec.QueueBytesMax, feed.Siblings.Rules);
-        Cursor = _queue.Taken = spec.StartAt?.Previous;
+        (Id, Terms, Group, WhenSlow) = (id, terms, group, terms.WhenSlow);
+        Target = target;
+        _startAt = startAt?.Value ?? None;
+        Cursor = StartAt?.Previous;
     }
 
     /// <summary>Its number in the table.</summary>
     public SubscriptionId Id { get; }
 
-    /// <summary>What it asked for when it began.</summary>
-    public WatchSpec Spec { get; }
+    /// <summary>What it asked for when it began, with the target that it has now: made for each who asks. Read it where the table's calls are serialized.</summary>
+    public WatchSpec Spec => Terms with { Target = Target, StartAt = StartAt };
+
+    /// <summary>For people: the session of its client; null where the reader is in this process.</summary>
+    public string? Session => Terms.Session;
+
+    /// <summary>The first revision that it asked for; null for the one behind its registration.</summary>
+    public Revision? StartAt => Of(_startAt);
 
     /// <summary>What it is about now. Read it where the table's calls are serialized.</summary>
-    public WatchTarget Target { get; internal set; }
+    public WatchTarget Target
+    {
+        get => _target ?? WatchTarget.Of(Group.Form.Filter.Scope);
+        // One that is a whole scope need not be kept: set it when the group is.
+        internal set => _target = value.Kind is TargetKind.Key or TargetKind.Prefix or TargetKind.Bucket ? null : value;
+    }
 
     /// <summary>What happens now when a live change does not fit into its queue. Read it where the table's calls are serialized.</summary>
     public SlowRule WhenSlow { get; internal set; }
@@ -68,21 +83,29 @@ public sealed partial class Subscription
     /// The revision that the leader named in its answer; null until then. Without a start of its own the subscription gets
     /// everything after it and nothing at or before it. Read it where the table's calls are serialized.
     /// </summary>
-    public Revision? RegisteredAt { get; internal set; }
+    public Revision? RegisteredAt
+    {
+        get => Of(_registeredAt);
+        internal set => _registeredAt = value?.Value ?? None;
+    }
 
     /// <summary>
     /// The revision up to which all changes of the target are in the queue or taken; null before the start is known.
     /// Read it where the table's calls are serialized.
     /// </summary>
-    public Revision? Cursor { get; internal set; }
+    public Revision? Cursor
+    {
+        get => Of(_cursor);
+        internal set => _cursor = value?.Value ?? None;
+    }
 
     /// <summary>How many events wait for the consumer.</summary>
     public int QueuedEvents
     {
         get
         {
-            lock (_lock)
-                return _queue.Events;
+            lock (Gate)
+                return _queue?.Events ?? 0;
         }
     }
 
@@ -91,8 +114,8 @@ public sealed partial class Subscription
     {
         get
         {
-            lock (_lock)
-                return _queue.Bytes;
+            lock (Gate)
+                return _queue?.Bytes ?? 0;
         }
     }
 
@@ -101,8 +124,8 @@ public sealed partial class Subscription
     {
         get
         {
-            lock (_lock)
-                return _queue.EventsMax;
+            lock (Gate)
+                return _queue?.EventsMax ?? Terms.QueueEventsMax;
         }
     }
 
@@ -111,8 +134,8 @@ public sealed partial class Subscription
     {
         get
         {
-            lock (_lock)
-                return _queue.BytesMax;
+            lock (Gate)
+                return _queue?.BytesMax ?? Terms.QueueBytesMax;
         }
     }
 
@@ -121,8 +144,8 @@ public sealed partial class Subscription
     {
         get
         {
-            lock (_lock)
-                return _queue.Dropped;
+            lock (Gate)
+                return _queue?.Dropped ?? 0;
         }
     }
 
@@ -144,14 +167,14 @@ public sealed partial class Subscription
         set => WakeBy(value);
     }
 
-    /// <summary>The scope that serves it.</summary>
-    internal ScopeFeed Feed { get; set; }
+    /// <summary>All that it asked for but its target and start, shared with others that asked the same.</summary>
+    internal WatchSpec Terms { get; }
 
     /// <summary>Those of the scope that have the same form.</summary>
     internal FormGroup Group { get; set; }
 
-    /// <summary>The last change of its targets, if there was one.</summary>
-    internal Retargeted? Retargeted { get; set; }
+    /// <summary>The scope that serves it.</summary>
+    internal ScopeFeed Feed => Group.Feed;
 
     /// <summary>Its place among the scope's subscriptions.</summary>
     internal int Index { get; set; }
@@ -161,15 +184,6 @@ public sealed partial class Subscription
 
     /// <summary>Up to where nothing of the target is missing: of a live one the scope may have passed without a change for it (T2).</summary>
     internal Revision? EffectiveCursor => State == SubscriptionState.Live ? Revision.Max(Cursor!.Value, Feed.Cursor) : Cursor;
-
-    /// <summary>Its reading of history, from the first time it needs one.</summary>
-    internal HistoryReader? Reader { get; set; }
-
-    /// <summary>Its reading of the keys as they are, while it does.</summary>
-    internal SnapshotReader? Snapshot { get; set; }
-
-    /// <summary>Its attempts to register, from the first failure.</summary>
-    internal RegistrationRetry? Retry { get; set; }
 
     /// <summary>
     /// Takes what waits: parts up to both limits, at least one; or, when none waits any more, the final notice, once.
@@ -182,28 +196,31 @@ public sealed partial class Subscription
     public bool TryTake(int eventsMax, long bytesMax, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out WatchItems? items)
     {
         bool hasRoom;
-        lock (_lock)
+        lock (Gate)
         {
             items = Take(eventsMax, bytesMax);
-            hasRoom = _roomWanted is { } wanted && !_queue.IsEnded && _queue.HasRoomToReplay(wanted.Events, wanted.Bytes);
+            hasRoom = RoomWanted is { } wanted && _queue is not { IsEnded: true } && HasRoom(wanted.Events, wanted.Bytes);
             if (hasRoom)
-                _roomWanted = null;
+                RoomWanted = null;
         }
 
         if (hasRoom)
-            _roomAvailable(Id);
+            Feed.Siblings.RoomAvailable(Id);
         return items is not null;
     }
 
     private WatchItems? Take(int eventsMax, long bytesMax)
     {
-        var previous = _queue.Taken;
-        if (_queue.Take(eventsMax, bytesMax) is { Count: > 0 } parts)
-            return new WatchItems { Number = ++_takes, Previous = previous, Revision = _queue.Taken, Parts = parts };
-        if (_queue.IsEmpty && (_progress is not null || _stale is not null))
-            return new WatchItems { Number = ++_takes, Previous = previous, Parts = TakeOwed(), Revision = _queue.Taken };
-        return _queue.TakeEnd() is { } end
-            ? new WatchItems { Number = ++_takes, Previous = previous, Revision = end.Cursor, Parts = [], End = end }
+        if (!IsReady)
+            return null;
+        var queue = Queue;
+        var previous = queue.Taken;
+        if (queue.Take(eventsMax, bytesMax) is { Count: > 0 } parts)
+            return new WatchItems { Number = ++queue.Takes, Previous = previous, Revision = queue.Taken, Parts = parts };
+        if (queue.IsEmpty && OwesAny)
+            return new WatchItems { Number = ++queue.Takes, Previous = previous, Parts = TakeOwed(), Revision = queue.Taken };
+        return queue.TakeEnd() is { } end
+            ? new WatchItems { Number = ++queue.Takes, Previous = previous, Revision = end.Cursor, Parts = [], End = end }
             : null;
     }
 
@@ -211,18 +228,22 @@ public sealed partial class Subscription
     internal void Start(Revision cursor)
     {
         Cursor = cursor;
-        lock (_lock)
-            _queue.Taken = cursor;
+        lock (Gate)
+        {
+            if (_queue is { } queue)
+                queue.Taken = cursor;
+        }
     }
 
     /// <summary>Adds a replayed revision if it fits.</summary>
-    internal bool TryReplay(SharedCommit commit)
+    internal bool TryReplay(SharedCommit commit, out long dropped)
     {
         bool added, wasReady;
-        lock (_lock)
+        lock (Gate)
         {
-            wasReady = IsReady;
-            added = WhenSlow.TryReplay(_queue, commit);
+            (wasReady, dropped) = (IsReady, -Queue.Dropped);
+            added = WhenSlow.TryReplay(Queue, commit);
+            dropped += Queue.Dropped;
         }
 
         Tell(added && !wasReady);
@@ -233,10 +254,10 @@ public sealed partial class Subscription
     internal void Add(WatchPart part)
     {
         bool wasReady;
-        lock (_lock)
+        lock (Gate)
         {
             wasReady = IsReady;
-            _queue.Add(part);
+            Queue.Add(part);
         }
 
         Tell(!wasReady);
@@ -246,10 +267,10 @@ public sealed partial class Subscription
     internal bool TryAdd(SharedPage page)
     {
         bool added, wasReady;
-        lock (_lock)
+        lock (Gate)
         {
             wasReady = IsReady;
-            added = _queue.TryAdd(page);
+            added = Queue.TryAdd(page);
         }
 
         Tell(added && !wasReady);
@@ -257,15 +278,21 @@ public sealed partial class Subscription
     }
 
     /// <summary>Adds a live revision, or does what its policy says where it does not fit.</summary>
-    internal SlowOutcome Offer(SharedCommit commit)
+    /// <param name="commit">The revision.</param>
+    /// <param name="before">Up to where nothing was missing before it.</param>
+    /// <param name="dropped">How many events its policy left out.</param>
+    internal SlowOutcome Offer(SharedCommit commit, Revision before, out long dropped)
     {
         var outcome = SlowOutcome.Kept;
         bool becameReady;
-        lock (_lock)
+        lock (Gate)
         {
             var wasReady = IsReady;
-            if (!_queue.TryAdd(commit))
-                outcome = WhenSlow.DoesNotFit(_queue, commit);
+            Queue.IsCompleteTo(before);
+            dropped = -Queue.Dropped;
+            if (!Queue.TryAdd(commit))
+                outcome = WhenSlow.DoesNotFit(Queue, commit);
+            dropped += Queue.Dropped;
             if (outcome == SlowOutcome.Park)
                 Park();
             becameReady = !wasReady && IsReady;
@@ -276,15 +303,18 @@ public sealed partial class Subscription
     }
 
     /// <summary>Changes policy and bounds. A live one puts what waits to the new policy at once; one that replays has what it has, and waits.</summary>
-    internal SlowOutcome SetPolicy(SlowRule rule, int eventsMax, long bytesMax)
+    internal SlowOutcome SetPolicy(SlowRule rule, int eventsMax, long bytesMax, out long dropped)
     {
-        lock (_lock)
+        lock (Gate)
         {
+            dropped = 0;
             WhenSlow = rule;
-            _queue.SetBounds(eventsMax, bytesMax);
-            if (State != SubscriptionState.Live || !_queue.IsTooFull)
+            Queue.SetBounds(eventsMax, bytesMax);
+            if (State != SubscriptionState.Live || !Queue.IsTooFull)
                 return SlowOutcome.Kept;
-            var outcome = rule.IsTooMuch(_queue);
+            dropped = -Queue.Dropped;
+            var outcome = rule.IsTooMuch(Queue);
+            dropped += Queue.Dropped;
             if (outcome == SlowOutcome.Park)
                 Park();
             return outcome;
@@ -294,20 +324,20 @@ public sealed partial class Subscription
     // The consumer tells the table when it has taken what is left, which may be nothing.
     private void Park()
     {
-        var cursor = _queue.Park();
+        var cursor = Queue.Park();
         OweNoMoreThan(cursor);
         if (Feed.Siblings.Rules.ParksAtTaken)
             Cursor = cursor;
-        _roomWanted = (int.MaxValue, long.MaxValue);
+        RoomWanted = (int.MaxValue, long.MaxValue);
     }
 
     /// <summary>Whether replay can go on now. If not, the table is told once the consumer has made room for this much.</summary>
     internal bool HasRoomOrWaits(int events, long bytes)
     {
-        lock (_lock)
+        lock (Gate)
         {
-            var hasRoom = _queue.HasRoomToReplay(events, bytes);
-            _roomWanted = hasRoom ? null : (events, bytes);
+            var hasRoom = HasRoom(events, bytes);
+            RoomWanted = hasRoom ? null : (events, bytes);
             return hasRoom;
         }
     }
@@ -315,35 +345,50 @@ public sealed partial class Subscription
     /// <summary>What waits, all at one moment.</summary>
     internal QueueLook Look()
     {
-        lock (_lock)
-            return new QueueLook(_queue.Taken, _queue.Events, _queue.Bytes, _queue.OldestWallMs, _roomWanted is not null);
+        lock (Gate)
+            return new QueueLook(Taken, _queue?.Events ?? 0, _queue?.Bytes ?? 0, _queue?.OldestWallMs, RoomWanted is not null);
     }
 
     /// <summary>How many events and bytes can be added.</summary>
     internal (int Events, long Bytes) Room()
     {
-        lock (_lock)
-            return (Math.Max(1, _queue.EventsMax - _queue.Events), Math.Max(1, _queue.BytesMax - _queue.Bytes));
+        lock (Gate)
+            return _queue is { } queue
+                ? (Math.Max(1, queue.EventsMax - queue.Events), Math.Max(1, queue.BytesMax - queue.Bytes))
+                : (Terms.QueueEventsMax, Terms.QueueBytesMax);
     }
 
     /// <summary>Puts the final notice into the slot kept for it.</summary>
     internal void End(EndNotice notice)
     {
         State = SubscriptionState.Ended;
-        lock (_lock)
+        lock (Gate)
         {
-            _queue.End(notice);
-            (_progress, _stale) = (null, null);
-            _roomWanted = null;
+            Queue.End(notice);
+            OweNothing();
+            RoomWanted = null;
         }
 
         Tell(true);
     }
 
+    // Nobody else locks a subscription, and a lock of its own would be a third of what an idle one takes.
+    private object Gate => this;
+
+    // Made when the first thing comes that it has to hold.
+    private SubscriptionQueue Queue => _queue ??= new SubscriptionQueue(Terms.QueueEventsMax, Terms.QueueBytesMax, Feed.Siblings.Rules) { Taken = Taken };
+
+    // Until something was queued, what was taken is what lies before the start.
+    private Revision? Taken => _queue is { } queue ? queue.Taken : StartAt?.Previous ?? RegisteredAt;
+
+    private bool HasRoom(int events, long bytes) => _queue?.HasRoomToReplay(events, bytes) ?? true;
+
+    private static Revision? Of(long revision) => revision == None ? null : new Revision(revision);
+
     private void WakeBy(object? ready)
     {
         bool isReady;
-        lock (_lock)
+        lock (Gate)
         {
             _ready = ready;
             isReady = IsReady;

@@ -48,6 +48,9 @@ public sealed class TargetFilter : IEquatable<TargetFilter>
         }
     }
 
+    /// <summary>Every key of a scope.</summary>
+    internal static TargetFilter Whole(Scope scope) => new(scope);
+
     /// <summary>What a target means.</summary>
     /// <exception cref="WatchRefusedException">The target is not valid.</exception>
     public static TargetFilter Of(WatchTarget target)

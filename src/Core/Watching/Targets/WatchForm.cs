@@ -69,6 +69,23 @@ public sealed record WatchForm(TargetFilter Filter, EventFilter Events, bool Pre
         return taken is null ? null : new SharedCommit(commit.Revision, taken.Count == all.Count ? all : taken, this);
     }
 
+    /// <summary>Changes without the values that are not shown; the same object where all are.</summary>
+    internal IReadOnlyList<Change> Shown(IReadOnlyList<Change> changes)
+    {
+        var showsAll = true;
+        for (var i = 0; i < changes.Count && showsAll; i++)
+            showsAll = ShowsAll(changes[i]);
+        if (showsAll)
+            return changes;
+        var shown = new Change[changes.Count];
+        for (var i = 0; i < shown.Length; i++)
+            shown[i] = ShowsAll(changes[i]) ? changes[i] : changes[i] with { Value = ValueOf(changes[i]), PreviousValue = PreviousValues ? changes[i].PreviousValue : null };
+        return shown;
+    }
+
+    private bool ShowsAll(Change change) =>
+        (change.Value.IsEmpty || !Events.HasFlag(EventFilter.KeysOnly)) && (PreviousValues || change.PreviousValue is not { IsEmpty: false });
+
     /// <summary>The size of one change as this form shows it.</summary>
     internal long BytesOf(Change change) =>
         CommitSize.EventBytes + change.Key.Length + ValueOf(change).Length + (PreviousValues ? change.PreviousValue?.Length ?? 0 : 0);

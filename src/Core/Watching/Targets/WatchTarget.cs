@@ -68,6 +68,9 @@ public sealed record WatchTarget
         return new WatchTarget(TargetKind.Several, Core.Key.Empty, parts: [.. parts]);
     }
 
+    /// <summary>The target that is a whole scope.</summary>
+    internal static WatchTarget Of(Scope scope) => scope.Kind == ScopeKind.Key ? Key(scope.Text) : scope.Text.IsEmpty ? Bucket : Prefix(scope.Text);
+
     /// <inheritdoc/>
     public bool Equals(WatchTarget? other) =>
         other is not null && Kind == other.Kind && Text == other.Text && Nullable.Equals(End, other.End) && Parts.SequenceEqual(other.Parts);

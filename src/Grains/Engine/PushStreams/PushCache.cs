@@ -24,6 +24,7 @@ internal sealed class PushCache(WatchMetrics? metrics = null) : IQueueCache
 
     private readonly Dictionary<StreamId, Ring> _rings = [];
     private long _bytes;
+    private long _reads;
 
     /// <summary>How many streams have something here, or somebody who waits for it.</summary>
     public int Streams => _rings.Count;
@@ -40,12 +41,15 @@ internal sealed class PushCache(WatchMetrics? metrics = null) : IQueueCache
 
     public void AddToCache(IList<IBatchContainer> messages)
     {
+        _reads++;
         foreach (var each in messages.Cast<PushBatch>())
         {
             var ring = RingOf(each.StreamId);
-            // Nobody has come for what is there: its consumer could not be registered.
-            if (ring.Cursors == 0)
+            // Nobody has come for what an earlier read brought: its consumer could not be registered. What this one brings is new: the agent
+            // comes for a stream that it did not know after all of the read is here.
+            if (ring.Cursors == 0 && ring.Read != _reads)
                 Trim(ring, batches: 0, bytes: 0);
+            ring.Read = _reads;
             Trim(ring, BatchesMax - 1, StreamBytesMax - each.Bytes);
             if (_bytes + each.Bytes > BytesMax && _bytes > 0)
             {
@@ -122,6 +126,9 @@ internal sealed class PushCache(WatchMetrics? metrics = null) : IQueueCache
         public long Bytes { get; set; }
 
         public int Cursors { get; set; }
+
+        /// <summary>The read that last brought something.</summary>
+        public long Read { get; set; }
     }
 
     /// <summary>The place of a stream's consumer, or the agent's mark that one is about to come. It holds nothing back.</summary>

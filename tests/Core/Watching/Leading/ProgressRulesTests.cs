@@ -111,6 +111,119 @@ public class ProgressRulesTests(ITestOutputHelper output)
         Assert.True(desk.Ledger.Answer(last) is { Agrees: true, IsAll: false });
     }
 
+    /// <summary>A new leader knows nothing, and the call that tells it is lost: neither side counts the scope then, so no answer shows that it is missing.</summary>
+    [Fact]
+    public void A_live_scope_whose_registration_anew_failed_is_registered_again()
+    {
+        var desk = new Desk();
+        var watch = desk.Watch("/a");
+        desk.Progress();
+        desk.Ledger.ChangeLeader();
+        desk.Ledger.Commit(("/a", "unnamed"));
+        for (var round = 0; round < 3; round++)
+            Ask();
+        var register = Assert.Single(desk.TakeEffects().OfType<WatchEffect.RegisterScope>());
+        desk.Table.RegisterFailed(register.Subscription, desk.NowMs);
+        Assert.Empty(desk.Ledger.Watched.ScopesOf(Ledger.Silo));
+
+        Assert.True(Ask() is { Agrees: true });
+
+        desk.Answer();
+        desk.TickDue();
+        desk.Answer();
+        Assert.Equal(["put /a unnamed @1"], Desk.Read(watch));
+        Assert.Equal([Desk.ScopeOf("/a")], desk.Ledger.Watched.ScopesOf(Ledger.Silo));
+
+        BucketProgress Ask()
+        {
+            var ask = desk.Table.BeginProgress(desk.Bucket, desk.NowMs);
+            var answer = desk.Ledger.Answer(ask);
+            desk.Table.Progress(ask, answer, desk.NowMs);
+            return answer;
+        }
+    }
+
+    /// <summary>Too many scopes for one answer with all: none is named, and all are registered again; whoever missed a change is told of it.</summary>
+    [Theory]
+    [InlineData(5)]
+    [InlineData(200)]
+    public void Two_that_do_not_agree_on_more_scopes_than_an_answer_names_begin_anew(int scopes)
+    {
+        const int HeadsMax = 4;
+        var desk = new Desk();
+        var watches = Enumerable.Range(0, scopes).Select(at => desk.Watch($"/{at}")).ToList();
+        Ask();
+        // A withdrawal was lost, and so is one change for each.
+        desk.Ledger.Register(Desk.ScopeOf("/gone"));
+        for (var at = 0; at < scopes; at++)
+            desk.Ledger.Commit(($"/{at}", "lost"));
+
+        var questions = 0;
+        while (!Ask())
+            Assert.True(++questions < scopes + 10, "the two never agree");
+
+        desk.TickDue();
+        desk.Answer();
+        Assert.All(watches, (watch, at) => Assert.Equal([$"put /{at} lost @{at + 1}"], Desk.Read(watch)));
+        Assert.Equal(scopes, desk.Ledger.Watched.ScopesOf(Ledger.Silo).Count);
+
+        bool Ask()
+        {
+            var ask = desk.Table.BeginProgress(desk.Bucket, desk.NowMs);
+            var answer = desk.Ledger.Answer(ask, HeadsMax, HeadsMax);
+            Assert.InRange(answer.Heads.Count, 0, HeadsMax);
+            desk.Table.Progress(ask, answer, desk.NowMs);
+            desk.Answer();
+            return answer is { Agrees: true, More: false };
+        }
+    }
+
+    /// <summary>A million scopes of one silo: no answer holds more than it may, and every scope is told.</summary>
+    [Fact]
+    public void A_million_scopes_are_told_and_forgotten_and_told_again_in_bounded_answers()
+    {
+        const int Scopes = 1_000_000;
+        const int HeadsMax = 16_384;
+        var scopes = Enumerable.Range(0, Scopes).Select(at => Desk.ScopeOf($"/{at}")).ToArray();
+        var watched = new WatchedScopes();
+        foreach (var scope in scopes)
+            watched.Register(scope, Ledger.Silo, new Revision(1));
+        Assert.Equal((Scopes, ScopesHash.Of(scopes)), watched.Of(Ledger.Silo));
+        Assert.Equal(Scopes, TellAll());
+
+        var all = watched.AnswerAll(Ledger.Silo, HeadsMax);
+
+        Assert.True(all is { IsAll: true, More: false, Heads.Count: 0 });
+        Assert.Equal(default, watched.Of(Ledger.Silo));
+        Assert.Empty(watched.Named(scopes[7], new Revision(2)));
+        foreach (var scope in scopes)
+            watched.Register(scope, Ledger.Silo, new Revision(2));
+        Assert.Equal(Scopes, TellAll());
+
+        // Texts count, too: one that is longer than an answer may be is named alone.
+        watched.Named(scopes[^1], new Revision(3));
+        watched.Named(scopes[^2], new Revision(3));
+        Assert.True(watched.Answer(Ledger.Silo, 0, HeadsMax, textBytesMax: 1) is { Heads.Count: 1, More: true });
+        Assert.True(watched.AnswerAll(Ledger.Silo, int.MaxValue, textBytesMax: 1) is { IsAll: true, Heads.Count: 0 });
+
+        int TellAll()
+        {
+            var (told, acknowledged) = (0, 0L);
+            while (true)
+            {
+                var answer = watched.Answer(Ledger.Silo, acknowledged, HeadsMax);
+                Assert.InRange(answer.Heads.Count, 0, HeadsMax);
+                told += answer.Heads.Count;
+                acknowledged = answer.Number;
+                if (!answer.More)
+                {
+                    Assert.True(watched.Answer(Ledger.Silo, acknowledged, HeadsMax) is { Heads.Count: 0 });
+                    return told;
+                }
+            }
+        }
+    }
+
     private void Catch(string name, Action<int> run)
     {
         for (var seed = 0; seed < Seeds; seed++)

@@ -81,13 +81,72 @@ public class CatchUpQueueTests
         var (first, second, third) = (desk.Begin("/a", startAt: 1), desk.Begin("/a", startAt: 1), desk.Begin("/a", startAt: 1));
         foreach (var effect in desk.TakeEffects())
             desk.Answer(effect);
-        Assert.Single(desk.TakeEffects());
+        var asked = Assert.Single(desk.TakeEffects());
 
         desk.Table.Unsubscribe(second.Id, EndReason.Disposed);
         desk.Table.Unsubscribe(first.Id, EndReason.Disposed);
+        // The question is under way all the same: the next one is asked when it ends.
+        Assert.Empty(desk.TakeEffects());
+        desk.Answer(asked);
         desk.Answer();
 
         Assert.Equal(["put /a 0 @1", "put /a 1 @2", "put /a 2 @3"], Desk.Read(third));
+    }
+
+    [Fact]
+    public void Watches_that_come_and_go_let_no_more_questions_go_than_may_be_under_way()
+    {
+        var desk = new Desk(new WatchTableOptions { FetchesInFlightMax = 2 });
+        desk.Put("/a", "1");
+        var underWay = new List<WatchEffect>();
+        for (var i = 0; i < 20; i++)
+        {
+            var watch = i % 2 == 0 ? desk.Begin("/a", startAt: 1) : desk.Table.Subscribe(new WatchSpec { Target = Desk.Target("/a"), Snapshot = true }, desk.NowMs);
+            foreach (var effect in desk.TakeEffects())
+                if (effect is WatchEffect.Fetch or WatchEffect.ReadSnapshot)
+                    underWay.Add(effect);
+                else
+                    desk.Answer(effect);
+            underWay.AddRange(desk.TakeEffects().Where(effect => effect is WatchEffect.Fetch or WatchEffect.ReadSnapshot));
+            desk.Table.Unsubscribe(watch.Id, EndReason.Disposed);
+        }
+
+        Assert.Equal(2, underWay.Count);
+        foreach (var effect in underWay)
+            if (effect is WatchEffect.ReadSnapshot read)
+                desk.Table.SnapshotFailed(read.Id, desk.NowMs);
+            else
+                desk.Table.FetchFailed(((WatchEffect.Fetch)effect).Id, desk.NowMs);
+        desk.Answer();
+        Assert.Equal(0, desk.Table.UnderWay);
+    }
+
+    [Theory]
+    [InlineData("glob /*/x", EventFilter.None, 64)]
+    [InlineData("prefix /", EventFilter.NoPuts, 64)]
+    [InlineData("prefix /", EventFilter.KeysOnly, 64)]
+    public void One_with_a_small_queue_passes_by_what_it_does_not_deliver_in_large_pages(string target, EventFilter filter, int questionsMax)
+    {
+        var desk = new Desk();
+        for (var i = 0; i < 10_000; i++)
+            desk.Ledger.Commit(("/a", "1"));
+        var value = new string('v', 60_000);
+        for (var i = 0; i < 100; i++)
+            desk.Ledger.Commit(("/a", value));
+        var watch = desk.Table.Subscribe(
+            new WatchSpec { Target = Desk.Target(target), Filter = filter, StartAt = new Revision(filter == EventFilter.KeysOnly ? 10_001 : 1), QueueEventsMax = filter == EventFilter.KeysOnly ? 1000 : 1, QueueBytesMax = 1 << 16 }, desk.NowMs);
+        var questions = 0;
+        for (var effects = desk.TakeEffects(); effects.Count > 0; effects = desk.TakeEffects())
+            foreach (var effect in effects)
+                if (effect is WatchEffect.Fetch fetch)
+                {
+                    questions++;
+                    AnswerWithin(desk, fetch);
+                }
+                else
+                    desk.Answer(effect);
+        Assert.Equal(SubscriptionState.Live, watch.State);
+        Assert.InRange(questions, 1, questionsMax);
     }
 
     [Fact]
@@ -111,6 +170,24 @@ public class CatchUpQueueTests
 
         Assert.Equal([0, 1, 2], skips);
         Assert.Equal(["put /a/1 x @1", "put /a/2 y @1", "put /a/3 z @1", "put /a/9 after @2"], Desk.Read(live));
+    }
+
+    /// <summary>History gives as many changes and bytes as it is asked for, one revision at least.</summary>
+    private static void AnswerWithin(Desk desk, WatchEffect.Fetch fetch)
+    {
+        var (reached, bytes) = (fetch.After, 0L);
+        var commits = new List<Commit>();
+        for (var at = fetch.After.Next; at <= fetch.UpTo && commits.Count < fetch.EventsMax; at = at.Next)
+        {
+            var commit = desk.Ledger.At(at);
+            bytes += CommitSize.Of(commit.Changes).Bytes;
+            if (commits.Count > 0 && bytes > fetch.BytesMax)
+                break;
+            commits.Add(commit);
+            reached = at;
+        }
+
+        desk.Table.Fetched(fetch.Id, new HistoryPiece(commits, reached, 0), desk.NowMs);
     }
 
     /// <summary>History gives two events at a time.</summary>
