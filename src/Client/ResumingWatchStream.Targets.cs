@@ -60,10 +60,11 @@ internal partial class ResumingWatchStream
     /// <summary>Changes what the next registration asks for. Callers and the reader do, at the same time.</summary>
     private void Change(Func<WatchRequest, WatchRequest> change)
     {
+        var rare = Rare;
         while (true)
         {
-            var before = Volatile.Read(ref Rare.Request);
-            if (Interlocked.CompareExchange(ref Rare.Request, change(Request), before) == before)
+            var before = Volatile.Read(ref rare.Request);
+            if (Interlocked.CompareExchange(ref rare.Request, change(before ?? Request), before) == before)
                 return;
         }
     }

@@ -49,7 +49,7 @@ internal sealed class ScopeFeed(BucketFeeds bucket, Scope scope)
     /// <summary>Whether it has left the table.</summary>
     public bool IsGone { get; set; }
 
-    /// <summary>How many of its subscriptions are not live yet.</summary>
+    /// <summary>How many of its subscriptions are on their way to be live, and do not wait for their consumers.</summary>
     public int Joining { get; private set; }
 
     public HistoryReader? Repair { get; set; }
@@ -144,8 +144,9 @@ internal sealed class ScopeFeed(BucketFeeds bucket, Scope scope)
     {
         if (subscription.State == SubscriptionState.Live)
             subscription.Group.Leave(subscription);
-        else if (subscription.State != SubscriptionState.Parked)
+        else if (subscription.State != SubscriptionState.Parked && !subscription.Rests)
             Joined();
+        subscription.Rests = false;
         LeaveGroup(subscription);
         _subscriptions.RemoveAt(subscription.Index).Index = subscription.Index;
     }
@@ -156,6 +157,28 @@ internal sealed class ScopeFeed(BucketFeeds bucket, Scope scope)
         subscription.State = SubscriptionState.Live;
         subscription.Group.Enter(subscription);
         Joined();
+    }
+
+    /// <summary>
+    /// A subscription that has to join waits for its consumer, perhaps for ever: meanwhile nothing is kept for it, and what it misses it
+    /// reads from history. A silo with many such scopes would hold a full buffer for each else.
+    /// </summary>
+    public void Rest(Subscription subscription)
+    {
+        if (subscription.Rests)
+            return;
+        subscription.Rests = true;
+        Joined();
+    }
+
+    /// <summary>Its consumer has made room.</summary>
+    public void GoOn(Subscription subscription, WatchTableOptions options)
+    {
+        if (!subscription.Rests)
+            return;
+        subscription.Rests = false;
+        Joining++;
+        KeepRecent(options);
     }
 
     /// <summary>The subscription is given nothing until it joins again.</summary>

@@ -167,6 +167,7 @@ public sealed partial class WatchTable
     private void CatchUp(Subscription subscription, long nowMs)
     {
         var feed = subscription.Feed;
+        feed.GoOn(subscription, _options);
         if (feed.Recent is { } recent && subscription.Cursor >= recent.From)
             foreach (var (commit, _) in recent.After(subscription.Cursor.Value))
                 if (!TryReplay(subscription, commit))
@@ -178,7 +179,11 @@ public sealed partial class WatchTable
         // Live, a change that does not fit is put to the slow policy. So it goes live with room in its queue only: that a replay
         // filled it says nothing about the consumer.
         if (!subscription.HasRoomOrWaits(1, 1))
+        {
+            feed.Rest(subscription);
             return;
+        }
+
         if (_rules.MayGoLive(subscription.Cursor!.Value, feed.LastChange))
         {
             subscription.Reader = null;
@@ -195,6 +200,8 @@ public sealed partial class WatchTable
         // The consumer may have drained the queue since it refused: then it will tell nobody, and there is room now.
         if (subscription.Group.Of(commit) is { } shared && subscription.HasRoomOrWaits(shared.Events, shared.Bytes))
             CatchUp(subscription, nowMs);
+        else
+            subscription.Feed.Rest(subscription);
     }
 
     private void SeeToGap(ScopeFeed feed, long nowMs, long waitMs)

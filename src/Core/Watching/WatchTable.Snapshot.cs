@@ -100,6 +100,7 @@ public sealed partial class WatchTable
     private void GoOn(SnapshotReader reader, long nowMs)
     {
         var subscription = reader.Subscription!;
+        subscription.Feed.GoOn(subscription, _options);
         if (reader.Page is { } page)
         {
             if (!subscription.TryAdd(page))
@@ -107,6 +108,8 @@ public sealed partial class WatchTable
                 // The consumer may have drained the queue since: then it will tell nobody, and there is room now.
                 if (subscription.HasRoomOrWaits(page.Items.Count, page.Bytes))
                     GoOn(reader, nowMs);
+                else
+                    subscription.Feed.Rest(subscription);
                 return;
             }
 
@@ -118,6 +121,8 @@ public sealed partial class WatchTable
             Synced(reader, nowMs);
         else if (subscription.HasRoomOrWaits(1, 1))
             Want(reader);
+        else
+            subscription.Feed.Rest(subscription);
     }
 
     private void TakeIn(SnapshotReader reader, SnapshotPiece piece, long nowMs)

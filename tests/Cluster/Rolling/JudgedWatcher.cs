@@ -161,10 +161,12 @@ internal sealed class JudgedWatcher : IJudged
             var target = others[at % others.Length];
             isTaken = false;
             // Before it is told: the reader may meet it before the answer is here.
-            Tell(() => Record.Retargeted(target));
+            Action<Revision>? answered = null;
+            Tell(() => answered = Record.Retargeted(target));
             try
             {
                 _changed = (version, await stream.ChangeTargetAsync(target.ToTarget()).WaitAsync(WatchCluster.Patience));
+                Tell(() => answered!(_changed.From));
                 (at, isTaken) = (at + 1, true);
             }
             catch (WatchException error) when (stream.Completion.IsCompleted || error.Code is WatchErrorCode.Unavailable or WatchErrorCode.ShuttingDown)

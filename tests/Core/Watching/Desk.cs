@@ -130,12 +130,13 @@ internal sealed class Desk
     }
 
     /// <summary>Lets replays go on whose consumers made room.</summary>
-    public void ContinueReplays()
+    public void ContinueReplays(bool answers = true)
     {
         foreach (var id in _room.ToArray())
             Table.Continue(id, NowMs);
         _room.Clear();
-        Answer();
+        if (answers)
+            Answer();
     }
 
     /// <summary>Takes all there is, one event at a time, as readable words: "put /a 1 @7", "delete /a @8", "canceled /a", "ended Compacted", "lagged 3 up to @9".</summary>

@@ -76,6 +76,52 @@ public class ParkTests
         Assert.Equal(2, desk.Table.Stats.EventsOut);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void For_one_that_waits_for_its_consumer_before_it_is_live_nothing_recent_is_kept(bool snapshot)
+    {
+        var desk = new Desk();
+        for (var i = 1; i <= 5; i++)
+            desk.Put("/a", $"{i}");
+        var watch = desk.Table.Subscribe(
+            new WatchSpec { Target = Desk.Target("prefix /"), Snapshot = snapshot, StartAt = snapshot ? null : new Revision(1), QueueEventsMax = 2 }, desk.NowMs);
+        for (var effects = desk.TakeEffects(); effects.Count > 0; effects = desk.TakeEffects())
+            foreach (var effect in effects)
+                if (effect is WatchEffect.ReadSnapshot read)
+                    desk.Table.Snapshotted(read.Id, new SnapshotPiece(desk.Ledger.Now, [Item("/a"), Item("/b")], true), desk.NowMs);
+                else
+                    desk.Answer(effect);
+        Assert.Equal((snapshot ? SubscriptionState.Snapshotting : SubscriptionState.CatchingUp, 0), (watch.State, watch.Feed.Joining));
+        desk.Put("/a", "6");
+        Assert.Null(watch.Feed.Recent);
+
+        var words = Desk.Read(watch);
+        for (var i = 0; i < 8; i++)
+        {
+            foreach (var effect in Continue(desk))
+                desk.Table.Snapshotted(effect.Id, new SnapshotPiece(effect.Pinned!.Value, [], false), desk.NowMs);
+            words.AddRange(Desk.Read(watch));
+        }
+
+        Assert.Equal((SubscriptionState.Live, "put /a 6 @6", 0), (watch.State, words[^1], watch.Feed.Joining));
+        Assert.Equal(snapshot ? 5 : 6, words.Count);
+
+        static KeyValue Item(string key) => new(Key.Of(key), default, new Revision(1), new Revision(1), 1);
+
+        static List<WatchEffect.ReadSnapshot> Continue(Desk desk)
+        {
+            desk.ContinueReplays(answers: false);
+            var reads = new List<WatchEffect.ReadSnapshot>();
+            foreach (var effect in desk.TakeEffects())
+                if (effect is WatchEffect.ReadSnapshot read)
+                    reads.Add(read);
+                else
+                    desk.Answer(effect);
+            return reads;
+        }
+    }
+
     [Fact]
     public void After_a_change_of_targets_a_parked_watch_is_given_nothing_of_the_new_ones_from_before_it()
     {

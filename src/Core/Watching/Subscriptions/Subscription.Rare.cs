@@ -52,6 +52,28 @@ public sealed partial class Subscription
         set => Rare.Freshness = value;
     }
 
+    /// <summary>Whether it has to join, but waits for its consumer: no recent revisions are kept for it.</summary>
+    internal bool Rests
+    {
+        get => _rare is { Rests: true };
+        set
+        {
+            if (value || _rare is not null)
+                Rare.Rests = value;
+        }
+    }
+
+    /// <summary>Whether replay can go on now. If not, the table is told once the consumer has made room for this much.</summary>
+    internal bool HasRoomOrWaits(int events, long bytes)
+    {
+        lock (Gate)
+        {
+            var hasRoom = HasRoom(events, bytes);
+            RoomWanted = hasRoom ? null : (events, bytes);
+            return hasRoom;
+        }
+    }
+
     // The room that replay waits for.
     private (int Events, long Bytes)? RoomWanted
     {
@@ -68,6 +90,8 @@ public sealed partial class Subscription
 
     private sealed class RareState
     {
+        public bool Rests { get; set; }
+
         public Retargeted? Retargeted { get; set; }
 
         public HistoryReader? Reader { get; set; }

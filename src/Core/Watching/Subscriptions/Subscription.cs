@@ -331,17 +331,6 @@ public sealed partial class Subscription
         RoomWanted = (int.MaxValue, long.MaxValue);
     }
 
-    /// <summary>Whether replay can go on now. If not, the table is told once the consumer has made room for this much.</summary>
-    internal bool HasRoomOrWaits(int events, long bytes)
-    {
-        lock (Gate)
-        {
-            var hasRoom = HasRoom(events, bytes);
-            RoomWanted = hasRoom ? null : (events, bytes);
-            return hasRoom;
-        }
-    }
-
     /// <summary>What waits, all at one moment.</summary>
     internal QueueLook Look()
     {
