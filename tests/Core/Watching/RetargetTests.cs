@@ -145,6 +145,24 @@ public class RetargetTests
     }
 
     [Fact]
+    public void Amid_a_snapshot_nothing_is_said_of_how_far_the_watch_is_but_at_its_end()
+    {
+        var desk = new Desk();
+        var watch = desk.Table.Subscribe(new WatchSpec { Target = Desk.Target("/a/1, /a/2"), Snapshot = true }, desk.NowMs);
+        Page(desk);
+        Assert.Equal(["snapshot @0", "synced @0"], Desk.Read(watch));
+        desk.Table.AskProgress(watch.Id, desk.NowMs);
+        Page(desk);
+        desk.Progress();
+        desk.Table.Retarget(watch.Id, Desk.Target("/a/3"), 1, desk.NowMs);
+        Page(desk, hasMore: true, "/a/3");
+        Assert.Equal(["targets 1 from @0", "resync @0", "has /a/3"], Desk.Read(watch));
+        desk.ContinueReplays(answers: false);
+        Page(desk);
+        Assert.Equal(["synced @0", "progress @0 as of 1"], Desk.Read(watch));
+    }
+
+    [Fact]
     public void A_snapshot_watch_that_goes_on_from_a_revision_reads_keys_only_where_history_lacks_it()
     {
         var desk = new Desk();
@@ -180,14 +198,18 @@ public class RetargetTests
     }
 
     /// <summary>Answers what is asked, and a read of a snapshot with these keys.</summary>
-    private static void Page(Desk desk, params string[] keys)
+    private static void Page(Desk desk, params string[] keys) => Page(desk, false, keys);
+
+    private static void Page(Desk desk, bool hasMore, params string[] keys)
     {
         for (var effects = desk.TakeEffects(); effects.Count > 0; effects = desk.TakeEffects())
             foreach (var effect in effects)
                 if (effect is WatchEffect.ReadSnapshot read)
                 {
                     var items = keys.Select(key => new KeyValue(Key.Of(key), default, new Revision(1), new Revision(1), 1)).Where(item => read.Range.Contains(item.Key));
-                    desk.Table.Snapshotted(read.Id, new SnapshotPiece(desk.Ledger.Now, [.. items], false), desk.NowMs);
+                    desk.Table.Snapshotted(read.Id, new SnapshotPiece(desk.Ledger.Now, [.. items], hasMore), desk.NowMs);
+                    if (hasMore)
+                        return;
                 }
                 else
                     desk.Answer(effect);

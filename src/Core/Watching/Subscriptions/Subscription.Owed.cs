@@ -52,6 +52,17 @@ public sealed partial class Subscription
             (rare.Progress, rare.Stale) = (null, null);
     }
 
+    // Amid a snapshot nothing is complete up to any revision: what was owed before it began is owed of the revision at which it ends.
+    private void WithholdAmidSnapshot(WatchPart part)
+    {
+        if (_rare is not { } rare)
+            return;
+        if (part is WatchPart.SnapshotBegins && rare.Progress is { } owed)
+            (rare.Withheld, rare.Progress) = (owed, null);
+        else if (part is WatchPart.Synced { At: var at } && rare.Withheld is { } withheld)
+            (rare.Withheld, rare.Progress) = (null, withheld with { Revision = Revision.Max(withheld.Revision, at) });
+    }
+
     // What is given up is no longer delivered before what was owed: the word counts back to where the queue ends now.
     private void OweNoMoreThan(Revision cursor)
     {

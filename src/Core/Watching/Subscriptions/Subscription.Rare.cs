@@ -107,5 +107,7 @@ public sealed partial class Subscription
         public WatchPart.Progress? Progress { get; set; }
 
         public WatchPart.Stale? Stale { get; set; }
+
+        public WatchPart.Progress? Withheld { get; set; }
     }
 }

@@ -258,6 +258,7 @@ public sealed partial class Subscription
         {
             wasReady = IsReady;
             Queue.Add(part);
+            WithholdAmidSnapshot(part);
         }
 
         Tell(!wasReady);
