@@ -49,7 +49,8 @@ public sealed partial class Subscription
     {
         (Id, Terms, Group, WhenSlow) = (id, terms, group, terms.WhenSlow);
         Target = target;
-        _startAt = startAt?.Value ?? None;
+        // Whatever lies before the first revision means the same as that one.
+        _startAt = startAt is { } start ? Math.Max(1, start.Value) : None;
         Cursor = StartAt?.Previous;
     }
 
