@@ -130,7 +130,8 @@ public interface IWatchStream : IWatchSubscription, IAsyncEnumerable<WatchEvent>
 
     /// <summary>
     /// Follows something else from here on. Answers with the revision after which changes are of the new target; before it they are of
-    /// the old one. A <see cref="WatchEventType.TargetsChanged"/> stands between them.
+    /// the old one. A <see cref="WatchEventType.TargetsChanged"/> stands between them. While the way to the watch's server is lost this
+    /// waits, and asks again when there is one; the reader has to go on reading meanwhile.
     /// </summary>
     /// <exception cref="WatchException">The target is not valid, or the watch has ended.</exception>
     Task<Revision> ChangeTargetAsync(WatchTarget target, CancellationToken cancellationToken = default);
