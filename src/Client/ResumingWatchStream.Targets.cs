@@ -72,7 +72,7 @@ internal partial class ResumingWatchStream
     /// <summary>Has the server take a change, however often that takes: it knows a change by its version.</summary>
     private async Task<Revision> TellAsync(TargetChanges changes, TargetChange change, CancellationToken cancellationToken)
     {
-        for (var pause = s_firstAsk; ; pause = pause * 2 < s_lastAsk ? pause * 2 : s_lastAsk)
+        for (var pause = s_firstAsk; ; pause = Longer(pause))
         {
             if (change.From is { } decided)
                 return decided;                                             // S7

@@ -248,10 +248,12 @@ internal partial class ResumingWatchStream : IWatchStream
     private static T Made<T>(ref T? place, Func<T> make)
         where T : class => Volatile.Read(ref place) is { } there ? there : Interlocked.CompareExchange(ref place, make(), null) ?? place!;
 
+    private static TimeSpan Longer(TimeSpan pause) => pause * 2 < s_lastAsk ? pause * 2 : s_lastAsk;
+
     /// <summary>Asks how far the watch is, at first often, until it is told to stop.</summary>
     private async Task KeepAskingAsync(CancellationToken enough)
     {
-        for (var pause = s_firstAsk; ; pause = pause * 2 < s_lastAsk ? pause * 2 : s_lastAsk)
+        for (var pause = s_firstAsk; ; pause = Longer(pause))
         {
             try
             {

@@ -46,21 +46,11 @@ public sealed class SharedCommit
 
     /// <summary>What a session sends of it, made by the first who asks. Any thread; two at once may both make it, and one of both is kept.</summary>
     public T Encoded<T>(Func<SharedCommit, T> encode)
-        where T : class => Slot(ref _bytes, encode);
+        where T : class => SharedSlot.Of(ref _bytes, this, encode);
 
     /// <summary>What readers in this process are given of it, made by the first who asks. Any thread; two at once may both make it, and one of both is kept.</summary>
     public T Local<T>(Func<SharedCommit, T> make)
-        where T : class => Slot(ref _local, make);
-
-    private T Slot<T>(ref object? slot, Func<SharedCommit, T> make)
-        where T : class
-    {
-        ArgumentNullException.ThrowIfNull(make);
-        if (Volatile.Read(ref slot) is T there)
-            return there;
-        var made = make(this);
-        return Interlocked.CompareExchange(ref slot, made, null) as T ?? made;
-    }
+        where T : class => SharedSlot.Of(ref _local, this, make);
 }
 
 /// <summary>One page of a snapshot: keys as they stood at one revision, in key order, those of the target only.</summary>
@@ -103,19 +93,24 @@ public sealed class SharedPage
 
     /// <summary>As <see cref="SharedCommit.Encoded"/>.</summary>
     public T Encoded<T>(Func<SharedPage, T> encode)
-        where T : class => Slot(ref _bytes, encode);
+        where T : class => SharedSlot.Of(ref _bytes, this, encode);
 
     /// <summary>As <see cref="SharedCommit.Local"/>.</summary>
     public T Local<T>(Func<SharedPage, T> make)
-        where T : class => Slot(ref _local, make);
+        where T : class => SharedSlot.Of(ref _local, this, make);
+}
 
-    private T Slot<T>(ref object? slot, Func<SharedPage, T> make)
+/// <summary>A place for what is made once of something that many share.</summary>
+internal static class SharedSlot
+{
+    /// <summary>What stands there, made by the first who asks. Any thread; two at once may both make it, and one of both is kept.</summary>
+    public static T Of<TShared, T>(ref object? slot, TShared shared, Func<TShared, T> make)
         where T : class
     {
         ArgumentNullException.ThrowIfNull(make);
         if (Volatile.Read(ref slot) is T there)
             return there;
-        var made = make(this);
+        var made = make(shared);
         return Interlocked.CompareExchange(ref slot, made, null) as T ?? made;
     }
 }
