@@ -49,6 +49,9 @@ public abstract class GrainWatchClient : IWatchClient
     /// <summary>Where ids come from.</summary>
     private protected IWatchRandom Random { get; }
 
+    /// <summary>How long a call may take.</summary>
+    internal TimeSpan CallTimeout => Options.CallTimeout;
+
     /// <summary>The numbers of this client's writes.</summary>
     internal WriteNumbers Numbers { get; }
 

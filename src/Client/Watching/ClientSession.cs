@@ -33,8 +33,7 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
     public async Task<IWatchFeed> OpenAsync(WatchRequest request, CancellationToken cancellationToken)
     {
         var number = Interlocked.Increment(ref _numbers);
-        var watch = new ClientWatch(this, request with { Watch = number }, options.CreditBytes);
-        var pending = new Pending(watch);
+        var pending = new Pending(() => new ClientWatch(this, request with { Watch = number }, options.CreditBytes));
         bool starts;
         lock (_gate)
         {
@@ -51,14 +50,13 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
         {
             // Not WaitAsync: its hand-over would leave the caller's scheduler for the thread pool.
             await using var canceled = cancellationToken.Register(() => pending.Answer.TrySetCanceled(cancellationToken));
-            watch.Registered(await pending.Answer.Task);
-            return watch;
+            return await pending.Answer.Task;
         }
         catch
         {
             lock (_gate)
                 _pending.Remove(pending);
-            await watch.DisposeAsync();
+            await pending.Watch.DisposeAsync();
             throw;
         }
     }
@@ -195,8 +193,11 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
 
     private void Requeue(IEnumerable<Pending> pending)
     {
+        var waiting = pending.Where(each => !each.Answer.Task.IsCompleted).ToList();
+        foreach (var each in waiting)
+            each.BeginAnew();
         lock (_gate)
-            _pending.InsertRange(0, pending.Where(each => !each.Answer.Task.IsCompleted));
+            _pending.InsertRange(0, waiting);
     }
 
     /// <summary>Registers them; answers with those that were refused because the server stops, which another one may serve.</summary>
@@ -225,7 +226,7 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
         if (reply.Registration is { } registration)
         {
             pending.Watch.Registered(registration);
-            if (!pending.Answer.TrySetResult(registration))
+            if (!pending.Answer.TrySetResult(pending.Watch))
                 link.Leave(pending.Watch);
             lock (_gate)
                 _backoff.Reset();
@@ -269,8 +270,17 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
     }
 
     /// <summary>Somebody who waits for a registration.</summary>
-    private sealed record Pending(ClientWatch Watch)
+    private sealed class Pending(Func<ClientWatch> begin)
     {
-        public TaskCompletionSource<WatchRegistration> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        /// <summary>The watch as it is to be registered next.</summary>
+        public ClientWatch Watch { get; private set; } = begin();
+
+        public TaskCompletionSource<ClientWatch> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        /// <summary>
+        /// Another session is asked. What has come from the one before is void, and has to be: a registration whose answer was lost may
+        /// have begun there, at an earlier revision.
+        /// </summary>
+        public void BeginAnew() => Watch = begin();
     }
 }
