@@ -207,7 +207,7 @@ public abstract class GrainWatchClient : IWatchClient
             Snapshot = options.Snapshot,
             Filter = options.Filter,
             WhenSlow = options.WhenSlow,
-            ProgressInterval = options.ProgressInterval,
+            ProgressInterval = SilenceClock.IntervalFor(options.ProgressInterval, options.StaleAfter),
             StaleAfter = options.StaleAfter,
         };
     }

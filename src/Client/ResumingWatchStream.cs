@@ -171,7 +171,7 @@ internal partial class ResumingWatchStream : IWatchStream
                 if (step == ReaderStep.Rest)
                     await WokenAsync(ready);
                 if (step == ReaderStep.Reopen)
-                    batch = await ReopenAsync();
+                    batch = await GoOnElsewhereAsync();
                 if (batch is null)
                     continue;
                 var end = EndOf(batch);
@@ -277,6 +277,8 @@ internal partial class ResumingWatchStream : IWatchStream
         public RevisionWaits? Waits;
         public TargetChanges? Changes;
         public Backoff? Pauses;
+        public SilenceClock? Silence;
+        public OpeningElsewhere? Opening;
         public CancellationTokenSource? Reopening;
         public TaskCompletionSource<WatchEndReason>? Completion;
     }

@@ -43,7 +43,7 @@ internal sealed class ObserverReader(GrainWatchClient client, WatchRequest reque
                 if (step == ReaderStep.Rest && TryRest())
                     return;
                 if (step == ReaderStep.Reopen)
-                    batch = await ReopenAsync();
+                    batch = await GoOnElsewhereAsync();
                 if (batch is not null && await HandOnAsync(batch) is var end && end != WatchEndReason.None)
                 {
                     await EndAsync(end);
