@@ -71,7 +71,7 @@ internal sealed class WatchedDictionary : IWatchedDictionary
     {
         var dictionary = new WatchedDictionary(stream, options, time);
         // It ends with the stream, and Completion tells how.
-        _ = dictionary.RunAsync();
+        _ = OwnContext.Start(dictionary.RunAsync);
         try
         {
             await using var canceled = cancellationToken.Register(() => dictionary._ready.TrySetCanceled(cancellationToken));
