@@ -213,6 +213,8 @@ public abstract class GrainWatchClient : IWatchClient
             throw new WatchException(WatchErrorCode.InvalidOption, $"A watch goes on {nameof(options.From)} a cursor, begins at a revision ({nameof(options.StartAt)}), or begins with a snapshot ({nameof(options.Snapshot)}): one of them is allowed.");
         if (from is not null && from.Bucket != BucketId.Default)
             throw new WatchException(WatchErrorCode.InvalidCursor, $"The cursor is of bucket {from.Bucket}, the watch of bucket {BucketId.Default}.");
+        if (from is { Revision.Value: < 0 or long.MaxValue })
+            throw new WatchException(WatchErrorCode.InvalidCursor, $"The cursor is of revision {from.Revision}: 0 to {long.MaxValue - 1} are allowed.");
         return new WatchRequest
         {
             Target = target,

@@ -49,7 +49,7 @@ internal partial class ResumingWatchStream : IWatchStream
         (Start, _incarnation, _filterHash) = (registration.Start, registration.Incarnation, registration.FilterHash);
         _isSynced = !request.Snapshot;
         if (request.Snapshot)
-            Rare.Keeper = new SnapshotKeeper();
+            Rare.Keeper = new SnapshotKeeper(tellsDeletes: !request.Filter.HasFlag(EventFilter.NoDeletes));
         _showsProgress = request.ProgressInterval is not null || request.StaleAfter is not null;
         Cursor = Start;
     }

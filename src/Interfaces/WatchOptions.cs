@@ -20,7 +20,10 @@ public sealed record WatchOptions
     /// </summary>
     public bool Snapshot { get; init; }
 
-    /// <summary>What to leave out. Default nothing.</summary>
+    /// <summary>
+    /// What to leave out. Default nothing. What a snapshot shows is never left out; where a later snapshot is told as the difference,
+    /// <see cref="EventFilter.NoDeletes"/> leaves out what is gone.
+    /// </summary>
     public EventFilter Filter { get; init; }
 
     /// <summary>Deliver the value before each change, too. Default no.</summary>
