@@ -12,7 +12,7 @@ namespace Watch.Client;
 /// streams wait out one common pause and come back with their cursors, so that a thousand watches cost one more call, not a thousand.
 /// Thread-safe.
 /// </remarks>
-internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, WatchClientOptions options, TimeProvider time, IWatchRandom random)
+internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, WatchClientOptions options, TimeProvider time, IWatchRandom random, CancellationToken gone)
 {
     /// <summary>A watch whose queue is to hold fewer events than this is asked for one event at a time.</summary>
     private const int SmallQueue = 64;
@@ -22,10 +22,12 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
     private readonly Lock _gate = new();
     private readonly List<Pending> _pending = [];
     private readonly ReadySignal _wake = new();
-    private readonly Backoff _backoff = new(options, time, random);
+    private readonly Backoff _backoff = new(options, time, random, gone);
     private SessionLink? _link;
     private Task? _pausing;
+    private Task _running = Task.CompletedTask;
     private bool _isRunning;
+    private bool _isClosed;
     private bool _serverStopped;
     private long _numbers;
 
@@ -34,17 +36,17 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
     {
         var number = Interlocked.Increment(ref _numbers);
         var pending = new Pending(() => new ClientWatch(this, request with { Watch = number }, options.CreditBytes));
-        bool starts;
         lock (_gate)
         {
+            if (_isClosed)
+                throw GrainWatchClient.Disposed();
             _pending.Add(pending);
-            starts = !_isRunning;
+            // It ends behind the last watch, and its failures are told to those who wait.
+            if (!_isRunning)
+                _running = OwnContext.Start(RunAsync);
             _isRunning = true;
         }
 
-        // It ends behind the last watch, and its failures are told to those who wait.
-        if (starts)
-            _ = RunAsync();
         _wake.Set();
         try
         {
@@ -95,6 +97,25 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
         }
     }
 
+    /// <summary>Ends the session and all its watches; done when nothing of it runs any more. Nobody gets a watch of it from here on.</summary>
+    public async Task CloseAsync()
+    {
+        SessionLink? link;
+        Task running;
+        lock (_gate)
+        {
+            _isClosed = true;
+            (link, _link) = (_link, null);
+            running = _running;
+        }
+
+        link?.End();
+        _wake.Set();
+        await running;
+        if (link is not null)
+            await link.Ended;
+    }
+
     /// <summary>A reader left: perhaps it was the last one.</summary>
     public void LookAgain() => _wake.Set();
 
@@ -142,9 +163,13 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
         SessionLink? unused;
         lock (_gate)
         {
+            if (_isClosed)
+                _pending.ForEach(each => each.Answer.TrySetException(GrainWatchClient.Disposed()));
+            if (_isClosed)
+                _pending.Clear();
             next = _pending.Take(IWatchSessionGrain.RegistrationsMax).ToList();
             _pending.RemoveRange(0, next.Count);
-            if (next.Count > 0 || _link?.IsUnused == false)
+            if (next.Count > 0 || (!_isClosed && _link?.IsUnused == false))
                 return true;
             unused = _link;
             _link = null;
@@ -181,12 +206,12 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
             if (link is not null)
                 Lose(link, stops: false);
             foreach (var each in next)
-                each.Answer.TrySetException(error);
+                each.Answer.TrySetException(gone.IsCancellationRequested ? GrainWatchClient.Disposed() : error);
         }
     }
 
     private Task PauseBeforeAnotherAsync() =>
-        new Backoff(options.WriteBackoffFirst, options.WriteBackoffMax, time, random).PauseAsync(CancellationToken.None);
+        new Backoff(options.WriteBackoffFirst, options.WriteBackoffMax, time, random, gone).PauseAsync(CancellationToken.None);
 
     private static bool IsWorthAnother(Exception error, SessionLink link) =>
         error is TimeoutException or WatchException { Code: WatchErrorCode.Unavailable } || link.Over.IsCancellationRequested;
@@ -242,7 +267,8 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
         if (Link is { } known)
             return known;
         // The source has a timer of its own: one that only cancelled it could still be firing when the source is gone.
-        using var limit = new CancellationTokenSource(options.CallTimeout, time);
+        using var late = new CancellationTokenSource(options.CallTimeout, time);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(late.Token, gone);
         while (true)
         {
             var grain = await sessions.NewAsync(limit.Token);
@@ -251,9 +277,8 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
             {
                 var opened = await sessions.WhileAliveAsync(grain.Open(new SessionHello(options.WriterName, link.Epoch), link.Reference, limit.Token), grain, options.HedgeAfter, limit.Token);
                 lock (_gate)
-                    _link = link;
-                // It ends with the link.
-                _ = link.RenewAsync(opened.LeaseMs);
+                    _link = _isClosed ? throw GrainWatchClient.Disposed() : link;
+                link.Begin(opened.LeaseMs);
                 return link;
             }
             catch (TimeoutException) when (!limit.IsCancellationRequested)
