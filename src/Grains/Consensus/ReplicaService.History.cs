@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Watch.Core;
 using Watch.Core.Keyspace;
+using Watch.Grains.Watching;
 
 namespace Watch.Grains.Consensus;
 
@@ -70,12 +71,13 @@ internal sealed partial class ReplicaService
         {
             KeysMax = request.KeysMax,
             BytesMax = request.BytesMax,
+            VisitsMax = HistorySource.VisitsMax,
             KeysOnly = request.KeysOnly,
             After = request.After,
             At = request.Pinned,
         });
         return page.Revision >= request.AtLeast
-            ? new SnapshotPageReply { Items = [.. page.Items], At = page.Revision, More = page.More }
+            ? new SnapshotPageReply { Items = [.. page.Items], At = page.Revision, More = page.More, Last = page.Last }
             : new SnapshotPageReply { Refusal = new Refusal(RefusalKind.FutureRevision, $"The bucket is at revision {page.Revision}; keys at {request.AtLeast} or later were asked for.") };
     }
 }
