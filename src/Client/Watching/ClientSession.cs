@@ -91,7 +91,9 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
             throw new WatchException(WatchErrorCode.Unavailable, "The way to the watch's server is lost just now.");
         try
         {
-            return await sessions.WhileAliveAsync(call(link), link.Grain, options.HedgeAfter, cancellationToken).WaitAsync(options.CallTimeout, time, cancellationToken);
+            var alive = sessions.WhileAliveAsync(call(link), link.Grain, link.Epoch, options.HedgeAfter, cancellationToken);
+            GivenUp.Observe(alive);
+            return await alive.WaitAsync(options.CallTimeout, time, cancellationToken);
         }
         catch (Exception error) when (error is not WatchException && TransportErrors.IsLost(error, cancellationToken))
         {
@@ -228,7 +230,7 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
     private async Task<List<Pending>> AskAsync(SessionLink link, List<Pending> asked)
     {
         var call = link.Grain.Register(link.Epoch, [.. asked.Select(each => each.Watch.Request)], link.Over);
-        var replies = await sessions.WhileAliveAsync(call, link.Grain, options.HedgeAfter, link.Over);
+        var replies = await sessions.WhileAliveAsync(call, link.Grain, link.Epoch, options.HedgeAfter, link.Over);
         List<Pending> stopping = [];
         for (var at = 0; at < asked.Count; at++)
         {
@@ -274,7 +276,7 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
             var link = new SessionLink(this, grains, sessions, grain, (long)(random.NextBits() >> 1), options, time);
             try
             {
-                var opened = await sessions.WhileAliveAsync(grain.Open(new SessionHello(options.WriterName, link.Epoch), link.Reference, limit.Token), grain, options.HedgeAfter, limit.Token);
+                var opened = await sessions.WhileAliveAsync(grain.Open(new SessionHello(options.WriterName, link.Epoch), link.Reference, limit.Token), grain, epoch: 0, options.HedgeAfter, limit.Token);
                 lock (_gate)
                     _link = _isClosed ? throw GrainWatchClient.Disposed() : link;
                 link.Begin(opened.LeaseMs);
