@@ -89,7 +89,9 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
             throw new WatchException(WatchErrorCode.Unavailable, "The way to the watch's server is lost just now.");
         try
         {
-            return await sessions.WhileAliveAsync(call(link), link.Grain, options.HedgeAfter, cancellationToken).WaitAsync(options.CallTimeout, time, cancellationToken);
+            var alive = sessions.WhileAliveAsync(call(link), link.Grain, link.Epoch, options.HedgeAfter, cancellationToken);
+            GivenUp.Observe(alive);
+            return await alive.WaitAsync(options.CallTimeout, time, cancellationToken);
         }
         catch (Exception error) when (error is not WatchException && TransportErrors.IsLost(error, cancellationToken))
         {
@@ -238,7 +240,7 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
         try
         {
             var call = link.Grain.Register(link.Epoch, [.. asked.Select(each => each.Watch.Request)], limit.Token);
-            replies = await sessions.WhileAliveAsync(call, link.Grain, options.HedgeAfter, limit.Token);
+            replies = await sessions.WhileAliveAsync(call, link.Grain, link.Epoch, options.HedgeAfter, limit.Token);
         }
         catch (OperationCanceledException) when (late.IsCancellationRequested && !link.Over.IsCancellationRequested)
         {
@@ -292,7 +294,7 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
             var link = new SessionLink(this, grains, sessions, grain, (long)(random.NextBits() >> 1), options, time);
             try
             {
-                var opened = await sessions.WhileAliveAsync(grain.Open(new SessionHello(options.WriterName, link.Epoch), link.Reference, limit.Token), grain, options.HedgeAfter, limit.Token);
+                var opened = await sessions.WhileAliveAsync(grain.Open(new SessionHello(options.WriterName, link.Epoch), link.Reference, limit.Token), grain, epoch: 0, options.HedgeAfter, limit.Token);
                 lock (_gate)
                     _link = _isClosed ? throw GrainWatchClient.Disposed() : link;
                 link.Begin(opened.LeaseMs);
