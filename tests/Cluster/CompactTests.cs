@@ -40,7 +40,7 @@ public sealed class CompactTests
     [Fact]
     public async Task History_that_is_too_old_is_given_up_and_what_is_younger_stays()
     {
-        await using var cluster = await WatchCluster.StartAsync(silos: 1, configure: watch => watch.HistoryAgeMax = TimeSpan.FromSeconds(1));
+        await using var cluster = await WatchCluster.StartAsync(silos: 1, configure: watch => watch.HistoryAgeMax = TimeSpan.FromSeconds(3));
         var first = (await cluster.Client.PutAsync("/old", "x")).Revision;
         using var patience = new CancellationTokenSource(WatchCluster.Patience);
         var written = first;
@@ -50,7 +50,7 @@ public sealed class CompactTests
             written = (await cluster.Client.PutAsync("/new", "x")).Revision;
         }
 
-        // What was written in the last second is there.
+        // What was written in the last seconds is there.
         await using var stream = await cluster.HostedIn(0).WatchAsync(WatchTarget.Key("/new"), new WatchOptions { StartAt = written });
         await using var reader = stream.Reader();
         Assert.Equal(written, (await reader.NextAsync()).Revision);
