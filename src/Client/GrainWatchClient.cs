@@ -14,6 +14,7 @@ namespace Watch.Client;
 public abstract class GrainWatchClient : IWatchClient
 {
     private static readonly WatchOptions s_defaults = new();
+    private static readonly WatcherOptions s_watcherDefaults = new();
     private static readonly WatchTarget s_anyTarget = WatchTarget.Key(Key.Empty);
     private readonly Calls _calls;
     private WatchRequest? _terms;
@@ -131,7 +132,7 @@ public abstract class GrainWatchClient : IWatchClient
     {
         ArgumentNullException.ThrowIfNull(target);
         ArgumentNullException.ThrowIfNull(callback);
-        return new CallbackWatcher(this, target, callback, options ?? new WatcherOptions(), Time);
+        return new CallbackWatcher(this, target, callback, options ?? s_watcherDefaults);
     }
 
     /// <inheritdoc/>
@@ -139,6 +140,13 @@ public abstract class GrainWatchClient : IWatchClient
     {
         ArgumentNullException.ThrowIfNull(target);
         return WatchedDictionary.StartAsync(this, target, options ?? new WatchedDictionaryOptions(), Time, cancellationToken);
+    }
+
+    /// <summary>The watch of a watcher that calls a function.</summary>
+    internal async Task<CallbackReader> OpenAsync(WatchTarget target, CallbackWatcher watcher, Func<WatchEvent, CancellationToken, ValueTask> callback, WatcherOptions options, CancellationToken cancellationToken)
+    {
+        var request = Request(target, options.Watch);
+        return new CallbackReader(this, request, await OpenAsync(request, cancellationToken), watcher, callback, options);
     }
 
     /// <summary>One attempt at a watch: registered when the task is done.</summary>

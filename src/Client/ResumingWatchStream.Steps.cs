@@ -25,6 +25,9 @@ internal partial class ResumingWatchStream
     private IWatchConsumer? _consumer;
     private volatile bool _isStopped;
 
+    /// <summary>Whether nothing is handed on any more.</summary>
+    private protected bool IsStopped => _isStopped;
+
     /// <summary>Becomes the one reader, who is woken when there is something to do; at once if there is.</summary>
     private protected void BeginReading(IWatchConsumer reader)
     {

@@ -128,17 +128,10 @@ internal partial class ResumingWatchStream : IWatchStream
         {
             for (var at = 0; at < batch.Events.Length; at++)
             {
-                var each = batch.Events[at];
-                if (each.Type == WatchEventType.Progress && !_showsProgress)
+                if (!Shows(batch, at))
                     continue;
-                Note(each);
-                if (MovesCursor(each))
-                {
-                    var isLastOfRevision = at + 1 == batch.Events.Length || batch.Events[at + 1].Revision != each.Revision;
-                    MoveTo(isLastOfRevision ? each.Revision : each.Revision.Previous);
-                }
-
-                if (_rare?.Keeper is not { } keeper)
+                var each = batch.Events[at];
+                if (Keeper is not { } keeper)
                     yield return each;
                 else
                     foreach (var told in keeper.Tell(each))
@@ -154,6 +147,25 @@ internal partial class ResumingWatchStream : IWatchStream
             MoveTo(batch.Revision);
         }
     }
+
+    /// <summary>A reader of events is about to be handed one of a batch: false where it is not told of that. When all of them are handed over, the cursor moves on to the batch's own.</summary>
+    private protected bool Shows(WatchBatch batch, int at)
+    {
+        var each = batch.Events[at];
+        if (each.Type == WatchEventType.Progress && !_showsProgress)
+            return false;
+        Note(each);
+        if (MovesCursor(each))
+        {
+            var isLastOfRevision = at + 1 == batch.Events.Length || batch.Events[at + 1].Revision != each.Revision;
+            MoveTo(isLastOfRevision ? each.Revision : each.Revision.Previous);
+        }
+
+        return true;
+    }
+
+    /// <summary>What makes snapshots into differences for a reader of events; null where it began without one.</summary>
+    private protected SnapshotKeeper? Keeper => _rare?.Keeper;
 
     // What a snapshot shows lies at or below its revision, and the cursor is not there before all of it is.
     private static bool MovesCursor(WatchEvent each) => each.IsChange && each.Cause != WatchEventCause.Snapshot;
@@ -194,7 +206,7 @@ internal partial class ResumingWatchStream : IWatchStream
     // Without the token: it stops the watch, which wakes, too.
     private static ValueTask WokenAsync(ReadySignal ready) => ready.WaitAsync();
 
-    private void MoveTo(Revision revision)
+    private protected void MoveTo(Revision revision)
     {
         if (!_isSynced)
             return;

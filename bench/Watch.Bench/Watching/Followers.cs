@@ -61,7 +61,7 @@ internal sealed class Followers : IAsyncDisposable
                 {
                     seen(number, each, Stopwatch.GetTimestamp());
                     return default;
-                }, new WatcherOptions { Watch = options ?? new WatchOptions() });
+                }, options is null ? null : new WatcherOptions { Watch = options });
                 Keep(watcher.RunAsync());
                 await watcher.WaitReadyAsync(TimeSpan.FromMinutes(1));
                 return watcher;

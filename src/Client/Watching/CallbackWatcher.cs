@@ -3,152 +3,144 @@ using Watch.Core;
 namespace Watch.Client;
 
 /// <summary>A watch that calls a function with one event after the other.</summary>
+/// <remarks>
+/// What it needs to begin is kept until it is ready, and then its reader in place of that: one that waits for events is this, the reader,
+/// and the task of its run.
+/// </remarks>
 internal sealed class CallbackWatcher : IWatcher
 {
     private static readonly TimeSpan s_timeoutMin = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan s_timeoutMax = TimeSpan.FromHours(1);
+    private static readonly TaskCompletionSource s_never = new();
 
-    private readonly IWatchClient _client;
-    private readonly WatchTarget _target;
-    private readonly Func<WatchEvent, CancellationToken, ValueTask> _callback;
-    private readonly WatcherOptions _options;
-    private readonly TimeProvider _time;
-    private readonly CancellationTokenSource _disposed = new();
-    private readonly TaskCompletionSource<WatchEndReason> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Readiness _readiness;
-    private long _start;
-    private long _cursor;
-    private int _runs;
+    // A beginning, then a reader.
+    private object _state;
+    private TaskCompletionSource? _run;
+    private TaskCompletionSource<WatchEndReason>? _completion;
+    private CancellationTokenRegistration _canceled;
+    private int _end;
+    private volatile bool _isStopped;
 
-    public CallbackWatcher(IWatchClient client, WatchTarget target, Func<WatchEvent, CancellationToken, ValueTask> callback, WatcherOptions options, TimeProvider time)
+    public CallbackWatcher(GrainWatchClient client, WatchTarget target, Func<WatchEvent, CancellationToken, ValueTask> callback, WatcherOptions options)
     {
         if (options.CallbackTimeout < s_timeoutMin || options.CallbackTimeout > s_timeoutMax)
             throw new WatchException(WatchErrorCode.InvalidOption, $"{nameof(WatcherOptions)}.{nameof(WatcherOptions.CallbackTimeout)} is {options.CallbackTimeout}; {s_timeoutMin} to {s_timeoutMax} are allowed.");
-        _client = client;
-        _target = target;
-        _callback = callback;
-        _options = options;
-        _time = time;
-        _readiness = new Readiness(time);
+        _state = new Beginning(client, target, callback, options);
     }
 
-    public Revision Start => new(Volatile.Read(ref _start));
+    public Revision Start => Reader?.Start ?? default;
 
-    public Revision Cursor => new(Volatile.Read(ref _cursor));
+    public Revision Cursor => Reader?.Returned ?? default;
 
-    public Task<WatchEndReason> Completion => _completion.Task;
-
-    public async Task RunAsync(CancellationToken cancellationToken = default)
+    public Task<WatchEndReason> Completion
     {
-        if (Interlocked.Exchange(ref _runs, 1) != 0)
-            return;
-        var end = WatchEndReason.Refused;
-        try
+        get
         {
-            using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _disposed.Token);
-            end = await FollowAsync(stop.Token);
-            cancellationToken.ThrowIfCancellationRequested();
-        }
-        catch (OperationCanceledException) when (_disposed.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
-        {
-            end = WatchEndReason.Disposed;
-        }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-        {
-            end = WatchEndReason.Disposed;
-            throw;
-        }
-        catch (CallbackException failure)
-        {
-            end = failure.Reason;
-            throw failure.OfCallback();
-        }
-        catch (WatchException refused)
-        {
-            end = TransportErrors.ReasonOf(refused);
-            _readiness.Fail(refused);
-            throw;
-        }
-        finally
-        {
-            _completion.TrySetResult(end);
-            _readiness.Fail(new WatchException(WatchErrorCode.Unavailable, $"The watcher of {_target} ended ({end})."));
+            var completion = Volatile.Read(ref _completion);
+            if (completion is null)
+            {
+                var made = new TaskCompletionSource<WatchEndReason>(TaskCreationOptions.RunContinuationsAsynchronously);
+                completion = Interlocked.CompareExchange(ref _completion, made, null) ?? made;
+            }
+
+            if (Volatile.Read(ref _end) is not (int)WatchEndReason.None and var end)
+                completion.TrySetResult((WatchEndReason)end);
+            return completion.Task;
         }
     }
 
-    public Task WaitReadyAsync(TimeSpan timeout) => _readiness.WaitAsync(timeout);
+    public Task RunAsync(CancellationToken cancellationToken = default)
+    {
+        var run = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (Interlocked.CompareExchange(ref _run, run, null) is not null)
+            return Task.CompletedTask;
+        // It tells the run how it went, whatever that is.
+        _ = BeginAsync((Beginning)_state, cancellationToken);
+        return run.Task;
+    }
+
+    public Task WaitReadyAsync(TimeSpan timeout) => Volatile.Read(ref _state) is Beginning beginning ? beginning.Readiness.WaitAsync(timeout) : Task.CompletedTask;
 
     public ValueTask DisposeAsync()
     {
         // One that never ran has nothing that could end it.
-        if (Interlocked.Exchange(ref _runs, 1) == 0)
-        {
-            _completion.TrySetResult(WatchEndReason.Disposed);
-            _readiness.Fail(new WatchException(WatchErrorCode.Unavailable, $"The watcher of {_target} was disposed of."));
-        }
-
-        _disposed.Cancel();
+        if (Interlocked.CompareExchange(ref _run, s_never, null) is null)
+            Ended(WatchEndReason.Disposed, null);
+        else
+            Stop();
         return default;
     }
 
-    private async Task<WatchEndReason> FollowAsync(CancellationToken stop)
+    /// <summary>The watch is over, or never was.</summary>
+    /// <param name="reason">Why; the first one counts.</param>
+    /// <param name="failure">What the run throws, if it does.</param>
+    public void Ended(WatchEndReason reason, Exception? failure)
     {
-        await using var stream = await _client.WatchAsync(_target, _options.Watch, stop);
-        Volatile.Write(ref _start, stream.Start.Value);
-        Volatile.Write(ref _cursor, stream.Start.Value);
-        _readiness.Succeed();
-        await foreach (var each in stream.WithCancellation(stop))
-        {
-            if (each.Type == WatchEventType.Canceled)
-                return each.Reason;
-            await CallAsync(each, stop);
-            Volatile.Write(ref _cursor, stream.Cursor.Value);
-        }
-
-        return WatchEndReason.Disposed;
+        _canceled.Unregister();
+        Interlocked.CompareExchange(ref _end, (int)reason, (int)WatchEndReason.None);
+        Volatile.Read(ref _completion)?.TrySetResult((WatchEndReason)_end);
+        if (Volatile.Read(ref _state) is Beginning beginning)
+            beginning.Readiness.Fail(new WatchException(WatchErrorCode.Unavailable, $"The watcher of {beginning.Target} ended ({reason})."));
+        var run = _run!;
+        if (failure is OperationCanceledException || (failure is null && _canceled.Token.IsCancellationRequested))
+            run.TrySetCanceled(_canceled.Token);
+        else if (failure is not null)
+            run.TrySetException(failure);
+        else
+            run.TrySetResult();
     }
 
-    private async Task CallAsync(WatchEvent each, CancellationToken stop)
+    private CallbackReader? Reader => Volatile.Read(ref _state) as CallbackReader;
+
+    private async Task BeginAsync(Beginning beginning, CancellationToken cancellationToken)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        _canceled = cancellationToken.UnsafeRegister(static watcher => ((CallbackWatcher)watcher!).Stop(), this);
         try
         {
-            var call = _callback(each, limit.Token);
-            if (call.IsCompleted)
-            {
-                await call;
-                return;
-            }
-
-            var task = call.AsTask();
-            var limited = task.WaitAsync(_options.CallbackTimeout, _time, stop);
-            await GivenUp.Quietly(limited);
-            if (!task.IsCompleted)
-            {
-                GivenUp.Observe(task);
-                stop.ThrowIfCancellationRequested();
-                limit.Cancel();
-                throw new CallbackException(WatchEndReason.CallbackTimedOut, new TimeoutException($"The callback of {_target} had not returned from {each.Type} of {each.Key}, revision {each.Revision}, after {_options.CallbackTimeout}."));
-            }
-
-            await task;
+            var reader = await beginning.OpenAsync(this);
+            Volatile.Write(ref _state, reader);
+            beginning.Readiness.Succeed();
+            reader.Begin();
+            // Whoever stops it marks that first, and looks for the reader then.
+            Interlocked.MemoryBarrier();
+            if (_isStopped)
+                await reader.StopAsync();
         }
-        catch (Exception error) when (error is not CallbackException && !(error is OperationCanceledException && stop.IsCancellationRequested))
+        catch (OperationCanceledException stopped) when (_isStopped)
         {
-            throw new CallbackException(WatchEndReason.CallbackFailed, error);
+            Ended(WatchEndReason.Disposed, cancellationToken.IsCancellationRequested ? stopped : null);
+        }
+        catch (WatchException refused)
+        {
+            beginning.Readiness.Fail(refused);
+            Ended(TransportErrors.ReasonOf(refused), refused);
+        }
+        catch (Exception error)
+        {
+            Ended(WatchEndReason.Refused, error);
         }
     }
 
-    /// <summary>Tells what the callback did wrong from what the watch did.</summary>
-    private sealed class CallbackException(WatchEndReason reason, Exception error) : Exception(error.Message, error)
+    private void Stop()
     {
-        public WatchEndReason Reason => reason;
+        _isStopped = true;
+        Interlocked.MemoryBarrier();
+        if (Volatile.Read(ref _state) is CallbackReader reader)
+            // The reader's own end waits for it.
+            _ = reader.StopAsync();
+        else
+            ((Beginning)_state).Stop.Cancel();
+    }
 
-        /// <summary>The callback's own failure, as it was thrown.</summary>
-        public Exception OfCallback()
-        {
-            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(InnerException!);
-            return InnerException!;
-        }
+    /// <summary>What a watcher needs until it is ready.</summary>
+    private sealed class Beginning(GrainWatchClient client, WatchTarget target, Func<WatchEvent, CancellationToken, ValueTask> callback, WatcherOptions options)
+    {
+        public WatchTarget Target => target;
+
+        public Readiness Readiness { get; } = new(client.Time);
+
+        public CancellationTokenSource Stop { get; } = new();
+
+        public Task<CallbackReader> OpenAsync(CallbackWatcher watcher) => client.OpenAsync(target, watcher, callback, options, Stop.Token);
     }
 }

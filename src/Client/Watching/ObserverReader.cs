@@ -5,11 +5,22 @@ using Watch.Interfaces;
 namespace Watch.Client;
 
 /// <summary>A watch that reads itself and calls an observer, one call at a time.</summary>
+internal sealed class ObserverReader(GrainWatchClient client, WatchRequest request, IWatchFeed feed, bool resume, IWatchObserver observer)
+    : SelfReader(client, request, feed, resume)
+{
+    private protected override async ValueTask<WatchEndReason> HandOnAsync(WatchBatch batch)
+    {
+        Take(batch);
+        return await ObserverCall.ReturnsInTimeAsync(observer, batch, Client.Time) ? EndOf(batch) : WatchEndReason.CallbackTimedOut;
+    }
+}
+
+/// <summary>A watch that reads itself and hands its batches on, one call at a time.</summary>
 /// <remarks>
 /// It runs when it is woken, until nothing is left, and then has nothing under way: one that waits is this object and no more. It runs where
 /// it began, on that scheduler if there is one, and never inside the call that wakes it.
 /// </remarks>
-internal sealed class ObserverReader(GrainWatchClient client, WatchRequest request, IWatchFeed feed, bool resume, IWatchObserver observer)
+internal abstract class SelfReader(GrainWatchClient client, WatchRequest request, IWatchFeed feed, bool resume)
     : ResumingWatchStream(client, request, feed, resume), IWatchConsumer
 {
     private const int Running = 0;
@@ -48,25 +59,32 @@ internal sealed class ObserverReader(GrainWatchClient client, WatchRequest reque
                     batch = await GoOnElsewhereAsync();
                 if (batch is not null && await HandOnAsync(batch) is var end && end != WatchEndReason.None)
                 {
-                    await EndAsync(end);
+                    await EndAsync(end, failure: null);
                     return;
                 }
             }
 
-            await EndAsync(WatchEndReason.Disposed);
+            await EndAsync(WatchEndReason.Disposed, failure: null);
         }
-        catch (Exception)
+        catch (CallbackException failure)
+        {
+            await EndAsync(failure.Reason, failure.InnerException);
+        }
+        catch (Exception failure)
         {
             // The caller's own code failed. It knows why, and Completion tells that this is what ended the watch.
-            await EndAsync(WatchEndReason.CallbackFailed);
+            await EndAsync(WatchEndReason.CallbackFailed, failure);
         }
     }
 
-    /// <summary>Calls the observer; answers with why that was the last time.</summary>
-    private async ValueTask<WatchEndReason> HandOnAsync(WatchBatch batch)
+    /// <summary>Hands a batch on; answers with why that was the last one. What it throws ends the watch: the caller's own code failed.</summary>
+    private protected abstract ValueTask<WatchEndReason> HandOnAsync(WatchBatch batch);
+
+    /// <summary>The watch has ended, and everybody who asks is told so.</summary>
+    /// <param name="reason">Why.</param>
+    /// <param name="failure">What ended it, where that was the caller's own code.</param>
+    private protected virtual void Over(WatchEndReason reason, Exception? failure)
     {
-        Take(batch);
-        return await ObserverCall.ReturnsInTimeAsync(observer, batch, Client.Time) ? EndOf(batch) : WatchEndReason.CallbackTimedOut;
     }
 
     /// <summary>Has this go on when it is woken. False where it was woken meanwhile, and goes on at once.</summary>
@@ -74,7 +92,7 @@ internal sealed class ObserverReader(GrainWatchClient client, WatchRequest reque
     {
         _call.Reset();
         _call.OnCompleted(
-            static reader => _ = ((ObserverReader)reader!).RunAsync(),
+            static reader => _ = ((SelfReader)reader!).RunAsync(),
             this,
             _call.Version,
             ValueTaskSourceOnCompletedFlags.UseSchedulingContext | ValueTaskSourceOnCompletedFlags.FlowExecutionContext);
@@ -84,11 +102,12 @@ internal sealed class ObserverReader(GrainWatchClient client, WatchRequest reque
         return false;
     }
 
-    private async ValueTask EndAsync(WatchEndReason reason)
+    private async ValueTask EndAsync(WatchEndReason reason, Exception? failure)
     {
         await ReleaseAsync();
         End(reason);
         if (Interlocked.Exchange(ref _hasEnded, 1) == 0)
             Client.ReaderEnded();
+        Over(reason, failure);
     }
 }
