@@ -95,9 +95,10 @@ internal sealed class CallbackReader : SelfReader
     private async ValueTask InTimeAsync(WatchEvent each, Task call, CancellationTokenSource stop)
     {
         var limited = call.WaitAsync(_options.CallbackTimeout, Client.Time, stop.Token);
-        await limited.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        await GivenUp.Quietly(limited);
         if (!call.IsCompleted)
         {
+            GivenUp.Observe(call);
             stop.Token.ThrowIfCancellationRequested();
             stop.Cancel();
             throw new CallbackException(WatchEndReason.CallbackTimedOut, new TimeoutException($"The callback of {Target} had not returned from {each.Type} of {each.Key}, revision {each.Revision}, after {_options.CallbackTimeout}."));

@@ -29,11 +29,13 @@ internal abstract class SelfReader(GrainWatchClient client, WatchRequest request
 
     private ManualResetValueTaskSourceCore<bool> _call = new() { RunContinuationsAsynchronously = true };
     private int _state = Running;
+    private int _hasEnded;
 
     /// <summary>Starts the calls; they end with the watch, and <see cref="IWatchSubscription.Completion"/> tells how.</summary>
     public void Begin()
     {
         BeginReading(this);
+        Client.ReaderBegins();
         _ = RunAsync();
     }
 
@@ -54,7 +56,7 @@ internal abstract class SelfReader(GrainWatchClient client, WatchRequest request
                 if (step == ReaderStep.Rest && TryRest())
                     return;
                 if (step == ReaderStep.Reopen)
-                    batch = await ReopenAsync();
+                    batch = await GoOnElsewhereAsync();
                 if (batch is not null && await HandOnAsync(batch) is var end && end != WatchEndReason.None)
                 {
                     await EndAsync(end, failure: null);
@@ -104,6 +106,9 @@ internal abstract class SelfReader(GrainWatchClient client, WatchRequest request
     {
         await ReleaseAsync();
         End(reason);
+        if (Interlocked.Exchange(ref _hasEnded, 1) != 0)
+            return;
         Over(reason, failure);
+        Client.ReaderEnded();
     }
 }

@@ -3,9 +3,6 @@ namespace Watch.Core.Watching;
 /// <summary>Which subscriptions to describe. Those that match everything that is set.</summary>
 public sealed record WatchQuestion
 {
-    /// <summary>The largest <see cref="Max"/>.</summary>
-    public const int MaxLimit = 10_000;
-
     /// <summary>Of this bucket; null for all.</summary>
     public BucketId? Bucket { get; init; }
 
@@ -17,12 +14,6 @@ public sealed record WatchQuestion
 
     /// <summary>That have not taken everything up to the revision that their bucket was last confirmed to have.</summary>
     public bool OnlyLagging { get; init; }
-
-    /// <summary>With numbers greater than this: the last of the answer before.</summary>
-    public SubscriptionId After { get; init; }
-
-    /// <summary>At most so many, those with the smallest numbers: 1 to <see cref="MaxLimit"/>.</summary>
-    public int Max { get; init; } = 1_000;
 }
 
 /// <summary>One subscription as it stands, for people.</summary>
@@ -87,6 +78,12 @@ public sealed record WatchDescription
 
     /// <summary>What happens when a live change does not fit.</summary>
     public required SlowRule WhenSlow { get; init; }
+
+    /// <summary>When it was asked for, by the table's clock, in milliseconds.</summary>
+    public required long BegunMs { get; init; }
+
+    /// <summary>When its consumer last took something, by the table's clock, in milliseconds; null where it has taken nothing.</summary>
+    public required long? TakenMs { get; init; }
 
     /// <summary>Events that were dropped or overtaken since it began.</summary>
     public required long Dropped { get; init; }

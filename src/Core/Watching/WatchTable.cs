@@ -38,7 +38,7 @@ public sealed partial class WatchTable
     private readonly WatchRules _rules;
     private readonly Dictionary<BucketId, BucketFeeds> _feeds = [];
     private readonly Dictionary<SubscriptionId, Subscription> _subscriptions = [];
-    private readonly Dictionary<FetchId, HistoryReader> _reads = [];
+    private readonly Dictionary<FetchId, List<HistoryReader>> _reads = [];
     private readonly DueList _due = new();
     private readonly WatchCounters _counters = new();
     private List<WatchEffect> _effects = [];
@@ -108,7 +108,7 @@ public sealed partial class WatchTable
         ArgumentNullException.ThrowIfNull(spec);
         var form = Admit(spec);
         var feed = FeedOrNew(spec.Bucket, form.Filter.Scope);
-        var subscription = new Subscription(new SubscriptionId(++_lastSubscription), TermsOf(spec), spec.Target, spec.StartAt, feed.GroupOf(form));
+        var subscription = new Subscription(new SubscriptionId(++_lastSubscription), TermsOf(spec), spec.Target, spec.StartAt, feed.GroupOf(form), nowMs);
         _subscriptions.Add(subscription.Id, subscription);
         _counters.Joined(spec);
         feed.Add(subscription);
