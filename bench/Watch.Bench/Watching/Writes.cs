@@ -34,7 +34,7 @@ internal static class Writes
             await using var without = await StartAsync("idle", 0, Path.Combine(folder, "without" + kind + watchers), phase);
             await using var with = await StartAsync(kind, watchers, Path.Combine(folder, "with" + kind + watchers), phase);
             Console.WriteLine(with.Ready);
-            var (rate, processor, plain, watched) = (new Ratios(), new Ratios(), 0.0, 0.0);
+            var (rate, processor, plain, watched, pauses, watchedPauses) = (new Ratios(), new Ratios(), 0.0, 0.0, 0.0, 0.0);
             await MeasureAsync(without);
             await MeasureAsync(with);
             for (var round = 0; round < rounds; round++)
@@ -46,11 +46,14 @@ internal static class Writes
                 processor.Add(b.Microseconds, a.Microseconds);
                 plain += a.PerSecond / rounds;
                 watched += b.PerSecond / rounds;
+                pauses += a.Paused / rounds;
+                watchedPauses += b.Paused / rounds;
             }
 
             var name = string.Create(CultureInfo.InvariantCulture, $"writes, {watchers:N0} {kind} watchers in the process");
             Said.Row(name + ": with / without", string.Create(CultureInfo.InvariantCulture, $"{watched:N0} / {plain:N0} writes/s"));
             Said.Row(name + ": processor per write, of that without", processor.ToString());
+            Said.Row(name + ": collector's pauses per write, with / without", string.Create(CultureInfo.InvariantCulture, $"{watchedPauses:F1} / {pauses:F1} µs"));
             if (kind == "idle" && watchers == 100_000)
                 Said.Gate(name + ": writes/s, of those without", rate, 0.98, atMost: false);
             else
@@ -72,13 +75,13 @@ internal static class Writes
         Console.WriteLine($"{Said.Circumstances((await client.StatusAsync()).Engine)}; {Clients} clients, {ValueBytes}-byte values, {phase.TotalSeconds} s a phase");
         for (var isWarm = false; Console.ReadLine() is "go"; isWarm = true)
         {
-            var (before, processor) = (Volatile.Read(ref delivered), Environment.CpuUsage.TotalTime);
+            var (before, processor, paused) = (Volatile.Read(ref delivered), Environment.CpuUsage.TotalTime, GC.GetTotalPauseDuration());
             var (count, took) = await WriteAsync(client, phase);
             processor = Environment.CpuUsage.TotalTime - processor;
             // Where everything written is watched, watchers that stopped would make the writes look cheap. The first phase counts for nothing.
             if (kind == "matching" && isWarm && Volatile.Read(ref delivered) == before)
                 throw new InvalidOperationException("The watchers were told nothing.");
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{count / took.TotalSeconds} {processor.TotalMicroseconds / count}"));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{count / took.TotalSeconds} {processor.TotalMicroseconds / count} {(GC.GetTotalPauseDuration() - paused).TotalMicroseconds / count:F2}"));
         }
 
         return 0;
@@ -100,7 +103,7 @@ internal static class Writes
     private static string KeyText(int writer, int at) => string.Create(CultureInfo.InvariantCulture, $"/load/{writer}/{at}");
 
     /// <summary>What a phase gave.</summary>
-    private readonly record struct Measured(double PerSecond, double Microseconds);
+    private readonly record struct Measured(double PerSecond, double Microseconds, double Paused);
 
     private static Task<Worker> StartAsync(string kind, int watchers, string folder, TimeSpan phase) =>
         Worker.StartAsync([Child, kind, $"{watchers}", folder, phase.TotalSeconds.ToString(CultureInfo.InvariantCulture)]);
@@ -108,6 +111,6 @@ internal static class Writes
     private static async Task<Measured> MeasureAsync(Worker worker)
     {
         var words = await worker.AskAsync("go");
-        return new Measured(double.Parse(words[0], CultureInfo.InvariantCulture), double.Parse(words[1], CultureInfo.InvariantCulture));
+        return new Measured(double.Parse(words[0], CultureInfo.InvariantCulture), double.Parse(words[1], CultureInfo.InvariantCulture), double.Parse(words[2], CultureInfo.InvariantCulture));
     }
 }

@@ -106,8 +106,9 @@ internal abstract class SelfReader(GrainWatchClient client, WatchRequest request
     {
         await ReleaseAsync();
         End(reason);
-        if (Interlocked.Exchange(ref _hasEnded, 1) == 0)
-            Client.ReaderEnded();
+        if (Interlocked.Exchange(ref _hasEnded, 1) != 0)
+            return;
         Over(reason, failure);
+        Client.ReaderEnded();
     }
 }

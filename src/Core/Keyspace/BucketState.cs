@@ -210,7 +210,7 @@ public sealed partial class BucketState
     {
         List<ChainLink>? links = null;
         AddIfWatched(new Scope(ScopeKind.Key, entry.Text), entry.Head);
-        for (var segment = entry.Parent; segment is not null; segment = segment.Parent)
+        for (var segment = watched.AnyPrefix ? entry.Parent : null; segment is not null; segment = segment.Parent)
             AddIfWatched(new Scope(ScopeKind.Prefix, segment.Text), segment.Head);
         return links ?? (IReadOnlyList<ChainLink>)[];
 

@@ -32,8 +32,11 @@ public sealed class WriteCostTests(ITestOutputHelper output)
         var (lookups, bytes) = PerPut(scopes);
         var (_, alone) = PerPut(new Counting());
         output.WriteLine($"{watchers} watchers elsewhere: {lookups} look-ups and {bytes} bytes per put; {alone} bytes without any");
+        // Where only keys are watched nobody asks about segments.
+        Assert.Equal(watchers == 0 ? 0 : 1, lookups);
+        scopes.Add(Scope.OfPrefix(Key.Of("/watched/")));
         // The key, its two segments, the root and the whole bucket: the key's depth, whoever watches what.
-        Assert.InRange(lookups, 0, watchers == 0 ? 0 : 5);
+        Assert.InRange(PerPut(scopes).Lookups, 1, 5);
         // Where anybody watches anything, the list of what is watched of the key is made: 32 bytes, once.
         Assert.InRange(bytes, alone, alone + 32);
     }
@@ -142,6 +145,8 @@ public sealed class WriteCostTests(ITestOutputHelper output)
         public long Lookups { get; set; }
 
         public bool Any => _scopes.Any;
+
+        public bool AnyPrefix => _scopes.AnyPrefix;
 
         public void Add(Scope scope) => _scopes.Register(scope, Silo, Revision.None);
 

@@ -14,12 +14,16 @@ public sealed class WatchedScopes : IWatchedScopes
     private readonly Dictionary<Scope, IScopeWatchers>.AlternateLookup<ScopeText> _byText;
     private readonly Dictionary<string, DirtyScopes> _silos = new(StringComparer.Ordinal);
     private long _lastAnswer;
+    private int _prefixes;
 
     /// <summary>Nothing is watched yet.</summary>
     public WatchedScopes() => _byText = _watchers.GetAlternateLookup<ScopeText>();
 
     /// <inheritdoc/>
     public bool Any => _watchers.Count > 0;
+
+    /// <inheritdoc/>
+    public bool AnyPrefix => _prefixes > 0;
 
     /// <summary>How many scopes are watched by at least one silo.</summary>
     public int Count => _watchers.Count;
@@ -57,7 +61,14 @@ public sealed class WatchedScopes : IWatchedScopes
         if (scopes.Add(scope, head) is not { } registration)
             return false;
 
-        _watchers[scope] = _watchers.TryGetValue(scope, out var watchers) ? watchers.With(registration) : registration;
+        if (_watchers.TryGetValue(scope, out var watchers))
+        {
+            _watchers[scope] = watchers.With(registration);
+            return true;
+        }
+
+        _watchers.Add(scope, registration);
+        _prefixes += scope.Kind == ScopeKind.Prefix ? 1 : 0;
         return true;
     }
 
@@ -131,7 +142,7 @@ public sealed class WatchedScopes : IWatchedScopes
     {
         if (_watchers[scope].Without(silo) is { } left)
             _watchers[scope] = left;
-        else
-            _watchers.Remove(scope);
+        else if (_watchers.Remove(scope) && scope.Kind == ScopeKind.Prefix)
+            _prefixes--;
     }
 }

@@ -63,7 +63,7 @@ public class WatchedScopesTests
                 };
                 var expected = pairs.Where(pair => pair.Item1 == scope).Select(pair => pair.Item2).Order(StringComparer.Ordinal);
                 Assert.True(agrees && watched.Silos(scope).SequenceEqual(expected) && watched.IsWatched(scope.Kind, scope.Text.Span) == expected.Any()
-                    && watched.Any == (pairs.Count > 0), $"seed {seed}, step {i}: {scope} at {silo} differs");
+                    && watched.Any == (pairs.Count > 0) && watched.AnyPrefix == pairs.Any(pair => pair.Item1.Kind == ScopeKind.Prefix), $"seed {seed}, step {i}: {scope} at {silo} differs");
             }
         }
     }
