@@ -153,13 +153,14 @@ internal partial class ResumingWatchStream
     private async Task OpenAsync(CancellationToken stop)
     {
         var feed = await _client.OpenAsync(NextRequest(), stop);
-        _feed = feed;
+        // Before it can be asked for changes.
+        var owesChange = _rare?.Changes?.Resumed() == true;
+        Volatile.Write(ref _feed, feed);
         try
         {
             if (Request.FilterHash != feed.Registration.FilterHash)
                 Change(request => request with { FilterHash = feed.Registration.FilterHash });
-            _owesChange = _rare?.Changes?.First?.From is not null;
-            if (_owesChange)
+            if (owesChange)
                 await feed.AskProgressAsync(stop);                          // S6
             feed.Consumer = _consumer;
             Pauses.Reset();

@@ -1,4 +1,8 @@
 using Watch.Core;
+using Watch.Core.Keyspace;
+using Watch.Core.Storage;
+using Watch.Grains;
+using Watch.Grains.Consensus;
 
 namespace Watch.Cluster.Tests;
 
@@ -36,7 +40,7 @@ public sealed class CompactTests
     [Fact]
     public async Task History_that_is_too_old_is_given_up_and_what_is_younger_stays()
     {
-        await using var cluster = await WatchCluster.StartAsync(silos: 1, configure: watch => watch.HistoryAgeMax = TimeSpan.FromSeconds(1));
+        await using var cluster = await WatchCluster.StartAsync(silos: 1, configure: watch => watch.HistoryAgeMax = TimeSpan.FromSeconds(3));
         var first = (await cluster.Client.PutAsync("/old", "x")).Revision;
         using var patience = new CancellationTokenSource(WatchCluster.Patience);
         var written = first;
@@ -46,7 +50,7 @@ public sealed class CompactTests
             written = (await cluster.Client.PutAsync("/new", "x")).Revision;
         }
 
-        // What was written in the last second is there.
+        // What was written in the last seconds is there.
         await using var stream = await cluster.HostedIn(0).WatchAsync(WatchTarget.Key("/new"), new WatchOptions { StartAt = written });
         await using var reader = stream.Reader();
         Assert.Equal(written, (await reader.NextAsync()).Revision);
@@ -72,4 +76,52 @@ public sealed class CompactTests
 
         Assert.Equal((last, began.Index + 1), (status.Revision, status.Index));
     }
+
+    /// <summary>Keys so deep that each write stands in many scopes: an entry drops few of them.</summary>
+    [Fact]
+    public async Task Much_that_is_given_up_on_request_goes_in_steps_and_writers_come_in_between()
+    {
+        const int Writes = 1_500;
+        await using var cluster = await WatchCluster.StartAsync(silos: 1);
+        var deep = string.Concat(Enumerable.Repeat("d/", Scope.DepthMax));
+        await Parallel.ForEachAsync(Enumerable.Range(0, Writes), new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (at, _) => await cluster.Client.PutAsync(deep + at, "x"));
+
+        var before = await cluster.Client.StatusAsync();
+        var compaction = cluster.Nodes.CompactAsync(before.Revision);
+        var write = cluster.Client.PutAsync("/between", "x");
+        Assert.Equal(before.Revision, await compaction);
+        var written = await write;
+        var after = await cluster.Client.StatusAsync();
+        Assert.Equal(before.Revision, after.Compacted);
+        var steps = after.Index - before.Index - 1;
+        Assert.True(steps >= Writes * Scope.DepthMax / BucketState.CompactionPlacesMax, $"{steps} entries");
+        Assert.Equal(before.Revision.Next, written.Revision);
+    }
+
+    [Fact]
+    public void What_is_too_old_is_proposed_in_steps_each_once_the_one_before_is_applied()
+    {
+        const int Writes = 1_500;
+        var bucket = new BucketReplica(GroupId.Default, new WatchSiloOptions { HistoryAgeMax = TimeSpan.FromSeconds(1) });
+        var deep = string.Concat(Enumerable.Repeat("d/", Scope.DepthMax));
+        for (var at = 1; at <= Writes; at++)
+            bucket.Apply([EntryOf(at, WriteCommand.Put(Key.Of(deep + at), default))]);
+
+        var (steps, index) = (0, Writes);
+        while (bucket.DueCompaction(TimeSpan.FromHours(1), new LogTime(3_600_000)) is { } step)
+        {
+            bucket.CompactionProposed(step, TimeSpan.FromHours(1));
+            Assert.Null(bucket.DueCompaction(TimeSpan.FromHours(1), new LogTime(3_600_000)));
+            var held = bucket.State.HistoryChanges;
+            bucket.Apply([EntryOf(++index, step)]);
+            Assert.InRange(held - bucket.State.HistoryChanges, 1, BucketState.CompactionPlacesMax / Scope.DepthMax);
+            steps++;
+        }
+
+        Assert.Equal(0, bucket.State.HistoryChanges);
+        Assert.True(steps > 2, $"{steps} steps");
+    }
+
+    private static Entry EntryOf(long index, Command command) =>
+        new(new LogIndex(index), new Term(1), new LogTime(0), 0, EntryKind.Command, CommandCodec.Encode(command));
 }

@@ -95,9 +95,15 @@ internal sealed class FakeReplicaService(NodeId node) : IReplicaService
 
     public Task<ScanReply> Scan(BucketId bucket, ScanRequest request) => throw new NotSupportedException();
 
-    public Task<HistoryReply> History(HistoryRequest request) => throw new NotSupportedException();
+    /// <summary>What it answers to a question for history, as the leader.</summary>
+    public Func<Task<HistoryReply>> OnHistory { get; set; } = () => throw new NotSupportedException();
 
-    public Task<HistoryReply> HistoryAt(HistoryRequest request) => throw new NotSupportedException();
+    /// <summary>What it answers to a question for history, as one that follows.</summary>
+    public Func<Task<HistoryReply>> OnHistoryAt { get; set; } = () => throw new NotSupportedException();
+
+    public Task<HistoryReply> History(HistoryRequest request) => OnHistory();
+
+    public Task<HistoryReply> HistoryAt(HistoryRequest request) => OnHistoryAt();
 
     public Task<SnapshotPageReply> Snapshot(SnapshotPageRequest request) => throw new NotSupportedException();
 

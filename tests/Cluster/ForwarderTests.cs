@@ -57,6 +57,31 @@ public sealed class ForwarderTests
         Assert.Equal(0, forwarders.Dropped);
     }
 
+    /// <summary>What is dropped is read when somebody collects it, and nobody's listener runs while events are on their way.</summary>
+    [Fact]
+    public void A_listener_that_throws_keeps_no_silo_from_being_told()
+    {
+        using var listener = new System.Diagnostics.Metrics.MeterListener
+        {
+            InstrumentPublished = static (instrument, listener) =>
+            {
+                if (instrument.Meter.Name.StartsWith("Watch", StringComparison.Ordinal))
+                    listener.EnableMeasurementEvents(instrument);
+            },
+        };
+        listener.SetMeasurementEventCallback<long>(static (_, _, _, _) => throw new InvalidOperationException("a listener"));
+        listener.SetMeasurementEventCallback<int>(static (_, _, _, _) => throw new InvalidOperationException("a listener"));
+        listener.Start();
+        var (forwarders, frozen) = (New(options => options.ForwardEventsMax = 2), new TaskCompletionSource());
+        _cluster.Of(s_other).OnDeliver = events => Tell("other", events, _told.Count == 0 ? frozen.Task : null);
+
+        for (var revision = 1; revision <= 5; revision++)
+            forwarders.Forward(Items(Event(revision, s_other)));
+        Assert.Equal(2, forwarders.Dropped);
+        frozen.SetResult();
+        Assert.Equal(["other 1", "other 4 5"], _told);
+    }
+
     [Fact]
     public void A_silo_that_does_not_answer_holds_no_more_than_the_limit_and_delays_no_other()
     {

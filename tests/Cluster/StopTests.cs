@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Watch.Core;
+using Watch.Grains.Consensus;
 using Watch.Grains.Publishing;
 
 namespace Watch.Cluster.Tests;
@@ -18,9 +19,10 @@ public sealed class StopTests
         await using var other = await client.WatchAsync(WatchTarget.Prefix("/"));
         for (var at = 0; at < Events; at++)
             await cluster.Client.PutAsync("/k", $"{at}");
-        await using var seen = await client.WatchAsync(WatchTarget.Key("/k"), new WatchOptions { StartAt = new Revision(1) });
-        await using (var reader = seen.Reader())
-            await reader.NextAsync(Events);
+        // The last event may still be on its way.
+        using var patience = new CancellationTokenSource(WatchCluster.Patience);
+        while ((await cluster.Nodes.ListWatchersAsync()).Watchers.Any(each => each.QueuedEvents < Events))
+            Assert.False(patience.IsCancellationRequested, "the watches were not given everything");
 
         await cluster.Host.StopSiloAsync(cluster.Silos[2]);
 
@@ -48,6 +50,33 @@ public sealed class StopTests
         Assert.Single(cluster.Silos);
         await cluster.Host.StopAllSilosAsync().WaitAsync(WatchCluster.Patience);
         await cluster.Host.StopAllSilosAsync().WaitAsync(WatchCluster.Patience);
+    }
+
+    [Fact]
+    public async Task A_silo_that_stops_when_nobody_leads_any_more_waits_for_no_leader()
+    {
+        await using var cluster = await WatchCluster.StartAsync(silos: 2, configure: watch => watch.LeaderTimeout = TimeSpan.FromMinutes(5));
+        await using var stream = await cluster.HostedIn(1).WatchAsync(WatchTarget.Key("/k"));
+        var last = cluster.Silos[1];
+        await cluster.Host.KillSiloAsync(cluster.Silos[0]);
+        await cluster.Host.StopSiloAsync(last).WaitAsync(WatchCluster.Patience);
+    }
+
+    /// <summary>Nobody but it had watched: no question of anybody brings its end to the leader, but a write does.</summary>
+    [Fact]
+    public async Task The_only_silo_that_watched_is_named_by_no_write_once_it_is_gone()
+    {
+        await using var cluster = await WatchCluster.StartAsync(silos: 2);
+        await using var stream = await cluster.HostedIn(1).WatchAsync(WatchTarget.Key("/k"));
+        var leading = cluster.Services(0).GetRequiredService<Replica>().LeadingOf(BucketId.Default)!;
+        Assert.Single(leading.Watched.KnownSilos);
+        await cluster.Host.KillSiloAsync(cluster.Silos[1]);
+        using var patience = new CancellationTokenSource(WatchCluster.Patience);
+        while (leading.Watched.KnownSilos.Count > 0)
+        {
+            Assert.False(patience.IsCancellationRequested, "the dead silo is named by every write");
+            await cluster.Client.PutAsync("/k", "x");
+        }
     }
 
     [Theory]

@@ -42,6 +42,24 @@ public sealed class WatchersTests(SharedCluster shared) : IClassFixture<SharedCl
         Assert.Equal(WatchEndReason.Removed, (await reader.NextAsync()).Reason);
     }
 
+    /// <summary>More than are looked at in one go.</summary>
+    [Fact]
+    public async Task Many_watches_are_listed_each_once_in_the_order_of_their_numbers()
+    {
+        const int Many = 2_300;
+        var streams = await Task.WhenAll(Enumerable.Range(0, Many).Select(_ => _cluster.HostedIn(1).WatchAsync(WatchTarget.Key(_root + "many"))));
+        var question = new WatchersQuestion { Target = _root + "many", Max = WatchersQuestion.MaxLimit };
+        var all = await _cluster.Nodes.ListWatchersAsync(question);
+        Assert.False(all.More);
+        Assert.Equal(Many, all.Watchers.Length);
+        Assert.Equal(all.Watchers.Select(each => each.Id).Distinct().Order(), all.Watchers.Select(each => each.Id));
+        var first = await _cluster.Nodes.ListWatchersAsync(question with { Max = Many - 1 });
+        Assert.True(first.More);
+        Assert.Equal(all.Watchers.Select(each => each.Id).Take(Many - 1), first.Watchers.Select(each => each.Id));
+        foreach (var stream in streams)
+            await stream.DisposeAsync();
+    }
+
     [Fact]
     public async Task A_list_says_since_when_a_watch_is_there_and_when_its_reader_last_took_something()
     {

@@ -202,6 +202,8 @@ internal sealed class NodeUnderTest
             watch.Bootstrap = "n0";
             watch.LeaderTimeout = TimeSpan.FromSeconds(4);
             watch.Join = _cluster.Plan.Joins;
+            if (_cluster.Plan.SmallPages)
+                (watch.FetchPageBytes, watch.SnapshotPageBytes) = (128, 128);
             if (_cluster.Plan.SnapshotEntries > 0)
                 (watch.SnapshotEntries, watch.SnapshotBytes) = (_cluster.Plan.SnapshotEntries, 64 << 10);
         });

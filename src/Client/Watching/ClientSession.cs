@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Orleans;
 using Watch.Interfaces;
 
@@ -34,9 +35,7 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
     /// <summary>Registers a watch.</summary>
     public async Task<IWatchFeed> OpenAsync(WatchRequest request, CancellationToken cancellationToken)
     {
-        var number = Interlocked.Increment(ref _numbers);
-        var watch = new ClientWatch(this, request with { Watch = number }, options.CreditBytes);
-        var pending = new Pending(watch);
+        var pending = new Pending(() => new ClientWatch(this, request with { Watch = Interlocked.Increment(ref _numbers) }, options.CreditBytes));
         lock (_gate)
         {
             if (_isClosed)
@@ -53,14 +52,13 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
         {
             // Not WaitAsync: its hand-over would leave the caller's scheduler for the thread pool.
             await using var canceled = cancellationToken.Register(() => pending.Answer.TrySetCanceled(cancellationToken));
-            watch.Registered(await pending.Answer.Task);
-            return watch;
+            return await pending.Answer.Task;
         }
         catch
         {
             lock (_gate)
                 _pending.Remove(pending);
-            await watch.DisposeAsync();
+            await pending.Watch.DisposeAsync();
             throw;
         }
     }
@@ -191,8 +189,8 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
         {
             link = await LinkAsync();
             var asked = next.Where(each => !each.Answer.Task.IsCompleted && link.TryAdd(each.Watch)).ToList();
-            var stopping = asked.Count > 0 ? await AskAsync(link, asked) : [];
-            Requeue([.. stopping, .. next.Except(asked)]);
+            var (unanswered, stopping) = asked.Count > 0 ? await AskAsync(link, asked) : ([], []);
+            Requeue([.. unanswered, .. stopping, .. next.Except(asked)]);
             if (stopping.Count == 0)
                 return;
             Lose(link, stops: true);
@@ -222,15 +220,35 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
 
     private void Requeue(IEnumerable<Pending> pending)
     {
+        var waiting = pending.Where(each => !each.Answer.Task.IsCompleted).ToList();
+        foreach (var each in waiting)
+            each.BeginAnew();
         lock (_gate)
-            _pending.InsertRange(0, pending.Where(each => !each.Answer.Task.IsCompleted));
+            _pending.InsertRange(0, waiting);
     }
 
-    /// <summary>Registers them; answers with those that were refused because the server stops, which another one may serve.</summary>
-    private async Task<List<Pending>> AskAsync(SessionLink link, List<Pending> asked)
+    /// <summary>
+    /// Registers them; answers with those that were not answered, and with those that were refused because the server stops, which another
+    /// one may serve. A call that is lost on the way does not cost the session, which may have many watches, but those who wait behind it
+    /// do not wait for longer than a call may take.
+    /// </summary>
+    private async Task<(List<Pending> Unanswered, List<Pending> Stopping)> AskAsync(SessionLink link, List<Pending> asked)
     {
-        var call = link.Grain.Register(link.Epoch, [.. asked.Select(each => each.Watch.Request)], link.Over);
-        var replies = await sessions.WhileAliveAsync(call, link.Grain, link.Epoch, options.HedgeAfter, link.Over);
+        using var late = new CancellationTokenSource(options.CallTimeout, time);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(link.Over, late.Token);
+        ImmutableArray<RegistrationReply> replies;
+        try
+        {
+            var call = link.Grain.Register(link.Epoch, [.. asked.Select(each => each.Watch.Request)], limit.Token);
+            replies = await sessions.WhileAliveAsync(call, link.Grain, link.Epoch, options.HedgeAfter, limit.Token);
+        }
+        catch (OperationCanceledException) when (late.IsCancellationRequested && !link.Over.IsCancellationRequested)
+        {
+            foreach (var each in asked)
+                link.Leave(each.Watch);
+            return (asked, []);
+        }
+
         List<Pending> stopping = [];
         for (var at = 0; at < asked.Count; at++)
         {
@@ -244,7 +262,7 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
             stopping.Add(asked[at]);
         }
 
-        return stopping;
+        return ([], stopping);
     }
 
     private void Answer(SessionLink link, Pending pending, RegistrationReply reply)
@@ -252,7 +270,7 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
         if (reply.Registration is { } registration)
         {
             pending.Watch.Registered(registration);
-            if (!pending.Answer.TrySetResult(registration))
+            if (!pending.Answer.TrySetResult(pending.Watch))
                 link.Leave(pending.Watch);
             lock (_gate)
                 _backoff.Reset();
@@ -296,8 +314,17 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
     }
 
     /// <summary>Somebody who waits for a registration.</summary>
-    private sealed record Pending(ClientWatch Watch)
+    private sealed class Pending(Func<ClientWatch> begin)
     {
-        public TaskCompletionSource<WatchRegistration> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        /// <summary>The watch as it is to be registered next.</summary>
+        public ClientWatch Watch { get; private set; } = begin();
+
+        public TaskCompletionSource<ClientWatch> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        /// <summary>
+        /// Another session is asked. What has come from the one before is void, and has to be: a registration whose answer was lost may
+        /// have begun there, at an earlier revision.
+        /// </summary>
+        public void BeginAnew() => Watch = begin();
     }
 }

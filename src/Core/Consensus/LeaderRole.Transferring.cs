@@ -19,7 +19,7 @@ namespace Watch.Core.Consensus;
 ///       the last entries reach back is not sent a snapshot for it, and what was sent one goes on behind that one.
 ///   L15 A follower that refuses what it is sent (there is no room for it, or it cannot read it) or listens and says nothing of it
 ///       (<see cref="RaftOptions.ChunkSendsMax"/>) holds nobody up: it gives its place back, waits at the end of the queue after a pause that
-///       doubles each time, and during the pause no snapshot is put off for its sake. One that has received a part and still has it goes
+///       doubles each time that it got no further than ever, and during the pause no snapshot is put off for its sake. One that has received a part and still has it goes
 ///       on behind that.
 /// </summary>
 internal sealed partial class LeaderRole
@@ -110,7 +110,7 @@ internal sealed partial class LeaderRole
         if (answer.Next == SnapshotAnswer.Refused)
             PauseTransfer(answer.From, progress, now);
         else if (transfer.GoTo(answer.Next))
-            progress.GoOn();
+            progress.GoOn(answer.Next);
     }
 
     /// <summary>L15.</summary>

@@ -17,6 +17,7 @@ internal sealed class Progress(LogIndex next)
     private LogIndex _commitSent;
     private int _begunAnew;
     private int _pauses;
+    private int _furthest;
     private int _chunkSends;
     private TimeSpan _pausedUntil = TimeSpan.MinValue;
 
@@ -201,9 +202,12 @@ internal sealed class Progress(LogIndex next)
         RetryAt = now.Monotonic + options.HeartbeatInterval * options.ChunkRetryHeartbeats;
     }
 
-    /// <summary>The next chunk may be sent.</summary>
-    internal void GoOn()
+    /// <summary>The follower asks for this chunk next, which may be sent.</summary>
+    internal void GoOn(int chunk)
     {
+        // Further than ever: what stopped it before is over, and if something stops it again, that is new (L15).
+        if (chunk > _furthest)
+            (_furthest, _pauses) = (chunk, 0);
         _awaitsProbe = false;
         _chunkSends = 0;
         RetryAt = TimeSpan.MaxValue;
@@ -239,7 +243,7 @@ internal sealed class Progress(LogIndex next)
     private void NoteCaughtUp(LogIndex last, RaftOptions options)
     {
         if (Transfer is null && last - Match <= options.SnapshotTailEntries)
-            (IsCatchingUp, _begunAnew, _pauses, _pausedUntil) = (false, 0, 0, TimeSpan.MinValue);
+            (IsCatchingUp, _begunAnew, _pauses, _furthest, _pausedUntil) = (false, 0, 0, 0, TimeSpan.MinValue);
     }
 
     private void Probe()

@@ -23,20 +23,27 @@ public sealed partial class BucketState
     {
         ArgumentNullException.ThrowIfNull(request);
         ArgumentOutOfRangeException.ThrowIfLessThan(request.KeysMax, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(request.VisitsMax, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(request.BytesMax, 0);
         CheckReadable(request.At);
 
         var revision = request.At ?? Revision;
         var items = new List<KeyValue>();
-        long bytes = 0;
+        var (bytes, visits) = (0L, 0);
+        Key? last = null;
         foreach (var entry in _scopes.Walk(Behind(request.After, range)))
         {
-            if (VersionAt(entry, request.At) is not { } version)
-                continue;
-            bytes += PageBytes.Of(version.Key, request.KeysOnly ? 0 : version.Value.Length);
-            if (items.Count > 0 && (items.Count == request.KeysMax || bytes > request.BytesMax))
-                return new ScanPage(items, revision, More: true);
-            items.Add(Item(version, request.KeysOnly));
+            if (visits++ == request.VisitsMax)
+                return new ScanPage(items, revision, More: true, last);
+            if (VersionAt(entry, request.At) is { } version)
+            {
+                bytes += PageBytes.Of(version.Key, request.KeysOnly ? 0 : version.Value.Length);
+                if (items.Count > 0 && (items.Count == request.KeysMax || bytes > request.BytesMax))
+                    return new ScanPage(items, revision, More: true, last);
+                items.Add(Item(version, request.KeysOnly));
+            }
+
+            last = entry.Text;
         }
 
         return new ScanPage(items, revision, More: false);

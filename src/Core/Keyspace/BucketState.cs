@@ -32,7 +32,7 @@ namespace Watch.Core.Keyspace;
 /// <para>
 /// After a crash the state is rebuilt by feeding the log again, from the beginning or behind a snapshot (<see cref="BucketSnapshot"/>);
 /// nothing here is durable by itself. Compaction takes time in
-/// proportion to what it drops; a leader that compacts often compacts briefly.
+/// proportion to what it drops, so a leader proposes it in steps (<see cref="CompactionStep"/>).
 /// </para>
 /// </remarks>
 public sealed partial class BucketState
@@ -42,9 +42,6 @@ public sealed partial class BucketState
     private readonly ResultTable _results;
     private readonly KeyspaceRules _rules;
     private readonly WriterNames _writers = new();
-
-    // Scopes of which a compaction left only the head, by the revision of that head.
-    private readonly Queue<(ScopeEntry Scope, Revision Head)> _forgettable = new();
 
     /// <summary>The state of a bucket in which nothing was ever written.</summary>
     public BucketState()
@@ -104,28 +101,6 @@ public sealed partial class BucketState
         };
         _results.Evict(at.Stamp);
         return outcome;
-    }
-
-    /// <summary>
-    /// The compaction that these limits ask for now, for the leader to propose; null where history is within them. It leaves
-    /// seven eighths of a limit, so that not every further commit asks for another.
-    /// </summary>
-    public Revision? DueCompaction(HistoryLimits limits)
-    {
-        ArgumentNullException.ThrowIfNull(limits);
-        ArgumentOutOfRangeException.ThrowIfLessThan(limits.RevisionsMax, 1);
-        ArgumentOutOfRangeException.ThrowIfLessThan(limits.BytesMax, 0);
-
-        var revisions = Revision.Value - Compacted.Value;
-        if (revisions <= limits.RevisionsMax && _log.Bytes <= limits.BytesMax)
-            return null;
-
-        var through = Compacted;
-        if (revisions > limits.RevisionsMax)
-            through = new Revision(Revision.Value - SevenEighths(limits.RevisionsMax));
-        if (_log.Bytes > limits.BytesMax)
-            through = Revision.Max(through, RevisionThatFrees(_log.Bytes - SevenEighths(limits.BytesMax)));
-        return through;
     }
 
     /// <summary>
@@ -262,50 +237,6 @@ public sealed partial class BucketState
         }
     }
 
-    private Outcome Compact(CompactCommand compact, AppliedAt at)
-    {
-        if (compact.Through <= Compacted || compact.Through > Revision)
-            return new Outcome(ApplyStatus.Unchanged, Revision, null, null, []) { Index = at.Index };
-
-        Compacted = compact.Through;
-        while (_log.Count > 0 && _log[0].Revision <= Compacted)
-            Drop(_log.DropOldest());
-        Forget(Revision.Min(Compacted, compact.ForgetThrough ?? Compacted));
-        return new Outcome(ApplyStatus.Applied, Revision, null, null, []) { Index = at.Index };
-    }
-
-    private void Drop(Change change)
-    {
-        var entry = _scopes.FindKey(change.Key);
-        Invariant.That(entry is not null, "K6: the key of a change in history is remembered");
-        _saving?.BeforeCompaction(entry);
-        entry.Compact(Compacted);
-        NoteIfEmpty(entry, change);
-        for (var segment = entry.Parent; segment!.Parent is not null; segment = segment.Parent)
-        {
-            segment.DropOldest();
-            NoteIfEmpty(segment, change);
-        }
-    }
-
-    // A scope becomes empty with the drop of its last change; noting it only then keeps the queue in the order of heads.
-    private void NoteIfEmpty(ScopeEntry scope, Change dropped)
-    {
-        if (scope.IsEmpty && scope.Head == dropped.Revision)
-            _forgettable.Enqueue((scope, scope.Head));
-    }
-
-    private void Forget(Revision through)
-    {
-        ForgottenThrough = Revision.Max(ForgottenThrough, through);
-        while (_forgettable.TryPeek(out var oldest) && oldest.Head <= ForgottenThrough)
-        {
-            _forgettable.Dequeue();
-            if (oldest.Scope.IsEmpty && oldest.Scope.Head == oldest.Head)        // else it has changed since, and lives
-                ForgetScope(oldest.Scope);
-        }
-    }
-
     private KeyEntry AddKey(Key key)
     {
         var entry = _scopes.AddKey(key, ForgottenThrough);
@@ -313,27 +244,6 @@ public sealed partial class BucketState
         return entry;
     }
 
-    private void ForgetScope(ScopeEntry scope)
-    {
-        if (scope is KeyEntry key)
-            _saving?.BeforeCompaction(key);
-        _scopes.Forget(scope);
-    }
-
-    private Revision RevisionThatFrees(long bytes)
-    {
-        var last = Compacted;
-        for (var each = 0; each < _log.Count && bytes > 0; each++)
-        {
-            last = _log[each].Revision;
-            bytes -= PageBytes.Kept(_log[each]);
-        }
-
-        return last;
-    }
-
     private static KeyValue Item(Change version, bool keysOnly) =>
         new(version.Key, keysOnly ? default : version.Value, version.CreateRevision, version.Revision, version.Version);
-
-    private static long SevenEighths(long limit) => limit - limit / 8;
 }

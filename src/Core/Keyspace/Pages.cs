@@ -12,10 +12,16 @@ public sealed record ScanRequest
     /// </summary>
     public long BytesMax { get; init; } = long.MaxValue;
 
+    /// <summary>
+    /// At most this many keys are looked at, 1 or more, whether or not they exist at that revision: what is gone, or came later, costs as
+    /// much as what is found. Without limit where not said.
+    /// </summary>
+    public int VisitsMax { get; init; } = int.MaxValue;
+
     /// <summary>Leave the values empty.</summary>
     public bool KeysOnly { get; init; }
 
-    /// <summary>Begin behind this key: the last one of the page before.</summary>
+    /// <summary>Begin behind this key: <see cref="ScanPage.Last"/> of the page before.</summary>
     public Key? After { get; init; }
 
     /// <summary>The revision to read at; null for the present. Pages of one scan name the first page's revision here.</summary>
@@ -25,8 +31,9 @@ public sealed record ScanRequest
 /// <summary>One page of a range, in key order.</summary>
 /// <param name="Items">The keys.</param>
 /// <param name="Revision">The revision at which all of it is true: a watch from the next one on misses nothing.</param>
-/// <param name="More">Whether the range holds more behind the last item.</param>
-public sealed record ScanPage(IReadOnlyList<KeyValue> Items, Revision Revision, bool More);
+/// <param name="More">Whether the range holds more behind <paramref name="Last"/>, or may: an empty page is not the end then.</param>
+/// <param name="Last">The last key that was looked at, where there is more; it is no earlier than the last item, and need not exist.</param>
+public sealed record ScanPage(IReadOnlyList<KeyValue> Items, Revision Revision, bool More, Key? Last = null);
 
 /// <summary>One page of a scope's history, in revision order, no commit split.</summary>
 /// <param name="Commits">The commits, each with those of its changes that lie in the scope.</param>

@@ -46,6 +46,22 @@ internal sealed class LeavingFiles(IFileSystem fs, string folder)
         }
     }
 
+    /// <summary>Makes the names durable that files have lost; false where the disk has no room for that: they have not lost them for good then.</summary>
+    internal bool TryName()
+    {
+        if (_isNamed || !Any)
+            return true;
+        try
+        {
+            fs.SyncFolder(folder);
+            return _isNamed = true;
+        }
+        catch (DiskFullException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>The folder was synced by somebody else.</summary>
     internal void Named() => _isNamed = true;
 

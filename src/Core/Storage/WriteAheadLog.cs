@@ -185,7 +185,7 @@ public sealed class WriteAheadLog : IDisposable
 
     /// <summary>
     /// Takes the names from the segments before one, oldest first; the files go in steps (<see cref="StepLeaving"/>). A batch that says so
-    /// (<see cref="LogBatch.AddFirst"/>) must have been synced (W6).
+    /// (<see cref="LogBatch.AddFirst"/>) must have been synced (W6). What the disk has no room for now stays for the next time.
     /// </summary>
     public void RetireBelow(long segment)
     {
@@ -246,20 +246,26 @@ public sealed class WriteAheadLog : IDisposable
         }
     }
 
+    // One after the other, each durably gone before the next one goes: a gap would be damage. What the disk has no room for stays, until
+    // somebody retires segments again, or the log is opened again (E3).
     private void DeleteBelow(long segment)
     {
         foreach (var number in _use.Segments.Keys.Where(number => number < segment).ToList())
         {
+            if (!_leaving.TryName())
+                return;
             var path = $"{_folder}/{LogFormat.SegmentName(number)}";
             long length;
             using (var file = _fs.Open(path))
                 length = file.Length;
-            _leaving.Add(path);
-            _fs.SyncFolder(_folder);
-            _leaving.Named();
+            if (!_leaving.TryAdd(path))
+                return;
             _use.Remove(number);
             Begin += length;
         }
+
+        // If not now, then before anything is cut (E1).
+        _ = _leaving.TryName();
     }
 
     private void Continue(long number, LogPosition start, uint chain)

@@ -3,9 +3,6 @@ namespace Watch.Core.Watching;
 /// <summary>Which subscriptions to describe. Those that match everything that is set.</summary>
 public sealed record WatchQuestion
 {
-    /// <summary>The largest <see cref="Max"/>.</summary>
-    public const int MaxLimit = 10_000;
-
     /// <summary>Of this bucket; null for all.</summary>
     public BucketId? Bucket { get; init; }
 
@@ -17,12 +14,6 @@ public sealed record WatchQuestion
 
     /// <summary>That have not taken everything up to the revision that their bucket was last confirmed to have.</summary>
     public bool OnlyLagging { get; init; }
-
-    /// <summary>With numbers greater than this: the last of the answer before.</summary>
-    public SubscriptionId After { get; init; }
-
-    /// <summary>At most so many, those with the smallest numbers: 1 to <see cref="MaxLimit"/>.</summary>
-    public int Max { get; init; } = 1_000;
 }
 
 /// <summary>One subscription as it stands, for people.</summary>

@@ -127,5 +127,6 @@ public sealed record HistoryPiece(IReadOnlyList<Commit> Commits, Revision Reache
 /// <summary>A page of a snapshot.</summary>
 /// <param name="At">The revision that it shows.</param>
 /// <param name="Items">Its keys, in byte order.</param>
-/// <param name="More">Whether the range holds more behind the last of them.</param>
-public sealed record SnapshotPiece(Revision At, IReadOnlyList<KeyValue> Items, bool More);
+/// <param name="More">Whether the range holds more behind <paramref name="Last"/>, or may.</param>
+/// <param name="Last">The last key that was looked at, which need not exist; null where that is the last of the items.</param>
+public sealed record SnapshotPiece(Revision At, IReadOnlyList<KeyValue> Items, bool More, Key? Last = null);

@@ -3,14 +3,21 @@ namespace Watch.Core.Watching;
 // For people: which watches there are, and how they stand.
 public sealed partial class WatchTable
 {
-    /// <summary>Describes the subscriptions that a question is about, in the order of their numbers.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The question asks for fewer than 1 or more than <see cref="WatchQuestion.MaxLimit"/>.</exception>
-    public IReadOnlyList<WatchDescription> Describe(WatchQuestion question)
+    /// <summary>
+    /// Describes those of some subscriptions that a question is about, in the order given; those that have ended are left out. Under
+    /// whatever serializes the table's calls: whoever asks about many comes with a slice of them at a time, so that events have their
+    /// turn in between.
+    /// </summary>
+    /// <param name="subscriptions">Of <see cref="Subscriptions"/>, now or before.</param>
+    /// <param name="question">Which of them.</param>
+    public static IReadOnlyList<WatchDescription> Describe(ReadOnlySpan<Subscription> subscriptions, WatchQuestion question)
     {
         ArgumentNullException.ThrowIfNull(question);
-        if (question.Max is < 1 or > WatchQuestion.MaxLimit)
-            throw new ArgumentOutOfRangeException(nameof(question), question.Max, $"{question.Max} descriptions were asked for: 1 to {WatchQuestion.MaxLimit} are allowed.");
-        return [.. _subscriptions.Values.Where(each => IsAsked(each, question)).OrderBy(each => each.Id.Value).Take(question.Max).Select(Describe)];
+        var described = new List<WatchDescription>();
+        foreach (var each in subscriptions)
+            if (IsAsked(each, question))
+                described.Add(Describe(each));
+        return described;
     }
 
     /// <summary>By how many revisions of its bucket, at the last confirmation, a subscription is behind with what its consumer has taken.</summary>
@@ -21,7 +28,7 @@ public sealed partial class WatchTable
     }
 
     private static bool IsAsked(Subscription subscription, WatchQuestion question) =>
-        subscription.Id.Value > question.After.Value
+        subscription.State != SubscriptionState.Ended
         && (question.Bucket is not { } bucket || bucket == subscription.Terms.Bucket)
         && (question.Client is not { } client || string.Equals(client, subscription.Terms.Client, StringComparison.Ordinal))
         && (question.Key is not { } key || subscription.Group.Form.Filter.Matches(key))

@@ -115,9 +115,14 @@ public sealed partial class WatchTable
         if (freshness.Subscription.State is SubscriptionState.Snapshotting or SubscriptionState.Registering)
             return false;
         freshness.IsStale = false;
-        freshness.Subscription.Owe(new WatchPart.Progress(cursor, freshness.FreshWallMs));
+        freshness.Subscription.Owe(new WatchPart.Progress(Reached(freshness.Subscription, cursor), freshness.FreshWallMs));
         return true;
     }
+
+    /// <summary>The cursor; before a start that is to come, what has come: nobody is told of a revision that there is not.</summary>
+    private static Revision Reached(Subscription subscription, Revision cursor) => subscription.IsBeforeStart(cursor)
+        ? Revision.Min(cursor, Revision.Max(subscription.Feed.Cursor, subscription.Feed.Siblings.Confirmed))
+        : cursor;
 
     private static long LookEvery(long staleAfterMs) => Math.Max(1, staleAfterMs / 4);
 

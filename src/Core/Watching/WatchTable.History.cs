@@ -51,28 +51,33 @@ public sealed partial class WatchTable
     public void Fetched(FetchId id, HistoryPiece piece, long nowMs)
     {
         ArgumentNullException.ThrowIfNull(piece);
-        if (Answered(id) is not { } reader)
+        if (Answered(id) is not { } readers)
             return;
 
         Invariant.That(piece.Left > 0 || piece.Commits.Count == 0 || piece.Commits[^1].Revision <= piece.Reached, "History's answer reaches its own last revision.");
-        if (reader.Complete(piece) is not { } commits)
-            Backoff(reader, nowMs);
-        else
+        var commits = readers[0].Complete(piece);
+        _isAnswering = true;
+        foreach (var reader in readers)
         {
-            reader.Failures = 0;
-            if (reader.Subscription is { } subscription)
-                Replay(reader, subscription, commits, piece.Reached, nowMs);
+            reader.Share(readers[0]);
+            if (commits is null)
+                Backoff(reader, nowMs);
             else
-                Repair(reader.Feed, commits, piece.Reached, nowMs);
+                reader.Failures = 0;
         }
 
+        if (commits is not null && readers[0].Subscription is not null)
+            Replay(readers, commits, piece.Reached, nowMs);
+        else if (commits is not null)
+            Repair(readers[0].Feed, commits, piece.Reached, nowMs);
+        _isAnswering = false;
         Serve();
     }
 
     /// <summary>History could not be asked, or did not answer in time; the question is repeated after a while.</summary>
     public void FetchFailed(FetchId id, long nowMs)
     {
-        if (Answered(id) is { } reader)
+        foreach (var reader in Answered(id) ?? [])
             Backoff(reader, nowMs);
         Serve();
     }
@@ -83,29 +88,31 @@ public sealed partial class WatchTable
     /// <param name="nowMs">The time.</param>
     public void FetchCompacted(FetchId id, Revision firstAvailable, long nowMs)
     {
-        if (Answered(id) is not { } reader)
-            return;
-
-        if (firstAvailable.Previous <= reader.After)
-            Backoff(reader, nowMs);
-        else if (reader.Subscription is { } subscription)
-            EndCompacted(subscription, firstAvailable, nowMs);
-        else
-            Lose(reader.Feed, firstAvailable, nowMs);
+        _isAnswering = true;
+        foreach (var reader in Answered(id) ?? [])
+            if (firstAvailable.Previous <= reader.After)
+                Backoff(reader, nowMs);
+            else if (reader.Subscription is { } subscription)
+                EndCompacted(subscription, firstAvailable, nowMs);
+            else
+                Lose(reader.Feed, firstAvailable, nowMs);
+        _isAnswering = false;
         Serve();
     }
 
-    private HistoryReader? Answered(FetchId id)
+    /// <summary>Who asked, one at least; null where nobody waits for the answer any more.</summary>
+    private List<HistoryReader>? Answered(FetchId id)
     {
-        if (!_reads.Remove(id, out var reader))
+        if (!_reads.Remove(id, out var readers))
         {
             EndAbandoned(id.Value);
             return null;
         }
 
-        reader.InFlight = null;
-        Line(reader).Ended();
-        return reader;
+        foreach (var reader in readers)
+            reader.InFlight = null;
+        Line(readers[0]).Ended();
+        return readers;
     }
 
     /// <summary>Changes that messages did not bring, for everyone who is live.</summary>
@@ -147,16 +154,26 @@ public sealed partial class WatchTable
         EndCompacted(subscription, firstAvailable, nowMs);
     }
 
-    /// <summary>A piece of history for one subscription, as far as its queue takes it.</summary>
-    private void Replay(HistoryReader reader, Subscription subscription, IReadOnlyList<Commit> commits, Revision reached, long nowMs)
+    /// <summary>A piece of history for those who asked for it together, as far as their queues take it. Each revision is made once for all of a form.</summary>
+    private void Replay(List<HistoryReader> readers, IReadOnlyList<Commit> commits, Revision reached, long nowMs)
     {
+        var refused = new Commit?[readers.Count];
         foreach (var commit in commits)
-            if (commit.Revision > subscription.Cursor && !TryReplay(subscription, commit))
-            {
-                reader.TakenWhole = 0;
-                WaitForRoom(subscription, commit, nowMs);
-                return;
-            }
+            for (var i = 0; i < readers.Count; i++)
+                if (refused[i] is null && readers[i].Subscription is { } subscription && commit.Revision > subscription.Cursor && !TryReplay(subscription, commit))
+                    refused[i] = commit;
+        for (var i = 0; i < readers.Count; i++)
+            EndReplay(readers[i], readers[i].Subscription!, refused[i], reached, nowMs);
+    }
+
+    private void EndReplay(HistoryReader reader, Subscription subscription, Commit? refused, Revision reached, long nowMs)
+    {
+        if (refused is not null)
+        {
+            reader.TakenWhole = 0;
+            WaitForRoom(subscription, refused, nowMs);
+            return;
+        }
 
         reader.TakenWhole = TakesAllThatIsRead(subscription) ? 0 : reader.TakenWhole + 1;
         subscription.Cursor = Revision.Max(subscription.Cursor!.Value, reached);

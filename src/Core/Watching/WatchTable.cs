@@ -38,7 +38,7 @@ public sealed partial class WatchTable
     private readonly WatchRules _rules;
     private readonly Dictionary<BucketId, BucketFeeds> _feeds = [];
     private readonly Dictionary<SubscriptionId, Subscription> _subscriptions = [];
-    private readonly Dictionary<FetchId, HistoryReader> _reads = [];
+    private readonly Dictionary<FetchId, List<HistoryReader>> _reads = [];
     private readonly DueList _due = new();
     private readonly WatchCounters _counters = new();
     private List<WatchEffect> _effects = [];

@@ -105,7 +105,8 @@ internal sealed class BucketReading(BucketState state)
             return false;
         lock (_gate)
         {
-            if (policy.Kind == ReadKind.AtLeast && State.Revision < policy.Revision)
+            // Whoever waited for the lock while a commit broke in its middle must not see the half of it (O1).
+            if (!_isOpen || (policy.Kind == ReadKind.AtLeast && State.Revision < policy.Revision))
                 return false;
             result = read(State, argument);
             return true;

@@ -98,14 +98,16 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, Buc
             _pending.Dequeue();
     }
 
-    /// <summary>A compaction to propose, where history has outgrown its limits.</summary>
+    /// <summary>A compaction to propose, where history has outgrown its limits: a step of it, and the next one once that is applied.</summary>
     /// <param name="now">The leader's monotonic clock.</param>
     /// <param name="logNow">The log time, which goes on while nothing is written.</param>
     public CompactCommand? DueCompaction(TimeSpan now, LogTime logNow)
     {
         _ages?.Pass(logNow);
+        if (_compactionUnderWay)
+            return null;
         var through = Revision.Max(State.DueCompaction(_limits) ?? State.Compacted, _ages?.Due(State.Compacted) ?? State.Compacted);
-        return _compactionUnderWay || through == State.Compacted ? null : Compaction(through, now);
+        return through == State.Compacted ? null : Compaction(through, now);
     }
 
     /// <summary>How long it takes from here until history has something that is too old, if nothing is written; null where it never has.</summary>
@@ -124,10 +126,10 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, Buc
     {
         while (_compactions.TryPeek(out var oldest) && now - oldest.At >= options.ForgetScopesAfter)
             _forgetThrough = Revision.Max(_forgetThrough, _compactions.Dequeue().Through);
-        return new CompactCommand(through, _forgetThrough);
+        return State.CompactionStep(through, _forgetThrough);
     }
 
-    /// <summary>A compaction that somebody asks for; scopes are remembered behind it as behind any other.</summary>
+    /// <summary>A step of a compaction that somebody asks for; scopes are remembered behind it as behind any other.</summary>
     public CompactCommand CompactionOnRequest(Revision through, TimeSpan now) => Compaction(through, now);
 
     /// <summary>The compaction is in the log.</summary>

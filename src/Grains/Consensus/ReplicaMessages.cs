@@ -209,6 +209,10 @@ internal sealed record SnapshotPageReply : LeaderReply
 
     [Id(2)]
     public bool More { get; init; }
+
+    /// <summary>Where there is more: the last key that was looked at, which need not exist.</summary>
+    [Id(3)]
+    public Key? Last { get; init; }
 }
 
 /// <summary>The bucket's revision, confirmed, and of each scope asked about the revision of its last change.</summary>

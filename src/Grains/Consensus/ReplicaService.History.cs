@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Watch.Core;
 using Watch.Core.Keyspace;
+using Watch.Grains.Watching;
 
 namespace Watch.Grains.Consensus;
 
@@ -22,22 +23,27 @@ internal sealed partial class ReplicaService
         // Confirmed: a leader that was deposed does not know how far the bucket has come.
         if (await Confirm(bucket) is { Refusal: not null } refused)
             return refused;
-        if (_replica.LeadingOf(bucket) is not { } leading)
-            return new RevisionReply { Refusal = WhyNot(bucket) };
-        if (through > leading.State.Revision)
-            return new RevisionReply { Refusal = new Refusal(RefusalKind.FutureRevision, $"The bucket is at revision {leading.State.Revision}: history up to {through} cannot be given up yet.") };
-        if (through <= leading.State.Compacted)
-            return new RevisionReply { Revision = leading.State.Compacted };
+        if (_replica.LeadingOf(bucket) is { } asked && through > asked.State.Revision)
+            return new RevisionReply { Refusal = new Refusal(RefusalKind.FutureRevision, $"The bucket is at revision {asked.State.Revision}: history up to {through} cannot be given up yet.") };
 
-        var now = _time.GetElapsedTime(0);
-        var compaction = leading.CompactionOnRequest(through, now);
-        var outcome = _replica.Propose(leading.Group, [CommandCodec.Encode(compaction)]);
-        if (!outcome.Accepted)
-            return new RevisionReply { Refusal = WhyNot(bucket, leading.Group, outcome.Refusal) };
-        leading.CompactionProposed(compaction, now);
-        var applied = leading.WaitFor(outcome.First, outcome.Term, [compaction]);
-        _replica.Wake();
-        return await applied is { Refusal: { } lost } ? new RevisionReply { Refusal = lost } : new RevisionReply { Revision = leading.State.Compacted };
+        // Step by step, each an entry that waits for its turn among the writes: what somebody wants to be rid of must not cost the leader its lead.
+        while (_replica.LeadingOf(bucket) is { } leading)
+        {
+            if (through <= leading.State.Compacted)
+                return new RevisionReply { Revision = leading.State.Compacted };
+            var now = _time.GetElapsedTime(0);
+            var step = leading.CompactionOnRequest(through, now);
+            var outcome = _replica.Propose(leading.Group, [CommandCodec.Encode(step)]);
+            if (!outcome.Accepted)
+                return new RevisionReply { Refusal = WhyNot(bucket, leading.Group, outcome.Refusal) };
+            leading.CompactionProposed(step, now);
+            var applied = leading.WaitFor(outcome.First, outcome.Term, [step]);
+            _replica.Wake();
+            if (await applied is { Refusal: { } lost })
+                return new RevisionReply { Refusal = lost };
+        }
+
+        return new RevisionReply { Refusal = WhyNot(bucket) };
     }
 
     /// <summary>The bucket, where this node is a member that does not lead and has applied so much: what it has is what everybody has (I-H1).</summary>
@@ -65,12 +71,13 @@ internal sealed partial class ReplicaService
         {
             KeysMax = request.KeysMax,
             BytesMax = request.BytesMax,
+            VisitsMax = HistorySource.VisitsMax,
             KeysOnly = request.KeysOnly,
             After = request.After,
             At = request.Pinned,
         });
         return page.Revision >= request.AtLeast
-            ? new SnapshotPageReply { Items = [.. page.Items], At = page.Revision, More = page.More }
+            ? new SnapshotPageReply { Items = [.. page.Items], At = page.Revision, More = page.More, Last = page.Last }
             : new SnapshotPageReply { Refusal = new Refusal(RefusalKind.FutureRevision, $"The bucket is at revision {page.Revision}; keys at {request.AtLeast} or later were asked for.") };
     }
 }

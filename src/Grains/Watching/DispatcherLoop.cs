@@ -16,6 +16,9 @@ namespace Watch.Grains.Watching;
 /// </remarks>
 internal sealed partial class DispatcherLoop(WatchDispatcher dispatcher, LeaderLocator leaders, IHistorySource history, string silo, WatchSiloOptions options, TimeProvider time, ILogger logger)
 {
+    /// <summary>How long a leader is looked for that is to know that this silo stops: it is a courtesy, and nobody may lead any more.</summary>
+    private static readonly TimeSpan s_farewell = TimeSpan.FromSeconds(1);
+
     // One token each: "look again". Writing it never blocks and never piles up.
     private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
 
@@ -171,7 +174,8 @@ internal sealed partial class DispatcherLoop(WatchDispatcher dispatcher, LeaderL
     {
         try
         {
-            await leaders.ReadAsync(bucket, leader => leader.Forget(bucket, silo));
+            var spent = options.LeaderTimeout > s_farewell ? options.LeaderTimeout - s_farewell : TimeSpan.Zero;
+            await leaders.ReadAsync(bucket, time.GetTimestamp() - (long)(spent.TotalSeconds * time.TimestampFrequency), leader => leader.Forget(bucket, silo));
         }
         catch (Exception error)
         {

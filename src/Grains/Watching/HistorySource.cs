@@ -39,6 +39,12 @@ internal sealed class HistorySource(
     private const int SliceChangesMax = 256;
     private const long SliceBytesMax = 64 << 10;
 
+    /// <summary>
+    /// So many keys are looked at for one page of a snapshot, of any replica. Where keys come and go, far more are remembered than there
+    /// are, and nothing is applied while they are passed.
+    /// </summary>
+    public const int VisitsMax = 4_096;
+
     private readonly WatchRules _rules = (seams ?? ReplicaSeams.None).Watching;
     private readonly Queue<TaskCompletionSource> _turns = new();
     private readonly SiloPulse _pulse = new(replicas, time);
@@ -74,7 +80,7 @@ internal sealed class HistorySource(
             read.Bucket, read.Range.Start, read.Range.End, read.After, read.AtLeast, read.Pinned, read.KeysMax, read.BytesMax, read.KeysOnly);
         var reply = await MemberAsync(read.Attempt, member => member.SnapshotAt(request))
             ?? await LeaderAsync(read.Bucket, isRepair: false, leader => leader.Snapshot(request), cancellationToken);
-        return new SnapshotPiece(reply.At, reply.Items, reply.More);
+        return new SnapshotPiece(reply.At, reply.Items, reply.More, reply.Last);
     }
 
     /// <summary>The own replica, where it follows and has come so far.</summary>
@@ -131,6 +137,7 @@ internal sealed class HistorySource(
         {
             KeysMax = Math.Min(read.KeysMax, SliceChangesMax),
             BytesMax = Math.Min(read.BytesMax, SliceBytesMax),
+            VisitsMax = VisitsMax,
             KeysOnly = read.KeysOnly,
             After = read.After,
             At = read.Pinned,
@@ -139,7 +146,7 @@ internal sealed class HistorySource(
             return null;
         OwnPages++;
         metrics.HistoryPage(HistorySourceKind.Own);
-        return new SnapshotPiece(page.Revision, page.Items, page.More);
+        return new SnapshotPiece(page.Revision, page.Items, page.More, page.Last);
     }
 
     /// <summary>Looks at the state of the own replica; null where it has not come so far, or is not open any more (I-H2).</summary>

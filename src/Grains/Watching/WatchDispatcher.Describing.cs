@@ -8,20 +8,26 @@ internal sealed partial class WatchDispatcher
 {
     private const int DescribedAtOnce = 1_000;
 
-    /// <summary>This silo's watches; one more than asked for where there are more.</summary>
+    /// <summary>
+    /// This silo's watches in the order of their numbers; one more than asked for where there are more. Each is looked at once, and others
+    /// have their turn in between.
+    /// </summary>
     public ImmutableArray<WatcherInfo> Describe(WatchersQuestion question)
     {
+        Subscription[] all;
+        lock (_gate)
+            all = [.. _table.Subscriptions];
+        Array.Sort(all, static (one, other) => one.Id.Value.CompareTo(other.Id.Value));
+
         var found = ImmutableArray.CreateBuilder<WatcherInfo>();
-        var after = default(SubscriptionId);
-        while (found.Count <= question.Max)
+        var asked = new WatchQuestion { OnlyLagging = question.Lagging };
+        for (var at = 0; at < all.Length && found.Count <= question.Max; at += DescribedAtOnce)
         {
-            // Not all at once: each step holds the table.
-            var page = Step(table => table.Describe(new WatchQuestion { OnlyLagging = question.Lagging, After = after, Max = DescribedAtOnce }));
-            var matching = page.Select(InfoOf).Where(each => question.Target is not { } text || each.Target.Contains(text, StringComparison.Ordinal));
+            IReadOnlyList<WatchDescription> slice;
+            lock (_gate)
+                slice = WatchTable.Describe(all.AsSpan(at, Math.Min(DescribedAtOnce, all.Length - at)), asked);
+            var matching = slice.Select(InfoOf).Where(each => question.Target is not { } text || each.Target.Contains(text, StringComparison.Ordinal));
             found.AddRange(matching.Take(question.Max + 1 - found.Count));
-            if (page.Count < DescribedAtOnce)
-                break;
-            after = page[^1].Id;
         }
 
         return found.ToImmutable();

@@ -106,6 +106,33 @@ public sealed class TransferTests
         }
     }
 
+    [Fact]
+    public void A_follower_that_gets_further_than_ever_is_not_kept_waiting_for_what_stopped_it_before()
+    {
+        var world = new World(s_options with { SnapshotTransfersMax = 1, ChunkSendsMax = 3, TransferPause = TimeSpan.FromSeconds(1), TransferPauseMax = TimeSpan.FromSeconds(60) }) { RefuseFrom = 1 };
+        for (var each = 0; each < EntriesBefore; each++)
+            world.Write();
+        world.Change(MembershipChangeKind.AddLearner, world.Refusing);
+        for (var round = 0; round < 1_000; round++)
+            Pass();
+        Assert.InRange(world.TriesOfRefusing, 4, 8);
+
+        world.RefuseFrom = 2;
+        for (var tries = world.TriesOfRefusing; world.TriesOfRefusing == tries;)
+            Pass();
+        var before = world.TriesOfRefusing;
+        for (var round = 0; round < 100; round++)
+            Pass();
+        Assert.InRange(world.TriesOfRefusing - before, 2, 5);
+
+        void Pass()
+        {
+            for (var parcel = 0; parcel < 50; parcel++)
+                world.Deliver();
+            world.Pass(TimeSpan.FromMilliseconds(100));
+        }
+    }
+
     private static readonly RaftOptions s_slow = s_options with { AppendEntriesMax = 2, InFlightEntriesMax = 2, PromotionLagEntriesMax = 2 };
 
     /// <summary>In each round one entry is written, and one parcel with entries or a part of a snapshot reaches the learner. Until it votes, or so long.</summary>

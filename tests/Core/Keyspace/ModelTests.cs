@@ -106,6 +106,7 @@ public class ModelTests(ITestOutputHelper output)
                 KeysMax = random.Next(1, 6),
                 BytesMax = random.Next(2) == 0 ? long.MaxValue : random.Next(200),
                 KeysOnly = random.Next(3) == 0,
+                VisitsMax = random.Next(2) == 0 ? int.MaxValue : random.Next(1, 4),
             };
             var items = new List<KeyValue>();
             for (var more = true; more;)
@@ -114,11 +115,12 @@ public class ModelTests(ITestOutputHelper output)
                 Assert.Equal(at, page.Revision.Value);
                 Assert.True(page.Items.Count <= request.KeysMax);
                 Assert.True(page.Items.Count <= 1 || page.Items.Sum(item => PageBytes.Of(item.Key, item.Value.Length)) <= request.BytesMax);
-                Assert.True(page.Items.Count > 0 || !page.More);
+                Assert.True(page.Items.Count <= request.VisitsMax);
+                Assert.True(page.Items.Count > 0 || !page.More || request.VisitsMax < int.MaxValue);
                 items.AddRange(page.Items);
                 more = page.More;
                 if (more)
-                    request = request with { After = page.Items[^1].Key, At = page.Revision };
+                    request = request with { After = page.Last, At = page.Revision };
             }
 
             Assert.Equal(expected.Count, items.Count);

@@ -59,6 +59,40 @@ public sealed class RetirementTests
     }
 
     [Fact]
+    public void A_disk_that_is_full_at_any_operation_of_retiring_stops_no_log_and_what_stayed_goes_the_next_time()
+    {
+        for (var at = 3; ; at++)
+        {
+            // Whatever has gone so far is a beginning: the log is read as before.
+            var crashed = Full(at);
+            var all = crashed.Batches.SelectMany(batch => batch.Lines).ToList();
+            var (read, _, _) = LogHarness.Reopen(crashed.Fs.Crash(new Random(at)));
+            Assert.True(all.Skip(all.Count - read.Lines.Count).SequenceEqual(read.Lines), $"no room at operation {at}: what is there is not an end of what was written");
+
+            var harness = Full(at);
+            if (harness.Fs.Operations < harness.Fs.HasNoRoomAt)
+            {
+                Assert.True(at > 8, $"retiring is {at - 1} operations");
+                return;
+            }
+
+            harness.Log.RetireBelow(4);
+            Assert.Equal(4, harness.Log.Use.Segments.Keys.Min());
+            while (harness.Log.HasLeaving)
+                Assert.True(harness.Log.StepLeaving());
+            harness.Log.Seal();
+        }
+
+        static LogHarness Full(int at)
+        {
+            var harness = Written(seed: 4);
+            harness.Fs.HasNoRoomAt = harness.Fs.Operations + at;
+            Retire(harness, below: 4);
+            return harness;
+        }
+    }
+
+    [Fact]
     public void A_first_segment_that_is_missing_and_was_not_retired_is_damage()
     {
         var never = Written(seed: 2);

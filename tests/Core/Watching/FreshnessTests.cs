@@ -79,6 +79,23 @@ public class FreshnessTests
     }
 
     [Fact]
+    public void One_that_begins_at_a_revision_to_come_is_told_of_no_revision_that_there_is_not()
+    {
+        var desk = new Desk();
+        var watch = desk.Table.Subscribe(new WatchSpec { Target = Desk.Target("/a"), StartAt = new Revision(4), ProgressIntervalMs = 1_000 }, desk.NowMs);
+        desk.Answer();
+        for (var i = 1; i <= 4; i++)
+        {
+            desk.Put("/b", "elsewhere");
+            desk.Progress();
+            desk.TickDue();
+            Assert.True(watch.TryTake(1, 100, out var items));
+            Assert.Equal(new Revision(i), Assert.IsType<WatchPart.Progress>(Assert.Single(items.Parts)).Revision);
+            Assert.Equal(new Revision(Math.Max(3, i)), items.Revision);
+        }
+    }
+
+    [Fact]
     public void Words_that_nobody_takes_are_one_word_and_fill_no_queue()
     {
         var desk = new Desk();

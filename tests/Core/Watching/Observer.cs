@@ -110,6 +110,7 @@ internal sealed class Observer(Subscription subscription)
         Demand(items.Parts.Count > 0 != items.End is not null, "a batch has either parts or an end");
         foreach (var part in items.Parts)
             Take(part);
+        Demand(LastProgress is null || LastProgress.Revision <= ledger.Now, $"it is told that it is at {LastProgress?.Revision} of {ledger.Now}");
         _chain = items.End is { } ? items.Revision : items.Parts.Aggregate(_chain ?? Start, CursorAfter);
         Demand(items.Revision == _chain, $"batch names {items.Revision} as its revision, not {_chain}");
         // What was overtaken in a revision that came in fragments is counted in the next take.
@@ -132,7 +133,7 @@ internal sealed class Observer(Subscription subscription)
             CheckSeen(ledger, ledger.Now);
             Demand(_versionTold == _version, $"it was told of change {_versionTold} of targets, not of {_version}");
             Demand(!_isStale, "it is stale though the leader was asked");
-            Demand(LastProgress?.Revision == Revision.Max(ledger.Now, Start!.Value) && LastProgress.ConfirmedWallMs == ledger.WallMs, $"it asked how far it is, and was told {LastProgress}");
+            Demand(LastProgress?.Revision == ledger.Now && LastProgress.ConfirmedWallMs == ledger.WallMs, $"it asked how far it is, and was told {LastProgress}");
         }
     }
 
@@ -208,7 +209,7 @@ internal sealed class Observer(Subscription subscription)
                 TargetsTold++;
                 break;
             case WatchPart.Progress progress:
-                Demand(_fragmentOf == 0 && progress.Revision >= (_chain ?? Start), $"it is told that it is at {progress.Revision}");
+                Demand(_fragmentOf == 0 && (progress.Revision >= (_chain ?? Start) || (_chain ?? Start) < _spec.StartAt), $"it is told that it is at {progress.Revision}");
                 Demand(progress.Revision.Value >= progress.ConfirmedWallMs - 1, $"it is told to be complete as of revision {progress.ConfirmedWallMs - 1}, but is at {progress.Revision}");
                 (LastProgress, _isStale) = (progress, false);
                 break;
@@ -242,7 +243,7 @@ internal sealed class Observer(Subscription subscription)
         WatchPart.Lagged lagged => lagged.UpTo,
         WatchPart.Events events => events.Commit.Revision,
         WatchPart.Fragment { IsLast: true } last => last.Commit.Revision,
-        WatchPart.Progress progress => progress.Revision,
+        WatchPart.Progress progress => cursor is { } before ? Revision.Max(before, progress.Revision) : progress.Revision,
         WatchPart.TargetsChanged changed => Revision.Max(cursor ?? changed.From, changed.From),
         _ => cursor,
     };

@@ -37,6 +37,25 @@ public class PolicyTests
     }
 
     [Fact]
+    public void Latest_looks_once_at_a_large_revision_that_another_large_one_overtakes()
+    {
+        const int Keys = 2_000;
+        var desk = new Desk();
+        var watch = desk.Watch("prefix /a/", queue: Keys + 1, queueBytes: 16 << 20, whenSlow: SlowRule.Latest);
+        var (older, newer) = (Large("old"), Large("new"));
+        desk.Deliver(older);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        desk.Deliver(newer);
+        // A copy of the older revision for each key of the newer one would take 16 MB.
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 1, 2 << 20);
+        Assert.Equal((Keys, (long)Keys), (watch.QueuedEvents, watch.Dropped));
+        Assert.Equal($"lagged {Keys} up to @1", Desk.Read(watch)[0]);
+
+        ScopeMessage Large(string value) => desk.Ledger.Commit([.. Enumerable.Range(0, Keys).Select(key => ($"/a/{key}", (string?)value))])
+            .Single(message => message.Scope == new Scope(ScopeKind.Prefix, Key.Of("/a/")));
+    }
+
+    [Fact]
     public void Latest_parks_where_the_newest_of_each_key_do_not_fit_and_loses_none()
     {
         var desk = new Desk();

@@ -19,6 +19,7 @@ internal static class WatchDefects
         Rule("count nothing that was dropped", new CountsNothing(), [FaultKind.ClientFrozen, FaultKind.Freeze], 100),
         Rule("park behind what was queued", new ParksAtQueued(), [FaultKind.ClientFrozen, FaultKind.Freeze], 200),
         Rule("take the history of a replica that is behind for all there is", new TrustsWhoIsBehind(), [FaultKind.StreamLost, FaultKind.LeaderIsolated], 200) with { ShowsInStandstill = true },
+        Rule("resume behind one revision more than was delivered", new ResumesLate(), [FaultKind.SessionKilled, FaultKind.StreamLost], 100),
     ];
 
     private static Variant Rule(string name, WatchRules rules, FaultKind[] faults, int seedsMax) =>
@@ -47,6 +48,11 @@ internal static class WatchDefects
     private sealed class LiveEarly : WatchRules
     {
         public override bool MayGoLive(Revision cursor, Revision lastChange) => cursor.Next >= lastChange;
+    }
+
+    private sealed class ResumesLate : WatchRules
+    {
+        public override Revision ResumesAt(Revision cursor) => cursor.Next.Next;
     }
 
     private sealed class CountsNothing : WatchRules

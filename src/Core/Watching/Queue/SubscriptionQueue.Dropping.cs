@@ -103,12 +103,28 @@ internal sealed partial class SubscriptionQueue
     private (int Events, long Bytes) Overtaken(SharedCommit commit)
     {
         var (events, bytes) = (0, 0L);
-        for (var i = 0; i < commit.Events; i++)
-            if (_latest!.TryGetValue(commit.Changes[i].Key, out var place) && WaitingAt((int)(place - (_parts?.TakenCount ?? 0))) is { } older)
+        foreach (var (place, keys) in OlderOf(commit, (_parts?.TakenCount ?? 0) + (_parts?.Count ?? 0)))
+            if (WaitingAt((int)(place - _parts!.TakenCount)) is { } older)
                 foreach (var change in older.Changes)
-                    if (change.Key == commit.Changes[i].Key)
+                    if (keys.Contains(change.Key))
                         (events, bytes) = (events + 1, bytes + older.Form.BytesOf(change));
         return (events, bytes);
+    }
+
+    /// <summary>Where older changes of this revision's keys are, and of which keys: each place is looked at once, however many keys it has.</summary>
+    private Dictionary<long, HashSet<Key>> OlderOf(SharedCommit commit, long place)
+    {
+        var places = new Dictionary<long, HashSet<Key>>();
+        foreach (var change in commit.Changes)
+        {
+            if (!_latest!.TryGetValue(change.Key, out var older) || older == place)
+                continue;
+            if (!places.TryGetValue(older, out var keys))
+                places.Add(older, keys = []);
+            keys.Add(change.Key);
+        }
+
+        return places;
     }
 
     /// <summary>The revision that waits there, of which nothing was taken yet.</summary>
@@ -123,21 +139,18 @@ internal sealed partial class SubscriptionQueue
     private void Overtake(SharedCommit commit, int index)
     {
         var place = (_parts?.TakenCount ?? 0) + index;
-        for (var i = 0; i < commit.Events; i++)
-        {
-            var key = commit.Changes[i].Key;
-            if (_latest!.TryGetValue(key, out var older) && older != place)
-                Thin((int)(older - _parts!.TakenCount), key);
-            _latest[key] = place;
-        }
+        foreach (var (older, keys) in OlderOf(commit, place))
+            Thin((int)(older - _parts!.TakenCount), keys);
+        foreach (var change in commit.Changes)
+            _latest![change.Key] = place;
     }
 
-    /// <summary>Takes the change of a key out of the revision that waits there, which may have been taken meanwhile.</summary>
-    private void Thin(int index, Key key)
+    /// <summary>Takes the changes of some keys out of the revision that waits there, which may have been taken meanwhile.</summary>
+    private void Thin(int index, HashSet<Key> keys)
     {
         if (WaitingAt(index) is not { } commit)
             return;
-        var kept = commit.Changes.Where(change => change.Key != key).ToList();
+        var kept = commit.Changes.Where(change => !keys.Contains(change.Key)).ToList();
         var overtaken = Counted(commit.Events - kept.Count) + (_parts![index] is WatchPart.Thinned thinned ? thinned.Overtaken : 0);
         if (kept.Count == 0)
             _laggedParts++;

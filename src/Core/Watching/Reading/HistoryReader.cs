@@ -11,6 +11,9 @@ internal sealed class HistoryReader(ScopeFeed feed, Subscription? subscription) 
     /// <inheritdoc/>
     public override Subscription? Subscription => subscription;
 
+    /// <inheritdoc/>
+    public override ReadingPlace? Place => subscription is { Cursor: { } cursor } ? new ReadingPlace(feed, cursor, _partAfter == cursor ? _part : null) : null;
+
     public FetchId? InFlight { get; set; }
 
     /// <summary>How many pages one after the other went into the queue as a whole, of a subscription that does not take all that it reads.</summary>
@@ -30,6 +33,12 @@ internal sealed class HistoryReader(ScopeFeed feed, Subscription? subscription) 
             _part = null;
         return _part?.Changes.Count ?? 0;
     }
+
+    /// <summary>A question begins together with another one of the same place.</summary>
+    public void Begin(HistoryReader first) => (InFlight, After) = (first.InFlight, first.After);
+
+    /// <summary>It has what another one has that asked together with it.</summary>
+    public void Share(HistoryReader first) => (_part, _partAfter) = (first._part, first._partAfter);
 
     /// <summary>The whole revisions of an answer; what is left over of its last one waits for the next. Null where it brings nothing.</summary>
     public IReadOnlyList<Commit>? Complete(HistoryPiece piece)

@@ -33,7 +33,7 @@ internal sealed class SnapshotReader(Subscription subscription, Revision atLeast
     /// <summary>The range that it reads.</summary>
     public KeyRange Range => _ranges[_range];
 
-    /// <summary>The last key that it has of that range.</summary>
+    /// <summary>The last key of that range that was looked at.</summary>
     public Key? After { get; private set; }
 
     /// <summary>Whether all ranges are read.</summary>
@@ -42,8 +42,10 @@ internal sealed class SnapshotReader(Subscription subscription, Revision atLeast
     /// <summary>A page was read.</summary>
     public void Advance(SnapshotPiece piece)
     {
-        if (piece is { More: true, Items.Count: > 0 })
-            After = piece.Items[^1].Key;
+        // Where much is gone a page may be empty, and the next one goes on all the same.
+        var last = piece.Last ?? (piece.Items.Count > 0 ? piece.Items[^1].Key : null);
+        if (piece.More && last is not null && (After is not { } before || last > before))
+            After = last;
         else
             (_range, After) = (_range + 1, null);
     }

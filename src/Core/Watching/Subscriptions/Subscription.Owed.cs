@@ -34,14 +34,17 @@ public sealed partial class Subscription
         Tell(!wasReady);
     }
 
+    /// <summary>Whether nothing can have been delivered up to there: it begins behind it.</summary>
+    internal bool IsBeforeStart(Revision cursor) => StartAt > cursor;
+
     private WatchPart[] TakeOwed()
     {
         var (owed, stale) = (Rare.Progress, Rare.Stale);
         // What was queued and taken since lies behind the revision that was owed: then everything up to there was delivered (I-P7).
-        var progress = owed is not null && Taken is { } taken ? owed with { Revision = Revision.Max(owed.Revision, taken) } : owed;
+        var progress = owed is not null && Taken is { } taken && !IsBeforeStart(taken) ? owed with { Revision = Revision.Max(owed.Revision, taken) } : owed;
         WatchPart?[] parts = [progress, stale];
         if (progress is not null)
-            Queue.Taken = progress.Revision;
+            Queue.Taken = Taken is { } before ? Revision.Max(before, progress.Revision) : progress.Revision;
         OweNothing();
         return [.. parts.OfType<WatchPart>()];
     }

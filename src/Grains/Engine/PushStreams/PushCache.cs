@@ -20,7 +20,7 @@ internal sealed class PushCache(WatchMetrics? metrics = null) : IQueueCache
     public const long StreamBytesMax = 8L << 20;
 
     /// <summary>How many bytes of all streams' events wait at most.</summary>
-    public const long BytesMax = 64L << 20;
+    public const long BytesMax = 16L << 20;
 
     private readonly Dictionary<StreamId, Ring> _rings = [];
     private long _bytes;

@@ -13,7 +13,7 @@ internal sealed class PushQueue : IValueTaskSource<bool>, IDisposable
     public const int BatchesMax = 16_384;
 
     /// <summary>How many bytes of events wait at most.</summary>
-    public const long BytesMax = 64L << 20;
+    public const long BytesMax = 16L << 20;
 
     /// <summary>How long a reader waits at most: between two reads the agent forgets streams that rest.</summary>
     public static readonly TimeSpan PatienceMax = TimeSpan.FromSeconds(10);

@@ -14,9 +14,11 @@ public class CatchUpQueueTests
             var random = new Random(seed);
             var options = new WatchTableOptions { FetchesInFlightMax = random.Next(1, 6), FetchEventsMax = 2 };
             var desk = new Desk(options);
-            for (var i = 0; i < 60; i++)
-                desk.Put("/a/1", $"{i}");
-            var watches = Enumerable.Range(0, random.Next(2, 30)).Select(_ => desk.Begin("prefix /a/", startAt: 1).Id).ToList();
+            // Each of a scope of its own, so that none reads with another one.
+            var count = random.Next(2, 30);
+            for (var i = 0; i < 30 * count; i++)
+                desk.Put($"/{i % count}", $"{i}");
+            var watches = Enumerable.Range(0, count).Select(i => desk.Begin($"/{i}", startAt: 1).Id).ToList();
             foreach (var effect in desk.TakeEffects())
                 desk.Answer(effect);
 
@@ -55,9 +57,9 @@ public class CatchUpQueueTests
         var desk = new Desk(new WatchTableOptions { FetchesInFlightMax = 1, FetchEventsMax = 1, HoldMs = 0 });
         var live = desk.Watch("/live");
         for (var i = 0; i < 5; i++)
-            desk.Put("/a", $"{i}");
-        for (var i = 0; i < 10; i++)
-            desk.Begin("/a", startAt: 1);
+            desk.Put($"/{i}", $"{i}");
+        for (var i = 0; i < 5; i++)
+            desk.Begin($"/{i}", startAt: 1);
         foreach (var effect in desk.TakeEffects())
             desk.Answer(effect);
         Assert.Single(desk.TakeEffects());
@@ -70,6 +72,90 @@ public class CatchUpQueueTests
         Assert.True(repair.IsRepair);
         desk.Answer(repair);
         Assert.Equal(["put /live lost @6", "put /live came @7"], Desk.Read(live));
+    }
+
+    [Fact]
+    public void Those_who_come_back_at_one_cursor_read_history_together_and_what_they_read_is_made_once()
+    {
+        const int Watches = 130, Revisions = 500;
+        var desk = new Desk(new WatchTableOptions { FetchEventsMax = 100 });
+        for (var i = 0; i < Revisions; i++)
+            desk.Ledger.Commit(("/a", $"{i}"));
+        var watches = Enumerable.Range(0, Watches).Select(_ => desk.Begin("/a", startAt: 1)).ToList();
+        var (questions, underWay) = (0, new Queue<WatchEffect>(desk.TakeEffects()));
+        for (; underWay.TryDequeue(out var effect); desk.TakeEffects().ToList().ForEach(underWay.Enqueue))
+            if (effect is WatchEffect.Fetch fetch)
+            {
+                questions++;
+                AnswerWithin(desk, fetch);
+            }
+            else
+                desk.Answer(effect);
+
+        // Those whose registration was answered while there was room for a question went alone; the others, at most so many together.
+        var pages = Revisions / 100;
+        Assert.InRange(questions, pages * Watches / CatchUpQueue.TogetherMax, pages * (4 + 1 + (Watches / CatchUpQueue.TogetherMax)));
+        var commits = new HashSet<SharedCommit>(ReferenceEqualityComparer.Instance);
+        foreach (var watch in watches)
+        {
+            Assert.Equal(SubscriptionState.Live, watch.State);
+            Assert.True(watch.TryTake(Revisions, 1 << 20, out var items));
+            Assert.Equal(Enumerable.Range(1, Revisions), items.Parts.Cast<WatchPart.Events>().Select(part => (int)part.Commit.Revision.Value));
+            commits.UnionWith(items.Parts.Cast<WatchPart.Events>().Select(part => part.Commit));
+        }
+
+        Assert.InRange(commits.Count, Revisions, Revisions * (4 + 1 + (Watches / CatchUpQueue.TogetherMax)));
+    }
+
+    [Fact]
+    public void Of_those_who_read_together_each_goes_on_at_its_own_pace_and_one_that_leaves_takes_nothing_from_the_others()
+    {
+        var desk = new Desk(new WatchTableOptions { FetchesInFlightMax = 1 });
+        for (var i = 1; i <= 6; i++)
+            desk.Put("/a", $"{i}");
+        // The first one has the one place for a question until the others stand in line.
+        var first = desk.Begin("/a", startAt: 1);
+        var (slow, fast, gone) = (desk.Begin("/a", queue: 2, startAt: 1), desk.Begin("/a", startAt: 1), desk.Begin("/a", startAt: 1));
+        foreach (var effect in desk.TakeEffects())
+            desk.Answer(effect);
+        desk.Answer(Assert.Single(desk.TakeEffects()));
+        var together = Assert.IsType<WatchEffect.Fetch>(Assert.Single(desk.TakeEffects()));
+        Assert.Equal(1024, together.EventsMax);
+        desk.Table.Unsubscribe(gone.Id, EndReason.Disposed);
+        desk.Answer(together);
+
+        Assert.Equal((SubscriptionState.Live, SubscriptionState.Live, SubscriptionState.CatchingUp), (first.State, fast.State, slow.State));
+        Assert.Equal(["put /a 1 @1", "put /a 2 @2", "put /a 3 @3", "put /a 4 @4", "put /a 5 @5", "put /a 6 @6"], Desk.Read(fast));
+        var read = new List<string>();
+        for (var i = 0; i < 4; i++)
+        {
+            read.AddRange(Desk.Read(slow));
+            desk.ContinueReplays();
+        }
+
+        Assert.Equal(["put /a 1 @1", "put /a 2 @2", "put /a 3 @3", "put /a 4 @4", "put /a 5 @5", "put /a 6 @6"], read);
+        Assert.Equal(0, desk.Table.UnderWay);
+    }
+
+    [Fact]
+    public void Those_who_read_together_are_all_told_that_it_failed_or_is_compacted()
+    {
+        var desk = new Desk(new WatchTableOptions { FetchesInFlightMax = 1 });
+        for (var i = 1; i <= 6; i++)
+            desk.Put("/a", $"{i}");
+        var watches = Enumerable.Range(0, 4).Select(_ => desk.Begin("/a", startAt: 1)).ToList();
+        foreach (var effect in desk.TakeEffects())
+            desk.Answer(effect);
+        desk.Answer(Assert.Single(desk.TakeEffects()));
+        desk.Table.FetchFailed(Assert.IsType<WatchEffect.Fetch>(Assert.Single(desk.TakeEffects())).Id, desk.NowMs);
+        desk.TickDue();
+        desk.NowMs += 100_000;
+        desk.Table.Tick(desk.NowMs);
+        for (var effects = desk.TakeEffects(); effects.Count > 0; effects = desk.TakeEffects())
+            foreach (var effect in effects)
+                desk.Table.FetchCompacted(Assert.IsType<WatchEffect.Fetch>(effect).Id, new Revision(4), desk.NowMs);
+        Assert.Equal([SubscriptionState.Live, SubscriptionState.Ended, SubscriptionState.Ended, SubscriptionState.Ended], watches.Select(each => each.State));
+        Assert.Equal(0, desk.Table.UnderWay);
     }
 
     [Fact]
@@ -172,6 +258,30 @@ public class CatchUpQueueTests
         Assert.Equal(["put /a/1 x @1", "put /a/2 y @1", "put /a/3 z @1", "put /a/9 after @2"], Desk.Read(live));
     }
 
+    [Fact]
+    public void Those_who_read_together_have_the_pieces_of_a_large_revision_together()
+    {
+        var desk = new Desk(new WatchTableOptions { FetchesInFlightMax = 1 });
+        desk.Put("/elsewhere", "x");
+        desk.Commit(("/a/1", "x"), ("/a/2", "y"), ("/a/3", "z"));
+        Subscription[] watches = [desk.Begin("/elsewhere", startAt: 1), desk.Begin("prefix /a/", startAt: 1), desk.Begin("prefix /a/", startAt: 1)];
+        foreach (var effect in desk.TakeEffects())
+            desk.Answer(effect);
+        desk.Answer(Assert.Single(desk.TakeEffects()));
+        for (var skip = 0; skip < 3; skip++)
+        {
+            var fetch = Assert.IsType<WatchEffect.Fetch>(Assert.Single(desk.TakeEffects()));
+            Assert.Equal(skip, fetch.Skip);
+            var piece = new Commit(new Revision(2), [desk.Ledger.Truth(fetch.Scope, Revision.None, new Revision(2))[0].Changes[skip]]);
+            // Who reads on alone from there has what it had, too.
+            if (skip == 2)
+                desk.Table.Unsubscribe(watches[1].Id, EndReason.Disposed);
+            desk.Table.Fetched(fetch.Id, new HistoryPiece([piece], skip == 2 ? new Revision(2) : Revision.None, 2 - skip), desk.NowMs);
+        }
+
+        Assert.Equal(["put /a/1 x @2", "put /a/2 y @2", "put /a/3 z @2"], Desk.Read(watches[2]));
+    }
+
     /// <summary>History gives as many changes and bytes as it is asked for, one revision at least.</summary>
     private static void AnswerWithin(Desk desk, WatchEffect.Fetch fetch)
     {
@@ -193,7 +303,8 @@ public class CatchUpQueueTests
     /// <summary>History gives two events at a time.</summary>
     private static void AnswerShortly(Desk desk, WatchEffect.Fetch fetch)
     {
-        var reached = Revision.Min(fetch.UpTo, new Revision(fetch.After.Value + fetch.EventsMax));
+        var some = desk.Ledger.Truth(fetch.Scope, fetch.After, fetch.UpTo).Take(2).ToList();
+        var reached = some.Count < 2 ? fetch.UpTo : some[^1].Revision;
         desk.Table.Fetched(fetch.Id, new HistoryPiece(desk.Ledger.Truth(fetch.Scope, fetch.After, reached), reached, 0), desk.NowMs);
     }
 }

@@ -36,12 +36,15 @@ internal sealed class SnapshotRun
 
     public int Restarted => _keepers.Sum(each => each.Begun - each.Synced);
 
-    /// <summary>A page of the ledger's keys, as a replica answers it.</summary>
-    public static SnapshotPiece Page(Ledger ledger, WatchEffect.ReadSnapshot read, int keysMax)
+    /// <summary>A page of the ledger's keys, as a replica answers it that looks at so many, gone ones among them.</summary>
+    public static SnapshotPiece Page(Ledger ledger, WatchEffect.ReadSnapshot read, int visitsMax)
     {
         var at = read.Pinned ?? ledger.Now;
-        var all = KeysAt(ledger, at).Values.Where(item => read.Range.Contains(item.Key) && (read.After is not { } after || item.Key > after)).ToList();
-        return new SnapshotPiece(at, [.. all.Take(keysMax)], all.Count > keysMax);
+        var keys = KeysAt(ledger, at);
+        var ever = ledger.Truth(Scope.Bucket, Revision.None, ledger.Now).SelectMany(commit => commit.Changes).Select(change => change.Key);
+        var all = ever.Distinct().Order().Where(key => read.Range.Contains(key) && (read.After is not { } after || key > after)).ToList();
+        var seen = all.Take(visitsMax).ToList();
+        return new SnapshotPiece(at, [.. seen.Where(keys.ContainsKey).Select(key => keys[key])], all.Count > visitsMax, all.Count > visitsMax ? seen[^1] : null);
     }
 
     public void Play()
