@@ -132,6 +132,6 @@ internal class ScriptedSessions : DispatchProxy
 
         public Task Close(long epoch) => Task.CompletedTask;
 
-        public Task Feel() => Task.CompletedTask;
+        public Task Feel(long epoch) => Task.CompletedTask;
     }
 }
