@@ -93,5 +93,46 @@ public sealed class PathRetargetTests(SharedCluster shared) : IClassFixture<Shar
         Assert.Equal(WatchEventType.Put, reader.Current.Type);
     }
 
+    [Theory, BothOrigins]
+    public async Task A_watch_is_read_as_a_channel_which_is_completed_behind_its_last_event(Origin origin)
+    {
+        await using var stream = await _cluster.Of(origin).WatchAsync(WatchTarget.Prefix(_root), new WatchOptions { WhenSlow = SlowPolicy.Cancel, QueueEventsMax = 2 });
+        var channel = stream.ReadToChannel(eventsAhead: 4);
+        var written = new List<string>();
+        for (var at = 0; at < 30; at++)
+        {
+            await PutAsync("k", $"{at}");
+            written.Add($"{at}");
+            if (at < 4)
+                Assert.Equal(written[at], (await channel.ReadAsync().AsTask().WaitAsync(WatchCluster.Patience)).Value.Text());
+        }
+
+        // One that is behind is slow as any other.
+        var rest = new List<WatchEvent>();
+        while (await channel.WaitToReadAsync().AsTask().WaitAsync(WatchCluster.Patience))
+        {
+            while (channel.TryRead(out var each))
+                rest.Add(each);
+        }
+
+        await channel.Completion;
+        Assert.Equal(WatchEndReason.Slow, rest[^1].Reason);
+        Assert.Equal(written.Skip(4).Take(rest.Count - 1), rest.SkipLast(1).Select(each => each.Value.Text()));
+        Assert.Equal(WatchEndReason.Slow, await stream.Completion);
+        Assert.Equal(WatchErrorCode.InvalidOption, Assert.Throws<WatchException>(() => stream.ReadToChannel(0)).Code);
+    }
+
+    [Theory, BothOrigins]
+    public async Task A_watch_that_is_disposed_of_completes_its_channel(Origin origin)
+    {
+        await using var stream = await _cluster.Of(origin).WatchAsync(WatchTarget.Prefix(_root));
+        var channel = stream.ReadToChannel();
+        await PutAsync("k", "1");
+        Assert.Equal("1", (await channel.ReadAsync().AsTask().WaitAsync(WatchCluster.Patience)).Value.Text());
+        await stream.DisposeAsync();
+        Assert.False(await channel.WaitToReadAsync().AsTask().WaitAsync(WatchCluster.Patience));
+        await channel.Completion;
+    }
+
     private Task<WriteResult> PutAsync(string key, string value) => _cluster.Client.PutAsync(_root + key, value);
 }

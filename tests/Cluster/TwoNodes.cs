@@ -260,10 +260,13 @@ internal sealed class TwoNodes : IAsyncDisposable
 }
 
 /// <summary>A clock that stands until a test moves it; timers fire only when a test says so.</summary>
-internal sealed class ManualTime : TimeProvider
+/// <param name="repeats">Whether timers that have a period fire again.</param>
+internal sealed class ManualTime(bool repeats = false) : TimeProvider
 {
     private readonly List<Manual> _timers = [];
     private long _ticks = TimeSpan.TicksPerHour;
+
+    private bool Repeats => repeats;
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
@@ -289,10 +292,12 @@ internal sealed class ManualTime : TimeProvider
     private sealed class Manual(ManualTime time, TimerCallback callback, object? state) : ITimer
     {
         private long? _due;
+        private TimeSpan _period;
 
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {
             _due = dueTime == Timeout.InfiniteTimeSpan ? null : time._ticks + dueTime.Ticks;
+            _period = time.Repeats ? period : Timeout.InfiniteTimeSpan;
             return true;
         }
 
@@ -300,7 +305,7 @@ internal sealed class ManualTime : TimeProvider
         {
             if (_due is not { } due || due > now)
                 return;
-            _due = null;
+            _due = _period > TimeSpan.Zero ? now + _period.Ticks : null;
             callback(state);
         }
 
