@@ -49,6 +49,9 @@ public abstract class GrainWatchClient : IWatchClient
     /// <summary>Where ids come from.</summary>
     private protected IWatchRandom Random { get; }
 
+    /// <summary>How long a call may take.</summary>
+    internal TimeSpan CallTimeout => Options.CallTimeout;
+
     /// <summary>The numbers of this client's writes.</summary>
     internal WriteNumbers Numbers { get; }
 
@@ -138,6 +141,8 @@ public abstract class GrainWatchClient : IWatchClient
     internal async Task<IWatchFeed> OpenAsync(WatchRequest request, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        if (IsDisposed)
+            throw Disposed();
         // The source has a timer of its own: one that only cancelled it could still be firing when the source is gone, and throw on its thread.
         using var late = new CancellationTokenSource(Options.CallTimeout, Time);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, late.Token);
@@ -157,7 +162,17 @@ public abstract class GrainWatchClient : IWatchClient
     internal virtual Task PauseAsync(Backoff own, CancellationToken cancellationToken) => own.PauseAsync(cancellationToken);
 
     /// <summary>A watch's own pauses.</summary>
-    internal Backoff NewBackoff() => new(Options, Time, Random);
+    internal virtual Backoff NewBackoff() => new(Options, Time, Random);
+
+    /// <summary>A watch begins to read itself.</summary>
+    internal virtual void ReaderBegins()
+    {
+    }
+
+    /// <summary>A watch that read itself has ended.</summary>
+    internal virtual void ReaderEnded()
+    {
+    }
 
     /// <summary>What a request asks that others ask, too: the same object for one watch after the other that asks the same of its target.</summary>
     internal WatchRequest TermsOf(WatchRequest request)
@@ -175,6 +190,12 @@ public abstract class GrainWatchClient : IWatchClient
 
     /// <summary>Whether this client is still there, and can go elsewhere, when the server it talks to has stopped.</summary>
     internal bool OutlivesServer => _calls.IsOutside;
+
+    /// <summary>Whether the client was disposed of: then it refuses everything.</summary>
+    private protected virtual bool IsDisposed => false;
+
+    /// <summary>What everybody is told who asks something of a client that was disposed of.</summary>
+    internal static WatchException Disposed() => new(WatchErrorCode.ClientDisposed, "The client was disposed of.");
 
     /// <summary>Reads a key where the client stands, without a call, if that is fresh enough for the policy.</summary>
     private protected virtual bool TryGetHere(Key key, ReadPolicy policy, [NotNullWhen(true)] out GetResult? result)
@@ -195,6 +216,8 @@ public abstract class GrainWatchClient : IWatchClient
             throw new WatchException(WatchErrorCode.InvalidOption, $"A watch goes on {nameof(options.From)} a cursor, begins at a revision ({nameof(options.StartAt)}), or begins with a snapshot ({nameof(options.Snapshot)}): one of them is allowed.");
         if (from is not null && from.Bucket != BucketId.Default)
             throw new WatchException(WatchErrorCode.InvalidCursor, $"The cursor is of bucket {from.Bucket}, the watch of bucket {BucketId.Default}.");
+        if (from is { Revision.Value: < 0 or long.MaxValue })
+            throw new WatchException(WatchErrorCode.InvalidCursor, $"The cursor is of revision {from.Revision}: 0 to {long.MaxValue - 1} are allowed.");
         return new WatchRequest
         {
             Target = target,
@@ -207,7 +230,7 @@ public abstract class GrainWatchClient : IWatchClient
             Snapshot = options.Snapshot,
             Filter = options.Filter,
             WhenSlow = options.WhenSlow,
-            ProgressInterval = options.ProgressInterval,
+            ProgressInterval = SilenceClock.IntervalFor(options.ProgressInterval, options.StaleAfter),
             StaleAfter = options.StaleAfter,
         };
     }
@@ -284,8 +307,8 @@ public abstract class GrainWatchClient : IWatchClient
         (await CallAsync((door, token) => BucketGrain(door).Status(token), isWrite: false, limit, cancellationToken)).Index;
 
     private Task<T> ReadAsync<T>(Func<Door?, CancellationToken, Task<T>> call, CancellationToken cancellationToken) =>
-        _calls.ReadAsync(door => call(door, cancellationToken), hedgeAfter: null, cancellationToken);
+        IsDisposed ? Task.FromException<T>(Disposed()) : _calls.ReadAsync(door => call(door, cancellationToken), hedgeAfter: null, cancellationToken);
 
     private Task<T> CallAsync<T>(Func<Door?, CancellationToken, Task<T>> call, bool isWrite, TimeSpan limit, CancellationToken cancellationToken) =>
-        _calls.OnceAsync(door => call(door, cancellationToken), isWrite, limit, hedgeAfter: null, cancellationToken);
+        IsDisposed ? Task.FromException<T>(Disposed()) : _calls.OnceAsync(door => call(door, cancellationToken), isWrite, limit, hedgeAfter: null, cancellationToken);
 }

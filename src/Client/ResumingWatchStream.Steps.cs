@@ -31,6 +31,7 @@ internal partial class ResumingWatchStream
         if (Interlocked.Exchange(ref _readers, 1) != 0)
             throw new InvalidOperationException("A watch has one reader, which reads it once; start another watch for another reader.");
         Volatile.Write(ref _consumer, reader);
+        BeginListening();
         if (_feed is { } feed)
             feed.Consumer = reader;
     }
@@ -41,10 +42,10 @@ internal partial class ResumingWatchStream
         while (!_isStopped)
         {
             batch = null;
-            if (IsChangeDue)
+            if (IsBeingOpened || IsChangeDue)
                 return ReaderStep.Reopen;                                                   // S6
             if (!TryTake(out batch))
-                return ReaderStep.Rest;
+                return RestOrStale(out batch);                                              // F2
             if (_isStopped)
                 break;
             if (batch is null || (batch.Previous > Cursor && _isSynced))                    // lost, or S2
@@ -53,7 +54,7 @@ internal partial class ResumingWatchStream
                 return MayGoOn(end) ? ReaderStep.Reopen : ReaderStep.Batch;                 // S4
             batch = _isSynced ? UpToChange(batch.Behind(Cursor)) : batch.Within(Cursor);    // S1, S6; S5
             if (batch is not null)
-                return ReaderStep.Batch;
+                return HandedOn(batch);
         }
 
         batch = null;
@@ -76,6 +77,7 @@ internal partial class ResumingWatchStream
     private protected async ValueTask ReleaseAsync()
     {
         Stop();
+        Volatile.Read(ref _rare)?.Silence?.Dispose();
         if (Interlocked.Exchange(ref _feed, null) is { } feed)
             await feed.DisposeAsync();
     }
@@ -151,12 +153,13 @@ internal partial class ResumingWatchStream
     private async Task OpenAsync(CancellationToken stop)
     {
         var feed = await _client.OpenAsync(NextRequest(), stop);
-        _feed = feed;
+        // Before it can be asked for changes.
+        _owesChange = _rare?.Changes?.Resumed() == true;
+        Volatile.Write(ref _feed, feed);
         try
         {
             if (Request.FilterHash != feed.Registration.FilterHash)
                 Change(request => request with { FilterHash = feed.Registration.FilterHash });
-            _owesChange = _rare?.Changes?.First?.From is not null;
             if (_owesChange)
                 await feed.AskProgressAsync(stop);                          // S6
             feed.Consumer = _consumer;

@@ -9,6 +9,8 @@ namespace Watch.Client;
 //   S6: what the caller was answered holds. A watch that is resumed before its reader met a change goes on with the target before it up to
 //       From: what comes later is cut off, the reader is told of the change, and the watch is registered with the new target from there.
 //       The server is asked for progress, so that a quiet target gets there, too.
+//       An answer counts only while the feed that gave it is read. What is changed once more before the reader got there takes effect at the
+//       same revision, of which no server is asked.
 //   S7: a change of which nothing was answered takes effect at the reader's cursor when the watch is resumed, and the caller is told that.
 //   S8: a watch that began with a snapshot has none of its new target at the change (I-T4): until it does, it is as if it began anew.
 internal partial class ResumingWatchStream
@@ -23,17 +25,20 @@ internal partial class ResumingWatchStream
         ArgumentNullException.ThrowIfNull(target);
         var changes = Made(ref Rare.Changes);
         var change = changes.Tell(target);
+        using var late = new CancellationTokenSource(_client.CallTimeout, _client.Time);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, late.Token);
         try
         {
-            return await TellAsync(changes, change, cancellationToken);
+            return await TellAsync(changes, change, limit.Token);
         }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException) when (limit.IsCancellationRequested)
         {
             // Whether the server took it is not known. The feed is given up, so that this is decided now and not at some later loss.
             if (Interlocked.Exchange(ref _feed, null) is { } feed)
                 await feed.DisposeAsync();
             Volatile.Read(ref _consumer)?.Wake();
-            throw;
+            cancellationToken.ThrowIfCancellationRequested();
+            throw new WatchException(WatchErrorCode.Unavailable, $"The change of target to {target} was not answered within {_client.CallTimeout}. It takes effect where the watch goes on, which {nameof(WatchEventType.TargetsChanged)} tells; a reader that waits for this call does not go on.");
         }
         catch (WatchException error) when (TransportErrors.IsFinal(error))
         {
@@ -74,20 +79,22 @@ internal partial class ResumingWatchStream
     {
         for (var pause = s_firstAsk; ; pause = Longer(pause))
         {
+            var feed = Volatile.Read(ref _feed);
+            var number = changes.FeedToTell(change);
             if (change.From is { } decided)
-                return decided;                                             // S7
+                return decided;                                             // S6, S7
             if (HasEnded)
                 throw Over();
             try
             {
-                if (_feed is { } feed)
+                if (feed is not null && number is { } told && Volatile.Read(ref _feed) == feed)
                 {
                     var reply = await feed.RetargetAsync(change.Target, change.Version, cancellationToken);
-                    var from = changes.Taken(change, reply.From, reply.FilterHash);
                     // Its reader may have met it before.
                     if (Request is { TargetVersion: var version, FilterHash: 0 } && version == change.Version)
                         Change(request => request.TargetVersion == change.Version ? request with { FilterHash = reply.FilterHash } : request);
-                    return from;
+                    if (changes.Taken(change, told, reply.From, reply.FilterHash) is { } from)
+                        return from;
                 }
             }
             catch (WatchException lost) when (!TransportErrors.IsFinal(lost))

@@ -49,7 +49,7 @@ internal partial class ResumingWatchStream : IWatchStream
         (Start, _incarnation, _filterHash) = (registration.Start, registration.Incarnation, registration.FilterHash);
         _isSynced = !request.Snapshot;
         if (request.Snapshot)
-            Rare.Keeper = new SnapshotKeeper();
+            Rare.Keeper = new SnapshotKeeper(tellsDeletes: !request.Filter.HasFlag(EventFilter.NoDeletes));
         _showsProgress = request.ProgressInterval is not null || request.StaleAfter is not null;
         Cursor = Start;
     }
@@ -171,7 +171,7 @@ internal partial class ResumingWatchStream : IWatchStream
                 if (step == ReaderStep.Rest)
                     await WokenAsync(ready);
                 if (step == ReaderStep.Reopen)
-                    batch = await ReopenAsync();
+                    batch = await GoOnElsewhereAsync();
                 if (batch is null)
                     continue;
                 var end = EndOf(batch);
@@ -277,6 +277,8 @@ internal partial class ResumingWatchStream : IWatchStream
         public RevisionWaits? Waits;
         public TargetChanges? Changes;
         public Backoff? Pauses;
+        public SilenceClock? Silence;
+        public OpeningElsewhere? Opening;
         public CancellationTokenSource? Reopening;
         public TaskCompletionSource<WatchEndReason>? Completion;
     }

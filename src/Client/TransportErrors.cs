@@ -41,6 +41,7 @@ internal static class TransportErrors
         WatchErrorCode.UnknownBucket => WatchEndReason.BucketDeleted,
         WatchErrorCode.IncarnationChanged => WatchEndReason.IncarnationChanged,
         WatchErrorCode.WatchDisabled => WatchEndReason.WatchDisabled,
+        WatchErrorCode.ClientDisposed => WatchEndReason.Disposed,
         _ => WatchEndReason.Refused,
     };
 }

@@ -131,9 +131,11 @@ public interface IWatchStream : IWatchSubscription, IAsyncEnumerable<WatchEvent>
     /// <summary>
     /// Follows something else from here on. Answers with the revision after which changes are of the new target; before it they are of
     /// the old one. A <see cref="WatchEventType.TargetsChanged"/> stands between them. While the way to the watch's server is lost this
-    /// waits, and asks again when there is one; the reader has to go on reading meanwhile.
+    /// waits, and asks again when there is one, for which the reader has to go on reading: at most as long as any call may take
+    /// (<c>CallTimeout</c> of the client's options, 10 s unless set). A change that was not answered by then takes effect where the watch
+    /// goes on.
     /// </summary>
-    /// <exception cref="WatchException">The target is not valid, or the watch has ended.</exception>
+    /// <exception cref="WatchException">The target is not valid, the watch has ended, or the change was not answered in time.</exception>
     Task<Revision> ChangeTargetAsync(WatchTarget target, CancellationToken cancellationToken = default);
 
     /// <summary>Changes what happens when the reader is slow, and the size of the queue; null leaves a size as it is.</summary>

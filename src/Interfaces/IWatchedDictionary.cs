@@ -16,7 +16,8 @@ public interface IWatchedDictionary : IReadOnlyDictionary<Key, KeyValue>, IAsync
     bool IsStale { get; }
 
     /// <summary>
-    /// The changes from now on, one revision after the other. A reader that is more than <see cref="WatchedDictionaryOptions.ChangesMax"/>
+    /// The changes from this call on, one revision after the other, also where they are read later. Of a sequence that is read twice, the second
+    /// reading begins when it does. A reader that is more than <see cref="WatchedDictionaryOptions.ChangesMax"/>
     /// behind ends with <see cref="InvalidOperationException"/>.
     /// </summary>
     IAsyncEnumerable<DictionaryChange> ChangesAsync(CancellationToken cancellationToken = default);

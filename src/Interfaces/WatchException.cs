@@ -63,6 +63,9 @@ public enum WatchErrorCode
     /// <summary>The caller may not do this.</summary>
     Unauthorized = 35,
 
+    /// <summary>The client was disposed of.</summary>
+    ClientDisposed = 36,
+
     /// <summary>No node, or for one that is to be added no silo, has the name.</summary>
     UnknownNode = 40,
 

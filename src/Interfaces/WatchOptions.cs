@@ -20,7 +20,10 @@ public sealed record WatchOptions
     /// </summary>
     public bool Snapshot { get; init; }
 
-    /// <summary>What to leave out. Default nothing.</summary>
+    /// <summary>
+    /// What to leave out. Default nothing. What a snapshot shows is never left out; where a later snapshot is told as the difference,
+    /// <see cref="EventFilter.NoDeletes"/> leaves out what is gone.
+    /// </summary>
     public EventFilter Filter { get; init; }
 
     /// <summary>Deliver the value before each change, too. Default no.</summary>
@@ -41,7 +44,12 @@ public sealed record WatchOptions
     /// <summary>How often the watch says how far it is (<see cref="WatchEventType.Progress"/>), 100 ms to 1 h; null for only when it is asked.</summary>
     public TimeSpan? ProgressInterval { get; init; }
 
-    /// <summary>After how long without a confirmation that nothing was missed the watch says so (<see cref="WatchEventType.Stale"/>); null for never.</summary>
+    /// <summary>
+    /// After how long without a confirmation that nothing was missed the watch says so (<see cref="WatchEventType.Stale"/>), also where there
+    /// is no server that could; null for never. At least three times within that span it says how far it is, whatever
+    /// <see cref="ProgressInterval"/> is. From twice the silo's interval of questions to half of what it remembers scopes for: 2 s to 1 min
+    /// unless set otherwise.
+    /// </summary>
     public TimeSpan? StaleAfter { get; init; }
 
     /// <summary>Go on by itself, from its cursor, when the connection or the silo is lost. Default yes; without, the watch ends with <see cref="WatchEndReason.ClientLost"/>.</summary>

@@ -100,6 +100,56 @@ public sealed class DictionaryTests(SharedCluster shared) : IClassFixture<Shared
             Tell(Begins(20, WatchEventCause.Resync), Item("c", 15), Item("e", 16), Synced(20)));
     }
 
+    [Fact]
+    public void A_reader_of_events_who_wants_no_deletes_is_told_of_none_by_a_later_snapshot()
+    {
+        var keeper = new SnapshotKeeper(tellsDeletes: false);
+        List<string> Tell(params WatchEvent[] events) => [.. events.SelectMany(keeper.Tell).Select(each => $"{each.Type} {each.Key}@{each.Revision}")];
+        Tell(Begins(5), Item("a", 1), Item("b", 2), Synced(5));
+        Assert.Equal(["SnapshotBegins @9", "Put c@8", "Synced @9"], Tell(Begins(9, WatchEventCause.Resync), Item("b", 2), Item("c", 8), Synced(9)));
+        // What is gone and comes again is told, whatever was kept of it.
+        Assert.Equal(["SnapshotBegins @12", "Put a@11", "Synced @12"], Tell(Begins(12, WatchEventCause.Resync), Item("a", 11), Item("b", 2), Item("c", 8), Synced(12)));
+    }
+
+    [Fact]
+    public async Task Changes_are_those_since_they_were_asked_for_also_where_they_are_read_later()
+    {
+        await using var stream = new FakeStream();
+        var starting = WatchedDictionary.StartAsync(stream, new WatchedDictionaryOptions { ChangesMax = 3 }, TimeProvider.System, CancellationToken.None);
+        stream.Send(5, Begins(5), Item("a", 1), Synced(5));
+        await using var dictionary = await starting.WaitAsync(WatchCluster.Patience);
+        var changes = dictionary.ChangesAsync();
+        var forgotten = dictionary.ChangesAsync();
+        stream.Send(6, Put("b", 6));
+        stream.Send(7, Put("c", 7));
+        await stream.TakenAsync();
+        await using var reader = changes.GetAsyncEnumerator();
+        await using var second = changes.GetAsyncEnumerator();
+        stream.Send(8, Put("d", 8));
+        await stream.TakenAsync();
+        Assert.Equal(["b", "c", "d"], await NextAsync(reader, 3));
+        // Whoever reads the same again begins when they do.
+        Assert.Equal(["d"], await NextAsync(second, 1));
+
+        stream.Send(9, Put("e", 9));
+        await stream.TakenAsync();
+        await using var late = forgotten.GetAsyncEnumerator();
+        Assert.Equal(["b", "c", "d"], await NextAsync(late, 3));
+        await Assert.ThrowsAsync<InvalidOperationException>(() => late.MoveNextAsync().AsTask().WaitAsync(WatchCluster.Patience));
+
+        await dictionary.DisposeAsync();
+        await using var after = dictionary.ChangesAsync().GetAsyncEnumerator();
+        Assert.False(await after.MoveNextAsync().AsTask().WaitAsync(WatchCluster.Patience), "there are changes of a dictionary that has ended");
+
+        static async Task<List<string>> NextAsync(IAsyncEnumerator<DictionaryChange> changes, int count)
+        {
+            var keys = new List<string>();
+            while (keys.Count < count && await changes.MoveNextAsync().AsTask().WaitAsync(WatchCluster.Patience))
+                keys.Add(changes.Current.Key.ToString());
+            return keys;
+        }
+    }
+
     private static WatchEvent Begins(long at, WatchEventCause cause = WatchEventCause.Snapshot) => new() { Type = WatchEventType.SnapshotBegins, Revision = new Revision(at), Cause = cause };
 
     private static WatchEvent Synced(long at) => new() { Type = WatchEventType.Synced, Revision = new Revision(at) };

@@ -61,7 +61,7 @@ internal sealed record BenchOptions
 
     /// <summary>How it is called.</summary>
     public const string Usage =
-        "watch latency|fanout|idle|writes|memory|slow [--watchers N] [--rounds K] [--seconds S] [--by callback|observer|stream|nobody] [--where hosted|remote] [--silos N] [--policy P] [--folder F] [--profile yes|no]";
+        "watch all|latency|fanout|idle|writes|memory|slow [--watchers N] [--rounds K] [--seconds S] [--by callback|observer|stream|nobody] [--where hosted|remote] [--silos N] [--policy P] [--folder F] [--profile yes|no]";
 
     private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
 }

@@ -29,10 +29,12 @@ internal static class Fanout
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"{watchers} watchers of one key: {perSecond:N0} deliveries/s ({count / watchers / took.TotalSeconds:F0} puts/s), {processor.TotalMicroseconds / count:F2} us processor and {(double)allocated / count:F0} bytes allocated per delivery"));
-        if (!isRemote && watchers == 10_000)
-            Said.Gate("deliveries in the process with 10,000 watchers", perSecond, 1_000_000, atMost: false, "/s");
-        if (isRemote && watchers == 1_000)
-            Said.Gate("deliveries to 1,000 watchers of one client outside", perSecond, 200_000, atMost: false, "/s");
+        var name = string.Create(CultureInfo.InvariantCulture, $"fan-out, {watchers:N0} watchers of one key {(isRemote ? "of one client outside" : "in the process")}, by {options.By}");
+        Said.Row(name + ": per delivery", string.Create(CultureInfo.InvariantCulture, $"{processor.TotalMicroseconds / count:F2} µs processor, {(double)allocated / count:F0} bytes allocated"));
+        if (isRemote ? watchers == 1_000 : watchers == 10_000)
+            Said.Gate(name, perSecond, isRemote ? 200_000 : 1_000_000, atMost: false, "deliveries/s");
+        else
+            Said.Row(name, string.Create(CultureInfo.InvariantCulture, $"{perSecond:N0} deliveries/s"));
     }
 
     private sealed class Run(int watchers)

@@ -29,11 +29,20 @@ internal static class Latency
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{"",6} {"",9}           put sent         -> call {run.FromSent}"));
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{"",6} {"",9}           put acknowledged -> last {run.Last}"));
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{"",6} {"",9}           put              -> answer {run.Puts}"));
-            if (watchers == 1 && !isRemote)
-                Said.Gate("median put acknowledged -> call in the process, one watcher", run.FromAcknowledged.At(0.5), 50, atMost: true, "us");
-            if (watchers == 1 && isRemote)
-                Said.Gate("median put -> call outside, one watcher", run.FromSent.At(0.5), 1_500, atMost: true, "us");
+            Say(run, watchers, isRemote);
         }
+    }
+
+    private static void Say(Run run, int watchers, bool isRemote)
+    {
+        var name = string.Create(CultureInfo.InvariantCulture, $"latency, {watchers:N0} watcher{(watchers == 1 ? "" : "s")} {(isRemote ? "outside" : "in the process")}: ");
+        Said.Row(name + "put sent → call, p50 / p99", Both(run.FromSent));
+        Said.Row(name + "put acknowledged → call, p50 / p99", Both(run.FromAcknowledged));
+        if (watchers == 1 && !isRemote)
+            Said.Gate(name + "median put acknowledged → call", run.FromAcknowledged.At(0.5), 50, atMost: true, "µs");
+        if (watchers == 1 && isRemote)
+            Said.Gate(name + "median put sent → call", run.FromSent.At(0.5), 1_500, atMost: true, "µs");
+        static string Both(Durations durations) => string.Create(CultureInfo.InvariantCulture, $"{durations.At(0.5):N0} / {durations.At(0.99):N0} µs");
     }
 
     private sealed class Run(int watchers)

@@ -20,8 +20,11 @@ internal static class Memory
         var took = Stopwatch.GetElapsedTime(begun);
         var each = (GC.GetTotalMemory(forceFullCollection: true) - before) / (double)watchers;
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{watchers} idle watchers by {options.By}: {each:F0} bytes each (targets and all), registered at {watchers / took.TotalSeconds:N0}/s"));
-        if (!isRemote)
-            Said.Gate("bytes per idle watcher", each, 1_024, atMost: true, "bytes");
+        var name = string.Create(CultureInfo.InvariantCulture, $"memory, {watchers:N0} idle watchers {(isRemote ? "outside" : "in the process")}, by {options.By}");
+        if (!isRemote && options.By is not "stream")
+            Said.Gate(name, each, 1_024, atMost: true, "bytes each");
+        else
+            Said.Row(name, string.Create(CultureInfo.InvariantCulture, $"{each:N0} bytes each"));
         foreach (var line in options.Profile ? Held.ByType(followers.At(10), followers.At(11)) : [])
             Console.WriteLine(line);
         var cpu = Environment.CpuUsage.TotalTime;

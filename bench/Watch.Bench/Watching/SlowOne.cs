@@ -1,207 +1,92 @@
-using System.Diagnostics;
 using System.Globalization;
 using Watch.Bench.Load;
-using Watch.Core;
 
 namespace Watch.Bench.Watching;
 
 /// <summary>
-/// A thousand watch one key; one of them stops reading for a while. The others must not notice, memory must stay within its bounds, and
-/// afterwards the one must have what its policy promises.
+/// A thousand watch one key; one of each policy among them stops reading for a minute of writing. The others must not notice, memory must
+/// stay within its bounds, and afterwards each that had stopped must have what its policy promises.
 /// </summary>
 /// <remarks>
-/// Phases in which all read and phases in which one stops come turn and turn about (ABBA), so that whatever else the machine does weighs on
-/// both. In every phase the one is another watch, which begins with it.
+/// Two processes take turns, slice by slice (ABBA): in one all read, in the other those that stop do so from the first slice to the last. So
+/// whatever else the machine does weighs on both.
 /// </remarks>
 internal static class SlowOne
 {
-    private const int PutsPerSecond = 100;
-    private const int ValueBytes = 256;
+    /// <summary>How a process is told that it is one of the two.</summary>
+    public const string Child = "slow-child";
 
-    /// <summary>Room for a second or two, so that it overflows however short the run is.</summary>
-    private const int Queue = 128;
+    private const string NobodyStops = "none";
+    private static readonly TimeSpan s_slice = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan s_warmUp = TimeSpan.FromSeconds(5);
 
-    public static async Task RunAsync(VoterCluster cluster, BenchOptions options, bool isRemote)
+    public static async Task<int> RunAsync(BenchOptions options, string folder)
     {
-        var watchers = options.Watchers ?? 1_000;
-        var (phase, rounds) = (options.Phase ?? TimeSpan.FromSeconds(20), options.Rounds ?? 4);
-        var client = isRemote ? cluster.Outside : cluster.Clients[0];
-        foreach (var policy in options.Policy is { } one ? [one] : Enum.GetValues<SlowPolicy>())
+        var (watchers, stop) = (options.Watchers ?? 1_000, options.Phase ?? TimeSpan.FromSeconds(60));
+        var policies = options.Policy is { } one ? one.ToString() : string.Join(',', Enum.GetValues<SlowPolicy>());
+        await using var without = await Worker.StartAsync(Child, policies, NobodyStops, $"{watchers}", options.By, Path.Combine(folder, "without"));
+        await using var with = await Worker.StartAsync(Child, policies, policies, $"{watchers}", options.By, Path.Combine(folder, "with"));
+        Console.WriteLine(with.Ready);
+        foreach (var each in new[] { without, with })
         {
-            var key = Key.Of($"/slow/{policy}");
-            var others = new Others();
-            await using var followers = new Followers();
-            await followers.AddAsync(client, watchers - 1, options.By, _ => WatchTarget.Key(key), others.Seen);
-            var run = new Run(client, cluster.Clients[0], key, policy, others);
-            await run.PassAsync(phase / 5, stops: true);
+            await SliceAsync(each, s_warmUp);
+            await each.AskAsync("stop");
+        }
 
-            var (without, with, ratio, held) = (new Durations(), new Durations(), new Trusted(), new Trusted());
-            var said = new List<string>();
-            for (var round = 0; round < rounds; round++)
+        var (delivery, sending, pairs) = (new Ratios(), new Ratios(), (int)Math.Ceiling(stop / s_slice));
+        for (var pair = 0; pair < pairs; pair++)
+        {
+            var first = await SliceAsync(pair % 2 == 0 ? without : with, s_slice);
+            var second = await SliceAsync(pair % 2 == 0 ? with : without, s_slice);
+            var (a, b) = pair % 2 == 0 ? (first, second) : (second, first);
+            delivery.Add(b.Delivery, a.Delivery);
+            sending.Add(b.Sending, a.Sending);
+        }
+
+        var name = string.Create(CultureInfo.InvariantCulture, $"slow: {policies.Split(',').Length} of {watchers:N0} stop for {(pairs * s_slice).TotalSeconds} s of {SlowCluster.PutsPerSecond} puts/s");
+        await SayAsync("all read", without);
+        await SayAsync("some stopped", with);
+        Said.Gate($"{name}: the others' p99, put acknowledged → call, of what it is otherwise", delivery, 1.10, atMost: true);
+        Said.Row($"{name}: the others' p99, put sent → call, of what it is otherwise", sending.ToString());
+        var (heldWith, heldWithout) = (await HeldAsync(with), await HeldAsync(without));
+        Said.Row($"{name}: memory taken meanwhile, with / without", string.Create(CultureInfo.InvariantCulture, $"{heldWith:N0} / {heldWithout:N0} KiB"));
+        foreach (var policy in policies.Split(','))
+            Console.WriteLine(string.Join(' ', await with.AskAsync("go-on " + policy)));
+        return 0;
+    }
+
+    /// <summary>One of the two processes: has its watchers, and does what it is told, line by line.</summary>
+    public static async Task<int> RunChildAsync(string[] arguments)
+    {
+        var (policies, stopping, watchers, by, folder) = (Policies(arguments[0]), Policies(arguments[1]), int.Parse(arguments[2], CultureInfo.InvariantCulture), arguments[3], arguments[4]);
+        await using var cluster = await VoterCluster.StartAsync(VoterCluster.IsOrleans ? 3 : 1, folder, withOutside: true);
+        await using var slow = await SlowCluster.StartAsync(cluster, VoterCluster.IsOrleans, watchers, policies, by);
+        Console.WriteLine(Said.Circumstances((await cluster.Clients[0].StatusAsync()).Engine));
+        while (Console.ReadLine() is { } line)
+        {
+            var words = line.Split(' ');
+            Console.WriteLine(words[0] switch
             {
-                var first = await run.PassAsync(phase, stops: round % 2 == 1);
-                var second = await run.PassAsync(phase, stops: round % 2 == 0);
-                var (a, b) = round % 2 == 0 ? (first, second) : (second, first);
-                without.Add(a.Durations);
-                with.Add(b.Durations);
-                ratio.Add(b.Durations.At(0.99) / a.Durations.At(0.99));
-                held.Add((b.Held - a.Held) / 1024.0);
-                said.Add(b.Said);
-            }
-
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{policy}: {watchers} watchers, one stops for {phase.TotalSeconds} s under {PutsPerSecond} puts/s, {rounds} times in turn with phases in which all read"));
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  the others, all reading:  {without}"));
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  the others, one stopped: {with}"));
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  p99, of what it was: {ratio}"));
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  held more at the end of a phase, for the one: {held.Mean:N0} KiB of the process"));
-            foreach (var each in said)
-                Console.WriteLine($"  the one: {each}");
-            Said.Gate("p99 of the others, of what it was", 100 * with.At(0.99) / without.At(0.99), 110, atMost: true, "%");
+                "slice" => await slow.SliceAsync(TimeSpan.FromSeconds(double.Parse(words[1], CultureInfo.InvariantCulture))),
+                "stop" => await slow.StopAsync(stopping),
+                "say" => slow.ToString(),
+                "held" => slow.Held(),
+                _ => await slow.GoOnAsync(Enum.Parse<SlowPolicy>(words[1])),
+            });
         }
+
+        return 0;
     }
 
-    /// <summary>What a phase gave.</summary>
-    /// <param name="Durations">From a put to the call of each of the others.</param>
-    /// <param name="Held">How many bytes more the process held at its end.</param>
-    /// <param name="Said">What became of the one that stopped.</param>
-    private sealed record Measured(Durations Durations, long Held, string Said);
+    private static SlowPolicy[] Policies(string text) => text == NobodyStops ? [] : [.. text.Split(',').Select(Enum.Parse<SlowPolicy>)];
 
-    /// <summary>The phases of one policy.</summary>
-    private sealed class Run(IWatchClient watching, IWatchClient writing, Key key, SlowPolicy policy, Others others)
+    private static async Task<(double Delivery, double Sending)> SliceAsync(Worker worker, TimeSpan slice)
     {
-        public async Task<Measured> PassAsync(TimeSpan phase, bool stops)
-        {
-            await using var slow = await watching.WatchAsync(WatchTarget.Key(key), new WatchOptions { WhenSlow = policy, QueueEventsMax = Queue });
-            var reader = new Reader(slow);
-            var reading = reader.RunAsync();
-            if (stops)
-                reader.Stop();
-            var before = GC.GetTotalMemory(forceFullCollection: true);
-            var durations = await WriteAsync(writing, key, others, phase, stops ? null : reader);
-            var held = GC.GetTotalMemory(forceFullCollection: true) - before;
-            var (got, last) = (reader.Count, others.LastWritten);
-            reader.LastWritten = last;
-            if (stops)
-                reader.GoOn();
-            await Task.WhenAny(reader.HasCaughtUp, reading);
-            var said = string.Create(CultureInfo.InvariantCulture, $"{reader.Count - got} events afterwards, {reader.Lagged} counted as left out, last {reader.LastRevision} of {last}, end: {(slow.Completion.IsCompleted ? reader.End : "none")}");
-            await slow.DisposeAsync();
-            await reading;
-            return new Measured(durations, held, said);
-        }
+        var words = await worker.AskAsync(string.Create(CultureInfo.InvariantCulture, $"slice {slice.TotalSeconds}"));
+        return (double.Parse(words[0], CultureInfo.InvariantCulture), double.Parse(words[1], CultureInfo.InvariantCulture));
     }
 
-    /// <summary>Puts at a steady pace, with the time of sending as the value.</summary>
-    private static async Task<Durations> WriteAsync(IWatchClient client, Key key, Others others, TimeSpan phase, Reader? reader)
-    {
-        var durations = others.Begin();
-        using var pace = new PeriodicTimer(TimeSpan.FromSeconds(1.0 / PutsPerSecond));
-        for (var begun = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(begun) < phase;)
-        {
-            await pace.WaitForNextTickAsync();
-            var value = new byte[ValueBytes];
-            BitConverter.TryWriteBytes(value, Stopwatch.GetTimestamp());
-            others.LastWritten = (await client.PutAsync(key, value)).Revision;
-        }
+    private static async Task SayAsync(string what, Worker worker) => Console.WriteLine($"  the others, {what}: {string.Join(' ', await worker.AskAsync("say"))}");
 
-        if (reader is not null)
-        {
-            reader.LastWritten = others.LastWritten;
-            await reader.HasCaughtUp;
-        }
-
-        return durations;
-    }
-
-    /// <summary>All but the one.</summary>
-    private sealed class Others
-    {
-        private readonly Lock _gate = new();
-        private Durations _durations = new();
-
-        public Revision LastWritten { get; set; }
-
-        public Durations Begin()
-        {
-            lock (_gate)
-                return _durations = new Durations();
-        }
-
-        public void Seen(int watcher, WatchEvent each, long when)
-        {
-            if (each.Type != WatchEventType.Put)
-                return;
-            lock (_gate)
-                _durations.Add(when - BitConverter.ToInt64(each.Value.Span));
-        }
-    }
-
-    /// <summary>The one.</summary>
-    private sealed class Reader(IWatchStream stream)
-    {
-        private volatile TaskCompletionSource? _stopped;
-        private TaskCompletionSource _caughtUp = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private Revision _lastWritten = new(long.MaxValue);
-
-        public long Count { get; private set; }
-
-        public long Lagged { get; private set; }
-
-        public string End { get; private set; } = "none";
-
-        public Revision LastRevision { get; private set; }
-
-        public Task HasCaughtUp => _caughtUp.Task;
-
-        public Revision LastWritten
-        {
-            get => _lastWritten;
-            set
-            {
-                _lastWritten = value;
-                if (LastRevision >= value)
-                    _caughtUp.TrySetResult();
-            }
-        }
-
-        public void Stop()
-        {
-            _caughtUp = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            _lastWritten = new Revision(long.MaxValue);
-            _stopped = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        }
-
-        public void GoOn()
-        {
-            var stopped = _stopped;
-            _stopped = null;
-            stopped?.SetResult();
-        }
-
-        public async Task RunAsync()
-        {
-            await foreach (var batch in stream.ReadBatchesAsync())
-            {
-                if (_stopped is { } stopped)
-                    await stopped.Task;
-                foreach (var each in batch.Events)
-                    Take(each);
-                LastRevision = batch.Revision;
-                if (LastRevision >= _lastWritten)
-                    _caughtUp.TrySetResult();
-            }
-
-            _caughtUp.TrySetResult();
-        }
-
-        private void Take(WatchEvent each)
-        {
-            if (each.Type is WatchEventType.Put or WatchEventType.Delete)
-                Count++;
-            else if (each.Type == WatchEventType.Lagged)
-                Lagged += each.Count;
-            else if (each.Type == WatchEventType.Canceled)
-                End = $"{each.Reason} at {each.Revision}";
-        }
-    }
+    private static async Task<double> HeldAsync(Worker worker) => double.Parse((await worker.AskAsync("held"))[0], CultureInfo.InvariantCulture);
 }

@@ -4,7 +4,7 @@ using Watch.Bench.Load;
 namespace Watch.Bench.Watching;
 
 /// <summary>
-/// <c>watch latency|fanout|idle|writes|memory|slow</c>: what watching costs and how fast it is, whole product, real disk, on the engine that
+/// <c>watch all|latency|fanout|idle|writes|memory|slow</c>: what watching costs and how fast it is, whole product, real disk, on the engine that
 /// the build was made for. Each says what it was measured on and whether its gate was met.
 /// </summary>
 internal static class WatchProgram
@@ -13,6 +13,8 @@ internal static class WatchProgram
     {
         if (arguments is [Writes.Child, .. var child])
             return await Writes.RunChildAsync(child);
+        if (arguments is [SlowOne.Child, .. var slow])
+            return await SlowOne.RunChildAsync(slow);
         if (arguments is not [var what, .. var rest])
             return Fail(BenchOptions.Usage);
         BenchOptions options;
@@ -30,11 +32,12 @@ internal static class WatchProgram
         {
             return what switch
             {
+                "all" => await All.RunAsync(options),
                 "writes" or "idle" => await Writes.RunAsync(options, folder, what == "idle"),
                 "latency" => await InClusterAsync(options, folder, Latency.RunAsync),
                 "fanout" => await InClusterAsync(options, folder, Fanout.RunAsync),
                 "memory" => await InClusterAsync(options, folder, Memory.RunAsync),
-                "slow" => await InClusterAsync(options, folder, SlowOne.RunAsync),
+                "slow" => await SlowOne.RunAsync(options, folder),
                 _ => Fail(BenchOptions.Usage),
             };
         }

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
 using Watch;
 using Watch.Client;
 
@@ -20,6 +21,7 @@ public static class WatchClientBuilderExtensions
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.TryAddSingleton<IWatchRandom, SystemWatchRandom>();
         builder.Services.TryAddSingleton<IWatchClient, RemoteWatchClient>();
+        builder.Services.AddHostedService<WatchesEnd>();
         builder.Services.TryAddSingleton<IWatchCluster>(provider => ActivatorUtilities.CreateInstance<GrainWatchCluster>(provider, (Orleans.IGrainFactory)provider.GetRequiredService<Orleans.IClusterClient>(), true));
         return builder;
     }

@@ -12,7 +12,7 @@ namespace Watch.Client;
 /// streams wait out one common pause and come back with their cursors, so that a thousand watches cost one more call, not a thousand.
 /// Thread-safe.
 /// </remarks>
-internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, WatchClientOptions options, TimeProvider time, IWatchRandom random)
+internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, WatchClientOptions options, TimeProvider time, IWatchRandom random, CancellationToken gone)
 {
     /// <summary>A watch whose queue is to hold fewer events than this is asked for one event at a time.</summary>
     private const int SmallQueue = 64;
@@ -22,10 +22,12 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
     private readonly Lock _gate = new();
     private readonly List<Pending> _pending = [];
     private readonly ReadySignal _wake = new();
-    private readonly Backoff _backoff = new(options, time, random);
+    private readonly Backoff _backoff = new(options, time, random, gone);
     private SessionLink? _link;
     private Task? _pausing;
+    private Task _running = Task.CompletedTask;
     private bool _isRunning;
+    private bool _isClosed;
     private bool _serverStopped;
     private long _numbers;
 
@@ -33,32 +35,30 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
     public async Task<IWatchFeed> OpenAsync(WatchRequest request, CancellationToken cancellationToken)
     {
         var number = Interlocked.Increment(ref _numbers);
-        var watch = new ClientWatch(this, request with { Watch = number }, options.CreditBytes);
-        var pending = new Pending(watch);
-        bool starts;
+        var pending = new Pending(() => new ClientWatch(this, request with { Watch = number }, options.CreditBytes));
         lock (_gate)
         {
+            if (_isClosed)
+                throw GrainWatchClient.Disposed();
             _pending.Add(pending);
-            starts = !_isRunning;
+            // It ends behind the last watch, and its failures are told to those who wait.
+            if (!_isRunning)
+                _running = OwnContext.Start(RunAsync);
             _isRunning = true;
         }
 
-        // It ends behind the last watch, and its failures are told to those who wait.
-        if (starts)
-            _ = RunAsync();
         _wake.Set();
         try
         {
             // Not WaitAsync: its hand-over would leave the caller's scheduler for the thread pool.
             await using var canceled = cancellationToken.Register(() => pending.Answer.TrySetCanceled(cancellationToken));
-            watch.Registered(await pending.Answer.Task);
-            return watch;
+            return await pending.Answer.Task;
         }
         catch
         {
             lock (_gate)
                 _pending.Remove(pending);
-            await watch.DisposeAsync();
+            await pending.Watch.DisposeAsync();
             throw;
         }
     }
@@ -95,6 +95,25 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
         {
             throw TransportErrors.OfRead(error);
         }
+    }
+
+    /// <summary>Ends the session and all its watches; done when nothing of it runs any more. Nobody gets a watch of it from here on.</summary>
+    public async Task CloseAsync()
+    {
+        SessionLink? link;
+        Task running;
+        lock (_gate)
+        {
+            _isClosed = true;
+            (link, _link) = (_link, null);
+            running = _running;
+        }
+
+        link?.End();
+        _wake.Set();
+        await running;
+        if (link is not null)
+            await link.Ended;
     }
 
     /// <summary>A reader left: perhaps it was the last one.</summary>
@@ -144,9 +163,13 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
         SessionLink? unused;
         lock (_gate)
         {
+            if (_isClosed)
+                _pending.ForEach(each => each.Answer.TrySetException(GrainWatchClient.Disposed()));
+            if (_isClosed)
+                _pending.Clear();
             next = _pending.Take(IWatchSessionGrain.RegistrationsMax).ToList();
             _pending.RemoveRange(0, next.Count);
-            if (next.Count > 0 || _link?.IsUnused == false)
+            if (next.Count > 0 || (!_isClosed && _link?.IsUnused == false))
                 return true;
             unused = _link;
             _link = null;
@@ -183,20 +206,23 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
             if (link is not null)
                 Lose(link, stops: false);
             foreach (var each in next)
-                each.Answer.TrySetException(error);
+                each.Answer.TrySetException(gone.IsCancellationRequested ? GrainWatchClient.Disposed() : error);
         }
     }
 
     private Task PauseBeforeAnotherAsync() =>
-        new Backoff(options.WriteBackoffFirst, options.WriteBackoffMax, time, random).PauseAsync(CancellationToken.None);
+        new Backoff(options.WriteBackoffFirst, options.WriteBackoffMax, time, random, gone).PauseAsync(CancellationToken.None);
 
     private static bool IsWorthAnother(Exception error, SessionLink link) =>
         error is TimeoutException or WatchException { Code: WatchErrorCode.Unavailable } || link.Over.IsCancellationRequested;
 
     private void Requeue(IEnumerable<Pending> pending)
     {
+        var waiting = pending.Where(each => !each.Answer.Task.IsCompleted).ToList();
+        foreach (var each in waiting)
+            each.BeginAnew();
         lock (_gate)
-            _pending.InsertRange(0, pending.Where(each => !each.Answer.Task.IsCompleted));
+            _pending.InsertRange(0, waiting);
     }
 
     /// <summary>Registers them; answers with those that were refused because the server stops, which another one may serve.</summary>
@@ -225,7 +251,7 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
         if (reply.Registration is { } registration)
         {
             pending.Watch.Registered(registration);
-            if (!pending.Answer.TrySetResult(registration))
+            if (!pending.Answer.TrySetResult(pending.Watch))
                 link.Leave(pending.Watch);
             lock (_gate)
                 _backoff.Reset();
@@ -241,7 +267,8 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
         if (Link is { } known)
             return known;
         // The source has a timer of its own: one that only cancelled it could still be firing when the source is gone.
-        using var limit = new CancellationTokenSource(options.CallTimeout, time);
+        using var late = new CancellationTokenSource(options.CallTimeout, time);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(late.Token, gone);
         while (true)
         {
             var grain = await sessions.NewAsync(limit.Token);
@@ -250,9 +277,8 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
             {
                 var opened = await sessions.WhileAliveAsync(grain.Open(new SessionHello(options.WriterName, link.Epoch), link.Reference, limit.Token), grain, options.HedgeAfter, limit.Token);
                 lock (_gate)
-                    _link = link;
-                // It ends with the link.
-                _ = link.RenewAsync(opened.LeaseMs);
+                    _link = _isClosed ? throw GrainWatchClient.Disposed() : link;
+                link.Begin(opened.LeaseMs);
                 return link;
             }
             catch (TimeoutException) when (!limit.IsCancellationRequested)
@@ -269,8 +295,17 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
     }
 
     /// <summary>Somebody who waits for a registration.</summary>
-    private sealed record Pending(ClientWatch Watch)
+    private sealed class Pending(Func<ClientWatch> begin)
     {
-        public TaskCompletionSource<WatchRegistration> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        /// <summary>The watch as it is to be registered next.</summary>
+        public ClientWatch Watch { get; private set; } = begin();
+
+        public TaskCompletionSource<ClientWatch> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        /// <summary>
+        /// Another session is asked. What has come from the one before is void, and has to be: a registration whose answer was lost may
+        /// have begun there, at an earlier revision.
+        /// </summary>
+        public void BeginAnew() => Watch = begin();
     }
 }

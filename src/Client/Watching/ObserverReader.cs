@@ -18,11 +18,13 @@ internal sealed class ObserverReader(GrainWatchClient client, WatchRequest reque
 
     private ManualResetValueTaskSourceCore<bool> _call = new() { RunContinuationsAsynchronously = true };
     private int _state = Running;
+    private int _hasEnded;
 
     /// <summary>Starts the calls; they end with the watch, and <see cref="IWatchSubscription.Completion"/> tells how.</summary>
     public void Begin()
     {
         BeginReading(this);
+        Client.ReaderBegins();
         _ = RunAsync();
     }
 
@@ -43,7 +45,7 @@ internal sealed class ObserverReader(GrainWatchClient client, WatchRequest reque
                 if (step == ReaderStep.Rest && TryRest())
                     return;
                 if (step == ReaderStep.Reopen)
-                    batch = await ReopenAsync();
+                    batch = await GoOnElsewhereAsync();
                 if (batch is not null && await HandOnAsync(batch) is var end && end != WatchEndReason.None)
                 {
                     await EndAsync(end);
@@ -86,5 +88,7 @@ internal sealed class ObserverReader(GrainWatchClient client, WatchRequest reque
     {
         await ReleaseAsync();
         End(reason);
+        if (Interlocked.Exchange(ref _hasEnded, 1) == 0)
+            Client.ReaderEnded();
     }
 }

@@ -34,6 +34,8 @@ internal sealed class SessionLink : IWatchSessionObserver
     private bool _isOver;
     private bool _isRenewalDue;
     private TimeSpan _patience;
+    private Task _renewing = Task.CompletedTask;
+    private Task _closing = Task.CompletedTask;
 
     public SessionLink(ClientSession session, IGrainFactory grains, Sessions sessions, IWatchSessionGrain grain, long epoch, WatchClientOptions options, TimeProvider time)
     {
@@ -138,9 +140,20 @@ internal sealed class SessionLink : IWatchSessionObserver
         return Task.FromResult(ack);
     }
 
-    /// <summary>Renews the lease and says what is to be said until the link is over.</summary>
+    /// <summary>Begins to renew the lease, and to say what is to be said, until the link is over.</summary>
     /// <param name="leaseMs">How long the server keeps the session without that.</param>
-    public async Task RenewAsync(int leaseMs)
+    public void Begin(int leaseMs) => _renewing = RenewAsync(leaseMs);
+
+    /// <summary>Done when nothing runs any more of a link that was ended, and the server was told if it could be.</summary>
+    public Task Ended => AfterAllAsync();
+
+    private async Task AfterAllAsync()
+    {
+        await _renewing;
+        await _closing;
+    }
+
+    private async Task RenewAsync(int leaseMs)
     {
         var third = TimeSpan.FromMilliseconds(leaseMs / 3.0);
         var period = third < _options.WatchQuiet ? third : _options.WatchQuiet;
@@ -185,7 +198,7 @@ internal sealed class SessionLink : IWatchSessionObserver
             watch.Lose();
         _over.Cancel();
         // It ends by itself: what cannot be told is ended by the lease.
-        _ = CloseAsync();
+        _closing = CloseAsync();
         return true;
     }
 
@@ -309,7 +322,7 @@ internal sealed class SessionLink : IWatchSessionObserver
     {
         try
         {
-            await Grain.Close(Epoch).WaitAsync(_options.CallTimeout, _time);
+            await Grain.Close(Epoch).WaitAsync(Farewell, _time);
         }
         catch (Exception error) when (error is WatchException || TransportErrors.IsLost(error, default))
         {
@@ -321,6 +334,9 @@ internal sealed class SessionLink : IWatchSessionObserver
             s_alive.TryRemove(this, out _);
         }
     }
+
+    // A server that lives has carried it out by then, or will: no answer is needed.
+    private TimeSpan Farewell => _options.CallTimeout < _options.HedgeAfter + _options.SilencePatience ? _options.CallTimeout : _options.HedgeAfter + _options.SilencePatience;
 
     private Task<T> AliveAsync<T>(Task<T> call) => _sessions.WhileAliveAsync(call, Grain, _options.HedgeAfter, _over.Token);
 

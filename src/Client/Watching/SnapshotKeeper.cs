@@ -7,9 +7,9 @@ namespace Watch.Client;
 /// </summary>
 /// <remarks>
 /// I-C3: after <see cref="WatchEventType.Synced"/> a reader who applied every event has exactly the keys of the snapshot, at their revisions.
-/// It keeps the keys, not the values. One reader.
+/// It keeps the keys, not the values. A reader who wants no deletes is told of none here either. One reader.
 /// </remarks>
-internal sealed class SnapshotKeeper
+internal sealed class SnapshotKeeper(bool tellsDeletes = true)
 {
     private readonly Dictionary<Key, Revision> _had = [];
     private HashSet<Key>? _seen;
@@ -51,6 +51,8 @@ internal sealed class SnapshotKeeper
         var gone = _had.Keys.Where(key => !seen.Contains(key)).Order().ToList();
         foreach (var key in gone)
             _had.Remove(key);
+        if (!tellsDeletes)
+            return [];
         return [.. gone.Select(key => new WatchEvent { Type = WatchEventType.Delete, Key = key, Revision = at, Cause = WatchEventCause.Resync })];
     }
 }

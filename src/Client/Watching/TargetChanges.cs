@@ -8,13 +8,17 @@ namespace Watch.Client;
 /// </summary>
 /// <remarks>
 /// Where a change takes effect is decided once: by the server's answer, or, where a watch is resumed before there is one, by the reader's
-/// cursor. Whoever decides second is told what was decided. Thread-safe.
+/// cursor. Whoever decides second is told what was decided. An answer decides only while the feed that gave it is the one that is read: one
+/// that comes later, of a session that was lost, would name a revision that the reader may have passed with the old target. A feed that
+/// does not know of a change which was promised is told of none: the next one takes effect where that one does. Its server would name a
+/// revision of its own, perhaps an earlier one, and the change that was promised would be skipped. Thread-safe.
 /// </remarks>
 internal sealed class TargetChanges
 {
     private readonly Lock _gate = new();
     private readonly List<TargetChange> _open = [];
     private long _version;
+    private long _feeds;
 
     /// <summary>The first one that the reader has not met.</summary>
     public TargetChange? First
@@ -47,13 +51,43 @@ internal sealed class TargetChanges
         }
     }
 
-    /// <summary>The server has taken it. Answers with where it takes effect.</summary>
-    public Revision Taken(TargetChange change, Revision from, ulong filterHash)
+    /// <summary>Another feed is about to be read. Answers whether it owes a change: one that was promised, and of which its server knows nothing.</summary>
+    public bool Resumed()
     {
         lock (_gate)
         {
-            change.FilterHash = filterHash;
-            return change.From ??= from;
+            _feeds++;
+            return _open is [{ From: not null }, ..];
+        }
+    }
+
+    /// <summary>
+    /// The number of the feed that is to be told of a change, for <see cref="Taken"/>: of one that was read both before and after this call.
+    /// Null where none is: what a change before owes decides this one, too, or will when it is decided itself.
+    /// </summary>
+    public long? FeedToTell(TargetChange change)
+    {
+        lock (_gate)
+        {
+            var at = _open.IndexOf(change);
+            if (at <= 0)
+                return _feeds;
+            var before = _open[at - 1];
+            if (before.From is not null && before.Feed == _feeds)
+                return _feeds;
+            change.From ??= before.From;
+            return null;
+        }
+    }
+
+    /// <summary>The server of a feed has taken it. Answers with where it takes effect; null where another feed is read by now.</summary>
+    public Revision? Taken(TargetChange change, long feed, Revision from, ulong filterHash)
+    {
+        lock (_gate)
+        {
+            if (change.From is null && feed == _feeds)
+                (change.From, change.FilterHash, change.Feed) = (from, filterHash, feed);
+            return change.From;
         }
     }
 
@@ -109,6 +143,9 @@ internal sealed class TargetChange(long version, WatchTarget target)
 
     /// <summary>The revision after which changes are of the new target; null while that is not decided.</summary>
     public Revision? From { get; set; }
+
+    /// <summary>The feed whose server decided that.</summary>
+    public long Feed { get; set; } = -1;
 
     /// <summary>What a cursor is of from there on; 0 where that is not known.</summary>
     public ulong FilterHash { get; set; }

@@ -71,7 +71,7 @@ internal sealed class WatchedDictionary : IWatchedDictionary
     {
         var dictionary = new WatchedDictionary(stream, options, time);
         // It ends with the stream, and Completion tells how.
-        _ = dictionary.RunAsync();
+        _ = OwnContext.Start(dictionary.RunAsync);
         try
         {
             await using var canceled = cancellationToken.Register(() => dictionary._ready.TrySetCanceled(cancellationToken));
@@ -93,16 +93,24 @@ internal sealed class WatchedDictionary : IWatchedDictionary
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
-    public async IAsyncEnumerable<DictionaryChange> ChangesAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public IAsyncEnumerable<DictionaryChange> ChangesAsync(CancellationToken cancellationToken = default) => new Changes(this, NewReader(), cancellationToken);
+
+    private Channel<DictionaryChange> NewReader()
     {
         var mine = Channel.CreateBounded<DictionaryChange>(new BoundedChannelOptions(_options.ChangesMax) { SingleReader = true, SingleWriter = true });
         lock (_gate)
         {
             if (_completion.Task.IsCompleted)
-                yield break;
-            _readers.Add(mine);
+                mine.Writer.Complete();
+            else
+                _readers.Add(mine);
         }
 
+        return mine;
+    }
+
+    private async IAsyncEnumerable<DictionaryChange> ReadAsync(Channel<DictionaryChange> mine, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
         try
         {
             while (await mine.Reader.WaitToReadAsync(cancellationToken))
@@ -230,10 +238,12 @@ internal sealed class WatchedDictionary : IWatchedDictionary
     {
         foreach (var change in changes)
         {
-            foreach (var reader in _readers)
+            for (var at = _readers.Count - 1; at >= 0; at--)
             {
-                if (!reader.Writer.TryWrite(change))
-                    reader.Writer.TryComplete(new InvalidOperationException($"A reader of changes was more than {_options.ChangesMax} changes behind."));
+                if (_readers[at].Writer.TryWrite(change))
+                    continue;
+                _readers[at].Writer.TryComplete(new InvalidOperationException($"A reader of changes was more than {_options.ChangesMax} changes behind."));
+                _readers.RemoveAt(at);
             }
         }
     }
@@ -252,5 +262,14 @@ internal sealed class WatchedDictionary : IWatchedDictionary
         var ended = new WatchException(WatchErrorCode.Unavailable, $"The dictionary of {_stream.Target} ended ({reason}) at revision {_current.Revision}{(error is null ? "" : $": {error.Message}")}.");
         _ready.TrySetException(ended);
         _waits.End(ended);
+    }
+
+    /// <summary>The changes from a call of <see cref="ChangesAsync"/> on, for whoever reads them first; for others, from when they begin.</summary>
+    private sealed class Changes(WatchedDictionary dictionary, Channel<DictionaryChange> first, CancellationToken callers) : IAsyncEnumerable<DictionaryChange>
+    {
+        private Channel<DictionaryChange>? _first = first;
+
+        public IAsyncEnumerator<DictionaryChange> GetAsyncEnumerator(CancellationToken cancellationToken = default) =>
+            dictionary.ReadAsync(Interlocked.Exchange(ref _first, null) ?? dictionary.NewReader(), callers).GetAsyncEnumerator(cancellationToken);
     }
 }

@@ -78,6 +78,8 @@ public sealed record WatchSpec
     internal WatchForm Validate()
     {
         var filter = TargetFilter.Of(Target);
+        if (StartAt is { Value: < 0 })
+            throw Refused($"The start is revision {StartAt}: 0 or more is allowed.");
         ValidateQueue(QueueEventsMax, QueueBytesMax);
         ValidateFilter();
         InRange(nameof(ProgressIntervalMs), ProgressIntervalMs);

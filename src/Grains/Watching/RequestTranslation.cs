@@ -34,10 +34,25 @@ internal static class RequestTranslation
     }
 
     /// <summary>The core's target.</summary>
-    /// <exception cref="WatchException">It is longer than allowed, or of no kind that there is.</exception>
-    public static CoreTarget ToTarget(WatchTarget target, WatchSiloOptions options) => target.Text.Length > options.KeyBytesMax
-        ? throw new WatchException(WatchErrorCode.InvalidKey, $"The {target.Kind.ToString().ToLowerInvariant()} to watch has {target.Text.Length} bytes; at most {options.KeyBytesMax} are allowed.")
-        : ToTarget(target);
+    /// <exception cref="WatchException">Something of it is longer than allowed, it is of no kind that there is, or says what its kind does not have.</exception>
+    public static CoreTarget ToTarget(WatchTarget target, WatchSiloOptions options)
+    {
+        EnsureShort(target, target.Text, options);
+        if (target.End is { } end)
+            EnsureShort(target, end, options);
+        EnsureOfItsKind(target);
+        return target.Kind switch
+        {
+            WatchTargetKind.Key => CoreTarget.Key(target.Text),
+            WatchTargetKind.Prefix => CoreTarget.Prefix(target.Text),
+            WatchTargetKind.AnyPrefix => CoreTarget.AnyPrefix(target.Text),
+            WatchTargetKind.Range => CoreTarget.Range(target.Text, target.End),
+            WatchTargetKind.Glob => CoreTarget.Glob(target.Text),
+            WatchTargetKind.Bucket => CoreTarget.Bucket,
+            WatchTargetKind.Several => CoreTarget.Several([.. (target.Parts.IsDefault ? [] : target.Parts).Select(part => ToPart(part, options))]),
+            _ => throw Invalid($"The target is of kind {(int)target.Kind}: 0 to 6 are allowed."),
+        };
+    }
 
     /// <summary>What a cursor of a watch is of: the keys that its target has, and what it leaves out.</summary>
     public static ulong HashOf(WatchSpec spec)
@@ -59,24 +74,8 @@ internal static class RequestTranslation
         _ => WatchErrorCode.InvalidOption,
     };
 
-    private static CoreTarget ToTarget(WatchTarget target) => target.Kind switch
-    {
-        WatchTargetKind.Key => CoreTarget.Key(target.Text),
-        WatchTargetKind.Prefix => CoreTarget.Prefix(target.Text),
-        WatchTargetKind.AnyPrefix => CoreTarget.AnyPrefix(target.Text),
-        WatchTargetKind.Range => CoreTarget.Range(target.Text, target.End),
-        WatchTargetKind.Glob => CoreTarget.Glob(target.Text),
-        WatchTargetKind.Bucket => CoreTarget.Bucket,
-        WatchTargetKind.Several => CoreTarget.Several([.. (target.Parts.IsDefault ? [] : target.Parts).Select(ToPart)]),
-        _ => throw new WatchException(WatchErrorCode.InvalidTarget, $"The target is of kind {(int)target.Kind}: 0 to 6 are allowed."),
-    };
-
     /// <summary>The policy of a core's rule.</summary>
     public static SlowPolicy PolicyOf(SlowRule rule) => Enum.GetValues<SlowPolicy>().First(policy => ToRule(policy) == rule);
-
-    private static CoreTarget ToPart(WatchTarget part) => part.Kind == WatchTargetKind.Several
-        ? throw new WatchException(WatchErrorCode.InvalidTarget, $"One of several targets is several itself ({part}): put its parts beside the others.")
-        : ToTarget(part);
 
     /// <summary>The core's rule of a policy.</summary>
     /// <exception cref="WatchException">There is no such policy.</exception>
@@ -89,4 +88,32 @@ internal static class RequestTranslation
         SlowPolicy.DropNewest => SlowRule.DropNewest,
         _ => throw new WatchException(WatchErrorCode.InvalidOption, $"The policy for slow readers is {(int)policy}: 0 to 4 are allowed."),
     };
+
+    private static CoreTarget ToPart(WatchTarget? part, WatchSiloOptions options) => part switch
+    {
+        null => throw Invalid("One of several targets is missing."),
+        { Kind: WatchTargetKind.Several } => throw Invalid($"One of several targets is several itself ({part}): put its parts beside the others."),
+        _ => ToTarget(part, options),
+    };
+
+    private static void EnsureShort(WatchTarget target, Key text, WatchSiloOptions options)
+    {
+        if (text.Length > options.KeyBytesMax)
+            throw new WatchException(WatchErrorCode.InvalidKey, $"The {NameOf(target.Kind)} to watch has {text.Length} bytes; at most {options.KeyBytesMax} are allowed.");
+    }
+
+    // What is said and would not be heeded is a mistake, and its author is told.
+    private static void EnsureOfItsKind(WatchTarget target)
+    {
+        if (target.End is not null && target.Kind != WatchTargetKind.Range)
+            throw Invalid($"A {NameOf(target.Kind)} to watch has no end; only a range has.");
+        if (!target.Parts.IsDefaultOrEmpty && target.Kind != WatchTargetKind.Several)
+            throw Invalid($"A {NameOf(target.Kind)} to watch has no parts; only several targets have.");
+        if (!target.Text.IsEmpty && target.Kind is WatchTargetKind.Bucket or WatchTargetKind.Several)
+            throw Invalid($"Watching {(target.Kind == WatchTargetKind.Bucket ? "a whole bucket" : "several targets")} takes no text; there is '{target.Text}'.");
+    }
+
+    private static string NameOf(WatchTargetKind kind) => kind.ToString().ToLowerInvariant();
+
+    private static WatchException Invalid(string message) => new(WatchErrorCode.InvalidTarget, message);
 }

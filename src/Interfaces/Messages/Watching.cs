@@ -72,7 +72,7 @@ public enum WatchEndReason
     /// <summary>It has not ended.</summary>
     None = 0,
 
-    /// <summary>Its owner disposed of it or canceled it.</summary>
+    /// <summary>Its owner disposed of it, of its client, or canceled it.</summary>
     Disposed = 1,
 
     /// <summary>The client is gone: its calls failed or its lease ran out.</summary>

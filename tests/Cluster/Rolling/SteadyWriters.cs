@@ -7,8 +7,9 @@ using Watch.Simulation.Tests.Watches;
 namespace Watch.Cluster.Tests.Rolling;
 
 /// <summary>
-/// Writers at a steady pace: puts of values that are written once, puts of the value that is there already, and deletes. They remember
-/// what was acknowledged; what the history has beside that must be writes whose outcome they do not know.
+/// Writers at a steady pace, 500 writes a second: puts of values that are written once, puts of the value that is there already, and
+/// deletes. Whoever had to wait for an answer makes up for it, so the pace holds over the restarts, too. They remember what was
+/// acknowledged; what the history has beside that must be writes whose outcome they do not know.
 /// </summary>
 internal sealed class SteadyWriters(IWatchClient client, int seed)
 {
@@ -21,7 +22,7 @@ internal sealed class SteadyWriters(IWatchClient client, int seed)
 
     private readonly ConcurrentDictionary<long, (string Key, string? Value)> _acknowledged = new();
     private readonly CancellationTokenSource _stop = new();
-    private readonly long _begun = Stopwatch.GetTimestamp();
+    private long _begun;
     private readonly Lock _gate = new();
     private (int At, TaskCompletionSource Passed) _waiting = (-1, new TaskCompletionSource());
     private TimeSpan _took;
@@ -31,7 +32,11 @@ internal sealed class SteadyWriters(IWatchClient client, int seed)
 
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{_answered} writes in {_took.TotalSeconds:F1} s, {_answered / _took.TotalSeconds:F0}/s, {_acknowledged.Count} of them changed something, of {_unknown} the outcome is unknown");
 
-    public void Begin() => _writing = Task.WhenAll(Enumerable.Range(0, Writers).Select(writer => WriteAsync(writer, new Random(seed + writer))));
+    public void Begin()
+    {
+        _begun = Stopwatch.GetTimestamp();
+        _writing = Task.WhenAll(Enumerable.Range(0, Writers).Select(writer => WriteAsync(writer, new Random(seed + writer))));
+    }
 
     /// <summary>Waits until so many writes more were answered.</summary>
     public async Task PassAsync(int writes)
@@ -86,6 +91,8 @@ internal sealed class SteadyWriters(IWatchClient client, int seed)
         using var pace = new PeriodicTimer(s_pace, TimeProvider.System);
         for (var count = 0; !_stop.IsCancellationRequested; count++)
         {
+            while (Stopwatch.GetElapsedTime(_begun) < count * s_pace)
+                await pace.WaitForNextTickAsync();
             var key = Keys[random.Next(Keys.Count)];
             try
             {
@@ -100,8 +107,6 @@ internal sealed class SteadyWriters(IWatchClient client, int seed)
             {
                 Interlocked.Increment(ref _unknown);
             }
-
-            await pace.WaitForNextTickAsync();
         }
     }
 

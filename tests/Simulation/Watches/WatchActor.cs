@@ -92,6 +92,7 @@ internal sealed class WatchActor(WatchRecord record, Pace pace, WatchHabits habi
     private async Task<bool> ReadAsync(IWatchStream stream, TimeProvider clock)
     {
         var stays = habits.Leaves ? 5 + random.Next(60) : int.MaxValue;
+        var isWhole = !(record.Wish.Snapshot && Record.Batches.Count == 0);
         await foreach (var batch in stream.ReadBatchesAsync())
         {
             // Both in one step: a process that ends has kept both or neither.
@@ -102,11 +103,28 @@ internal sealed class WatchActor(WatchRecord record, Pace pace, WatchHabits habi
             Doing = "pauses";
             await PauseAsync(clock);
             Doing = "waits for a batch";
-            if (--stays <= 0 && !_isHurried && batch.Events is not [.., { Type: WatchEventType.Canceled }])
+            // One that left amid a snapshot would have to begin it anew.
+            isWhole = IsWholeAfter(batch) ?? isWhole;
+            if (--stays <= 0 && isWhole && !_isHurried && batch.Events is not [.., { Type: WatchEventType.Canceled }])
                 return false;
         }
 
         return true;
+    }
+
+    /// <summary>Whether no snapshot is owed after a batch; null where that is as before.</summary>
+    private bool? IsWholeAfter(WatchBatch batch)
+    {
+        bool? isWhole = null;
+        foreach (var each in batch.Events)
+        {
+            if (each.Type == WatchEventType.SnapshotBegins || (each.Type == WatchEventType.TargetsChanged && record.Wish.Snapshot))
+                isWhole = false;
+            else if (each.Type == WatchEventType.Synced)
+                isWhole = true;
+        }
+
+        return isWhole;
     }
 
     private async Task PauseAsync(TimeProvider clock)
