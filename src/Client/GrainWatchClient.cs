@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
 using Orleans;
 using Watch.Core;
+using Watch.Core.Watching;
 using Watch.Interfaces;
 
 namespace Watch.Client;
@@ -48,6 +49,9 @@ public abstract class GrainWatchClient : IWatchClient
 
     /// <summary>Where ids come from.</summary>
     private protected IWatchRandom Random { get; }
+
+    /// <summary>The rules by which watches are complete.</summary>
+    internal WatchRules Rules => Options.Rules;
 
     /// <summary>How long a call may take.</summary>
     internal TimeSpan CallTimeout => Options.CallTimeout;

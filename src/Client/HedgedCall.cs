@@ -36,7 +36,7 @@ internal sealed class HedgedCall<T>(Func<Door?, Task<T>> send, Doors doors, Time
         finally
         {
             foreach (var each in _open)
-                Observe(each);                                              // H4
+                GivenUp.Observe(each);                                              // H4
         }
     }
 
@@ -68,7 +68,7 @@ internal sealed class HedgedCall<T>(Func<Door?, Task<T>> send, Doors doors, Time
         finally
         {
             end.Cancel();
-            Observe(look);
+            GivenUp.Observe(look);
         }
     }
 
@@ -105,15 +105,5 @@ internal sealed class HedgedCall<T>(Func<Door?, Task<T>> send, Doors doors, Time
         {
             throw TransportErrors.OfWrite(refused);                         // H3
         }
-    }
-
-    private static void Observe(Task task)
-    {
-        // Owned by nobody on purpose: it only looks at how a sending ended that nobody waits for.
-        if (!task.IsCompletedSuccessfully)
-            _ = EndAsync(task);
-
-        static async Task EndAsync(Task task) =>
-            await task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
     }
 }

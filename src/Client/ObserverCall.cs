@@ -18,9 +18,13 @@ internal static class ObserverCall
     private static async ValueTask<bool> WaitAsync(Task call, TimeProvider time)
     {
         var limited = call.WaitAsync(s_limit, time);
-        await limited.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        await GivenUp.Quietly(limited);
         if (!call.IsCompleted)
+        {
+            GivenUp.Observe(call);
             return false;
+        }
+
         await call;
         return true;
     }

@@ -154,13 +154,13 @@ internal partial class ResumingWatchStream
     {
         var feed = await _client.OpenAsync(NextRequest(), stop);
         // Before it can be asked for changes.
-        _owesChange = _rare?.Changes?.Resumed() == true;
+        var owesChange = _rare?.Changes?.Resumed() == true;
         Volatile.Write(ref _feed, feed);
         try
         {
             if (Request.FilterHash != feed.Registration.FilterHash)
                 Change(request => request with { FilterHash = feed.Registration.FilterHash });
-            if (_owesChange)
+            if (owesChange)
                 await feed.AskProgressAsync(stop);                          // S6
             feed.Consumer = _consumer;
             Pauses.Reset();

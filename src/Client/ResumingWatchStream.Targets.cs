@@ -12,12 +12,10 @@ namespace Watch.Client;
 //       An answer counts only while the feed that gave it is read. What is changed once more before the reader got there takes effect at the
 //       same revision, of which no server is asked.
 //   S7: a change of which nothing was answered takes effect at the reader's cursor when the watch is resumed, and the caller is told that.
+//       One that its caller does not wait for any more is not known to anybody who would tell it again: for it the watch is resumed at once.
 //   S8: a watch that began with a snapshot has none of its new target at the change (I-T4): until it does, it is as if it began anew.
 internal partial class ResumingWatchStream
 {
-    // A feed that was registered with a target that is to change at a later revision, of which its server knows nothing.
-    private volatile bool _owesChange;
-
     public WatchTarget Target => _rare?.Changes?.Last?.Target ?? Request.Target;
 
     public async Task<Revision> ChangeTargetAsync(WatchTarget target, CancellationToken cancellationToken = default)
@@ -33,9 +31,8 @@ internal partial class ResumingWatchStream
         }
         catch (OperationCanceledException) when (limit.IsCancellationRequested)
         {
-            // Whether the server took it is not known. The feed is given up, so that this is decided now and not at some later loss.
-            if (Interlocked.Exchange(ref _feed, null) is { } feed)
-                await feed.DisposeAsync();
+            // Whether the server took it is not known. The reader gives the feed up, so that this is decided now and not at some later loss.
+            changes.GiveUp(change);
             Volatile.Read(ref _consumer)?.Wake();
             cancellationToken.ThrowIfCancellationRequested();
             throw new WatchException(WatchErrorCode.Unavailable, $"The change of target to {target} was not answered within {_client.CallTimeout}. It takes effect where the watch goes on, which {nameof(WatchEventType.TargetsChanged)} tells; a reader that waits for this call does not go on.");
@@ -125,13 +122,13 @@ internal partial class ResumingWatchStream
         return new WatchBatch(0, cursor, cursor, [new WatchEvent { Type = WatchEventType.TargetsChanged, Revision = cursor, Count = due.Version }]);
     }
 
-    /// <summary>Whether the reader stands where the target changes, and the feed goes on with the old one (S6).</summary>
-    private bool IsChangeDue => _owesChange && _isSynced && _rare?.Changes?.First is { From: { } from } && from <= Cursor;
+    /// <summary>Whether the reader stands where the target changes, and the feed goes on with the old one (S6, S7).</summary>
+    private bool IsChangeDue => _isSynced && _rare?.Changes?.IsDueAt(Cursor) == true;
 
     /// <summary>A batch up to where the target changes (S6).</summary>
     private WatchBatch? UpToChange(WatchBatch? batch)
     {
-        if (!_owesChange || batch is null || _rare?.Changes?.First is not { From: { } from } || batch.Revision <= from)
+        if (batch is null || _rare?.Changes?.GoodUpTo is not { } from || batch.Revision <= from)
             return batch;
         var events = batch.Events;
         var end = 0;
@@ -152,5 +149,5 @@ internal partial class ResumingWatchStream
     }
 
     // A snapshot watch that is synced goes on: where history does not have what it missed, the server begins a snapshot in place of it.
-    private WatchRequest NextRequest() => Request with { StartAt = _isSynced ? Cursor.Next : null };
+    private WatchRequest NextRequest() => Request with { StartAt = _isSynced ? _client.Rules.ResumesAt(Cursor) : null };
 }

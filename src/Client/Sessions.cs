@@ -22,7 +22,7 @@ internal sealed class Sessions(IGrainFactory grains, Doors doors, WatchClientOpt
         if (doors.Preferred() is null)
             return Draw();
         var drawn = Enumerable.Range(0, DrawnAtOnce).Select(_ => Draw()).ToList();
-        var answers = drawn.Select(async session => await GivesSignAsync(session, cancellationToken) ? session : null).ToList();
+        var answers = drawn.Select(async session => await GivesSignAsync(session, epoch: 0, cancellationToken) ? session : null).ToList();
         while (answers.Count > 0)
         {
             var done = await Task.WhenAny(answers);
@@ -34,9 +34,29 @@ internal sealed class Sessions(IGrainFactory grains, Doors doors, WatchClientOpt
         return drawn[0];
     }
 
-    /// <summary>Waits for a session's answer as long as its server lives; whenever it was quiet for so long it is asked for a sign of life.</summary>
+    /// <summary>
+    /// Waits for a session's answer as long as it lives; whenever it was quiet for so long it is asked for a sign of life. Where its silo is
+    /// gone, another may answer to its name, which knows nothing of it: that is none.
+    /// </summary>
+    /// <param name="call">The call.</param>
+    /// <param name="session">Whom it asks.</param>
+    /// <param name="epoch">The session's; 0 while it is being opened.</param>
+    /// <param name="quiet">For how long it may be quiet.</param>
+    /// <param name="cancellationToken">Stops the waiting.</param>
     /// <exception cref="TimeoutException">It gives none.</exception>
-    public async Task<T> WhileAliveAsync<T>(Task<T> call, IWatchSessionGrain session, TimeSpan quiet, CancellationToken cancellationToken)
+    public async Task<T> WhileAliveAsync<T>(Task<T> call, IWatchSessionGrain session, long epoch, TimeSpan quiet, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await AnswerAsync(call, session, epoch, quiet, cancellationToken);
+        }
+        finally
+        {
+            GivenUp.Observe(call);
+        }
+    }
+
+    private async Task<T> AnswerAsync<T>(Task<T> call, IWatchSessionGrain session, long epoch, TimeSpan quiet, CancellationToken cancellationToken)
     {
         while (true)
         {
@@ -46,7 +66,7 @@ internal sealed class Sessions(IGrainFactory grains, Doors doors, WatchClientOpt
             }
             catch (TimeoutException quietness) when (!call.IsCompleted)
             {
-                if (await GivesSignAsync(session, cancellationToken) || call.IsCompleted)
+                if (await GivesSignAsync(session, epoch, cancellationToken) || call.IsCompleted)
                     continue;
                 // Whoever comes back has to know which servers are silent now.
                 await doors.FeelAsync();
@@ -57,19 +77,13 @@ internal sealed class Sessions(IGrainFactory grains, Doors doors, WatchClientOpt
 
     private IWatchSessionGrain Draw() => grains.GetGrain<IWatchSessionGrain>(random.NextId());
 
-    private async Task<bool> GivesSignAsync(IWatchSessionGrain session, CancellationToken cancellationToken)
+    private async Task<bool> GivesSignAsync(IWatchSessionGrain session, long epoch, CancellationToken cancellationToken)
     {
-        var sign = session.Feel();
-        await Quietly(sign.WaitAsync(options.SilencePatience, time, cancellationToken));
+        var sign = session.Feel(epoch);
+        await GivenUp.Quietly(sign.WaitAsync(options.SilencePatience, time, cancellationToken));
         cancellationToken.ThrowIfCancellationRequested();
-        if (!sign.IsCompleted)
-            _ = EndAsync(sign);
+        // Nobody waits for a sign that comes too late.
+        GivenUp.Observe(sign);
         return sign.IsCompletedSuccessfully;
     }
-
-    // Nobody waits for a sign that comes too late.
-    private static async Task EndAsync(Task sign) => await Quietly(sign);
-
-    private static System.Runtime.CompilerServices.ConfiguredTaskAwaitable Quietly(Task task) =>
-        task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
 }

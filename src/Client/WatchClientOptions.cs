@@ -1,3 +1,5 @@
+using Watch.Core.Watching;
+
 namespace Watch.Client;
 
 /// <summary>Settings of a client.</summary>
@@ -47,6 +49,9 @@ public sealed class WatchClientOptions
     /// does not. The name is kept with each of its changes as long as history has them.
     /// </summary>
     public string WriterName { get; set; } = "";
+
+    /// <summary>The rules by which watches are complete; a test breaks them one at a time.</summary>
+    internal WatchRules Rules { get; init; } = WatchRules.Kept;
 
     /// <summary>What stands in requests.</summary>
     internal string? Writer => WriterName.Length == 0 ? null : WriterName;

@@ -58,8 +58,10 @@ public interface IWatchSessionGrain : IGrainWithStringKey
     Task Close(long epoch);
 
     /// <summary>A sign of life of the silo that the session is on; renews nothing.</summary>
+    /// <param name="epoch">The session's; 0 where it has none yet. Another activation, which knows nothing of it, lives, but the session does not.</param>
+    /// <exception cref="WatchException">Unavailable (unknown epoch).</exception>
     [Alias("Feel"), ResponseTimeout("00:00:01")]
-    Task Feel();
+    Task Feel(long epoch);
 
     /// <summary>How long a session lives without a renewal.</summary>
     public const int LeaseSeconds = 30;

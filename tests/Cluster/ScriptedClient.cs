@@ -7,7 +7,8 @@ using Watch.Interfaces;
 namespace Watch.Cluster.Tests;
 
 /// <summary>A client whose server is the test. To be used in turns (<see cref="TwoNodes.InTurnsAsync"/>), by the test's own clock.</summary>
-internal sealed class ScriptedClient(TimeProvider time, bool isOutside = true) : GrainWatchClient(null!, new WatchClientOptions { CallTimeout = TimeSpan.FromHours(1) }, time, new SystemWatchRandom(), isOutside)
+internal sealed class ScriptedClient(TimeProvider time, bool isOutside = true, WatchClientOptions? options = null)
+    : GrainWatchClient(null!, options ?? new WatchClientOptions { CallTimeout = TimeSpan.FromHours(1) }, time, new SystemWatchRandom(), isOutside)
 {
     /// <summary>What was asked, one registration after the other.</summary>
     public List<WatchRequest> Requests { get; } = [];
@@ -77,7 +78,7 @@ internal sealed class ScriptedFeed(Revision start, ulong filterHash = 1) : IWatc
 
     public bool TryNext(out WatchBatch? batch) => _batches.TryDequeue(out batch) || _isLost;
 
-    public Task<RetargetReply> RetargetAsync(WatchTarget target, long version, CancellationToken cancellationToken) => OnRetarget(target, version);
+    public Task<RetargetReply> RetargetAsync(WatchTarget target, long version, CancellationToken cancellationToken) => OnRetarget(target, version).WaitAsync(cancellationToken);
 
     public Task SetPolicyAsync(SlowPolicy policy, int? eventsMax, long? bytesMax, CancellationToken cancellationToken) => Task.CompletedTask;
 

@@ -75,6 +75,9 @@ public sealed class SessionTests(SharedCluster shared) : IClassFixture<SharedClu
 
         var refused = await Assert.ThrowsAsync<WatchException>(() => session.Grain.Register(foreign, [session.Request(2, WatchTarget.Key(_root + "k"))], CancellationToken.None));
         Assert.Equal(WatchErrorCode.Unavailable, refused.Code);
+        Assert.Equal(WatchErrorCode.Unavailable, (await Assert.ThrowsAsync<WatchException>(() => session.Grain.Feel(foreign))).Code);
+        await session.Grain.Feel(session.Epoch);
+        await session.Grain.Feel(0);
         Assert.False((await session.Grain.Renew(new SessionRenewal(foreign, [], WantsAll: true))).IsKnown);
         await session.Grain.End(foreign, [1]);
         await session.Grain.Close(foreign);

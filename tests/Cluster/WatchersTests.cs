@@ -1,3 +1,5 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Watch.Core;
 
 namespace Watch.Cluster.Tests;
@@ -27,6 +29,8 @@ public sealed class WatchersTests(SharedCluster shared) : IClassFixture<SharedCl
         }
 
         Assert.Equal((SlowPolicy.DropOldest, 0), (found.WhenSlow, found.Lagged));
+        Assert.Equal(("live", "it is given every change as it comes", null, stream.Start), (found.State, found.Why, found.TakenAgoMs, found.Taken));
+        Assert.True(found.AgeMs >= 0 && found.Cursor > found.Taken, $"the watch was described as {found}");
         Assert.Equal(2, (await _cluster.Nodes.ListWatchersAsync(new WatchersQuestion { Target = _root })).Watchers.Length);
         var few = await _cluster.Nodes.ListWatchersAsync(new WatchersQuestion { Silo = found.Silo, Max = 1 });
         Assert.Single(few.Watchers);
@@ -54,6 +58,26 @@ public sealed class WatchersTests(SharedCluster shared) : IClassFixture<SharedCl
         Assert.Equal(all.Watchers.Select(each => each.Id).Take(Many - 1), first.Watchers.Select(each => each.Id));
         foreach (var stream in streams)
             await stream.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_list_says_since_when_a_watch_is_there_and_when_its_reader_last_took_something()
+    {
+        var time = new JumpingTime();
+        await using var cluster = await WatchCluster.StartAsync(silos: 1, services: services => services.Replace(ServiceDescriptor.Singleton<TimeProvider>(time)));
+        await using var stream = await cluster.HostedIn(0).WatchAsync(WatchTarget.Prefix("/k/"));
+        await using var reader = stream.Reader();
+        time.Jump(TimeSpan.FromMinutes(5));
+        Assert.Null((await OneAsync()).TakenAgoMs);
+        await cluster.Client.PutAsync("/k/1", "1");
+        var put = await reader.NextAsync();
+        time.Jump(TimeSpan.FromMinutes(2));
+        var one = await OneAsync();
+        Assert.InRange(one.AgeMs, 420_000, 480_000);
+        Assert.InRange(one.TakenAgoMs ?? -1, 120_000, 180_000);
+        Assert.Equal(put.Revision, one.Taken);
+
+        async Task<WatcherInfo> OneAsync() => Assert.Single((await cluster.Nodes.ListWatchersAsync(new WatchersQuestion())).Watchers);
     }
 
     [Fact]

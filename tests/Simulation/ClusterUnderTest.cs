@@ -93,7 +93,7 @@ internal sealed class ClusterUnderTest
         return _programs.Count == 0 ? null : _programs[Random.Next(_programs.Count)];
     }
 
-    private static WatchClientOptions NewClientOptions() => new() { CallTimeout = TimeSpan.FromSeconds(6), BackoffMax = TimeSpan.FromSeconds(4) };
+    private WatchClientOptions NewClientOptions() => new() { CallTimeout = TimeSpan.FromSeconds(6), BackoffMax = TimeSpan.FromSeconds(4), Rules = Seams.Watching };
 
     /// <summary>Starts every node; the first one bears the cluster.</summary>
     public async Task StartAsync()

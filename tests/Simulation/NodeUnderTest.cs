@@ -202,11 +202,10 @@ internal sealed class NodeUnderTest
             watch.Bootstrap = "n0";
             watch.LeaderTimeout = TimeSpan.FromSeconds(4);
             watch.Join = _cluster.Plan.Joins;
+            if (_cluster.Plan.SmallPages)
+                (watch.FetchPageBytes, watch.SnapshotPageBytes) = (128, 128);
             if (_cluster.Plan.SnapshotEntries > 0)
                 (watch.SnapshotEntries, watch.SnapshotBytes) = (_cluster.Plan.SnapshotEntries, 64 << 10);
-            // Under every third seed whoever is behind is given what it lacks in many pages, amid whatever happens.
-            if (_cluster.Plan.Seed % 3 == 0)
-                watch.SnapshotPageBytes = watch.FetchPageBytes = 64 << (_cluster.Plan.Seed / 3 % 4);
         });
     }
 

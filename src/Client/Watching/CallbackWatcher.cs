@@ -122,9 +122,10 @@ internal sealed class CallbackWatcher : IWatcher
 
             var task = call.AsTask();
             var limited = task.WaitAsync(_options.CallbackTimeout, _time, stop);
-            await limited.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+            await GivenUp.Quietly(limited);
             if (!task.IsCompleted)
             {
+                GivenUp.Observe(task);
                 stop.ThrowIfCancellationRequested();
                 limit.Cancel();
                 throw new CallbackException(WatchEndReason.CallbackTimedOut, new TimeoutException($"The callback of {_target} had not returned from {each.Type} of {each.Key}, revision {each.Revision}, after {_options.CallbackTimeout}."));

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Orleans;
 using Watch.Interfaces;
 
@@ -34,8 +35,7 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
     /// <summary>Registers a watch.</summary>
     public async Task<IWatchFeed> OpenAsync(WatchRequest request, CancellationToken cancellationToken)
     {
-        var number = Interlocked.Increment(ref _numbers);
-        var pending = new Pending(() => new ClientWatch(this, request with { Watch = number }, options.CreditBytes));
+        var pending = new Pending(() => new ClientWatch(this, request with { Watch = Interlocked.Increment(ref _numbers) }, options.CreditBytes));
         lock (_gate)
         {
             if (_isClosed)
@@ -89,7 +89,9 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
             throw new WatchException(WatchErrorCode.Unavailable, "The way to the watch's server is lost just now.");
         try
         {
-            return await sessions.WhileAliveAsync(call(link), link.Grain, options.HedgeAfter, cancellationToken).WaitAsync(options.CallTimeout, time, cancellationToken);
+            var alive = sessions.WhileAliveAsync(call(link), link.Grain, link.Epoch, options.HedgeAfter, cancellationToken);
+            GivenUp.Observe(alive);
+            return await alive.WaitAsync(options.CallTimeout, time, cancellationToken);
         }
         catch (Exception error) when (error is not WatchException && TransportErrors.IsLost(error, cancellationToken))
         {
@@ -187,8 +189,8 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
         {
             link = await LinkAsync();
             var asked = next.Where(each => !each.Answer.Task.IsCompleted && link.TryAdd(each.Watch)).ToList();
-            var stopping = asked.Count > 0 ? await AskAsync(link, asked) : [];
-            Requeue([.. stopping, .. next.Except(asked)]);
+            var (unanswered, stopping) = asked.Count > 0 ? await AskAsync(link, asked) : ([], []);
+            Requeue([.. unanswered, .. stopping, .. next.Except(asked)]);
             if (stopping.Count == 0)
                 return;
             Lose(link, stops: true);
@@ -225,11 +227,28 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
             _pending.InsertRange(0, waiting);
     }
 
-    /// <summary>Registers them; answers with those that were refused because the server stops, which another one may serve.</summary>
-    private async Task<List<Pending>> AskAsync(SessionLink link, List<Pending> asked)
+    /// <summary>
+    /// Registers them; answers with those that were not answered, and with those that were refused because the server stops, which another
+    /// one may serve. A call that is lost on the way does not cost the session, which may have many watches, but those who wait behind it
+    /// do not wait for longer than a call may take.
+    /// </summary>
+    private async Task<(List<Pending> Unanswered, List<Pending> Stopping)> AskAsync(SessionLink link, List<Pending> asked)
     {
-        var call = link.Grain.Register(link.Epoch, [.. asked.Select(each => each.Watch.Request)], link.Over);
-        var replies = await sessions.WhileAliveAsync(call, link.Grain, options.HedgeAfter, link.Over);
+        using var late = new CancellationTokenSource(options.CallTimeout, time);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(link.Over, late.Token);
+        ImmutableArray<RegistrationReply> replies;
+        try
+        {
+            var call = link.Grain.Register(link.Epoch, [.. asked.Select(each => each.Watch.Request)], limit.Token);
+            replies = await sessions.WhileAliveAsync(call, link.Grain, link.Epoch, options.HedgeAfter, limit.Token);
+        }
+        catch (OperationCanceledException) when (late.IsCancellationRequested && !link.Over.IsCancellationRequested)
+        {
+            foreach (var each in asked)
+                link.Leave(each.Watch);
+            return (asked, []);
+        }
+
         List<Pending> stopping = [];
         for (var at = 0; at < asked.Count; at++)
         {
@@ -243,7 +262,7 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
             stopping.Add(asked[at]);
         }
 
-        return stopping;
+        return ([], stopping);
     }
 
     private void Answer(SessionLink link, Pending pending, RegistrationReply reply)
@@ -275,7 +294,7 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
             var link = new SessionLink(this, grains, sessions, grain, (long)(random.NextBits() >> 1), options, time);
             try
             {
-                var opened = await sessions.WhileAliveAsync(grain.Open(new SessionHello(options.WriterName, link.Epoch), link.Reference, limit.Token), grain, options.HedgeAfter, limit.Token);
+                var opened = await sessions.WhileAliveAsync(grain.Open(new SessionHello(options.WriterName, link.Epoch), link.Reference, limit.Token), grain, epoch: 0, options.HedgeAfter, limit.Token);
                 lock (_gate)
                     _link = _isClosed ? throw GrainWatchClient.Disposed() : link;
                 link.Begin(opened.LeaseMs);

@@ -255,7 +255,7 @@ internal sealed class SessionLink : IWatchSessionObserver
         }
 
         if (left.Length > 0)
-            await AliveAsync(AsResult(Grain.End(Epoch, left))).WaitAsync(_patience, _time);
+            await AliveAsync(AsResult(Grain.End(Epoch, left)));
     }
 
     /// <summary>Renews if there is a reason to; false where the server does not know the session.</summary>
@@ -272,8 +272,7 @@ internal sealed class SessionLink : IWatchSessionObserver
             before = _watches.Where(each => each.Value.IsRegistered).ToDictionary();
         }
 
-        // Not longer than the silence that a session survives: where its silo is gone, another one may answer the signs of life.
-        var state = await AliveAsync(Grain.Renew(new SessionRenewal(Epoch, credits, wantsAll))).WaitAsync(_patience, _time);
+        var state = await AliveAsync(Grain.Renew(new SessionRenewal(Epoch, credits, wantsAll)));
         if (!state.IsKnown)
             return false;
         if (wantsAll)
@@ -322,7 +321,9 @@ internal sealed class SessionLink : IWatchSessionObserver
     {
         try
         {
-            await Grain.Close(Epoch).WaitAsync(Farewell, _time);
+            var closing = Grain.Close(Epoch);
+            GivenUp.Observe(closing);
+            await closing.WaitAsync(Farewell, _time);
         }
         catch (Exception error) when (error is WatchException || TransportErrors.IsLost(error, default))
         {
@@ -338,7 +339,13 @@ internal sealed class SessionLink : IWatchSessionObserver
     // A server that lives has carried it out by then, or will: no answer is needed.
     private TimeSpan Farewell => _options.CallTimeout < _options.HedgeAfter + _options.SilencePatience ? _options.CallTimeout : _options.HedgeAfter + _options.SilencePatience;
 
-    private Task<T> AliveAsync<T>(Task<T> call) => _sessions.WhileAliveAsync(call, Grain, _options.HedgeAfter, _over.Token);
+    // Not longer than the silence that a session survives: a message that was lost must not cost all watches the rest of Orleans' own limit.
+    private async Task<T> AliveAsync<T>(Task<T> call)
+    {
+        var alive = _sessions.WhileAliveAsync(call, Grain, Epoch, _options.HedgeAfter, _over.Token);
+        GivenUp.Observe(alive);
+        return await alive.WaitAsync(_patience, _time);
+    }
 
     private static async Task<bool> AsResult(Task call)
     {

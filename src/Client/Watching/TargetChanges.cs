@@ -19,16 +19,7 @@ internal sealed class TargetChanges
     private readonly List<TargetChange> _open = [];
     private long _version;
     private long _feeds;
-
-    /// <summary>The first one that the reader has not met.</summary>
-    public TargetChange? First
-    {
-        get
-        {
-            lock (_gate)
-                return _open.Count == 0 ? null : _open[0];
-        }
-    }
+    private bool _owes;
 
     /// <summary>The last one, if there is any.</summary>
     public TargetChange? Last
@@ -57,8 +48,25 @@ internal sealed class TargetChanges
         lock (_gate)
         {
             _feeds++;
-            return _open is [{ From: not null }, ..];
+            return _owes = _open is [{ From: not null }, ..];
         }
+    }
+
+    /// <summary>Up to where the feed that is read is good: where a change that it owes takes effect. Null where it owes none.</summary>
+    public Revision? GoodUpTo
+    {
+        get
+        {
+            lock (_gate)
+                return _owes && _open.Count > 0 ? _open[0].From : null;
+        }
+    }
+
+    /// <summary>Whether a change takes effect at the reader's cursor that the feed will not tell of.</summary>
+    public bool IsDueAt(Revision cursor)
+    {
+        lock (_gate)
+            return _open.Count > 0 && (_open[0].From is { } from ? _owes && from <= cursor : _open[0].IsGivenUp);
     }
 
     /// <summary>
@@ -89,6 +97,13 @@ internal sealed class TargetChanges
                 (change.From, change.FilterHash, change.Feed) = (from, filterHash, feed);
             return change.From;
         }
+    }
+
+    /// <summary>Nobody waits for its answer any more: it takes effect where the reader is.</summary>
+    public void GiveUp(TargetChange change)
+    {
+        lock (_gate)
+            change.IsGivenUp = true;
     }
 
     /// <summary>The server refused it.</summary>
@@ -143,6 +158,9 @@ internal sealed class TargetChange(long version, WatchTarget target)
 
     /// <summary>The revision after which changes are of the new target; null while that is not decided.</summary>
     public Revision? From { get; set; }
+
+    /// <summary>Whether nobody waits for its answer any more.</summary>
+    public bool IsGivenUp { get; set; }
 
     /// <summary>The feed whose server decided that.</summary>
     public long Feed { get; set; } = -1;

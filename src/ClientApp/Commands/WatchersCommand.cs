@@ -58,10 +58,23 @@ internal static class WatchersCommand
         text.LastIndexOf('/') is > 0 and var slash && long.TryParse(text.AsSpan(slash + 1), System.Globalization.NumberStyles.None, null, out var id) ? (text[..slash], id) : null;
 
     private static void Fields(JsonLine json, WatcherInfo each) =>
-        json.Text("type", "watcher").Text("silo", each.Silo).Number("id", each.Id).Text("client", each.Client).Text("target", each.Target).Text("state", each.State)
-            .Number("cursor", each.Cursor.Value).Number("queuedEvents", each.QueuedEvents).Number("queuedBytes", each.QueuedBytes).Text("whenSlow", Words.Of(each.WhenSlow))
-            .Number("lagged", each.Lagged).Number("lagRevisions", each.LagRevisions).Number("lagMs", each.LagMs);
+        Taken(
+            json.Text("type", "watcher").Text("silo", each.Silo).Number("id", each.Id).Text("client", each.Client).Text("target", each.Target)
+                .Text("state", each.State).Text("why", each.Why).Number("ageMs", each.AgeMs)
+                .Number("cursor", each.Cursor.Value).Number("queuedEvents", each.QueuedEvents).Number("queuedBytes", each.QueuedBytes).Text("whenSlow", Words.Of(each.WhenSlow))
+                .Number("lagged", each.Lagged).Number("lagRevisions", each.LagRevisions).Number("lagMs", each.LagMs).Number("taken", each.Taken.Value),
+            each.TakenAgoMs);
+
+    private static void Taken(JsonLine json, long? agoMs)
+    {
+        if (agoMs is { } ago)
+            json.Number("takenAgoMs", ago);
+        else
+            json.Null("takenAgoMs");
+    }
 
     private static string Text(WatcherInfo each) =>
-        $"{each.Silo}/{each.Id}  {each.Target}  {each.State}  at {each.Cursor}, {each.LagRevisions} revisions behind, {each.QueuedEvents} events ({Words.Bytes(each.QueuedBytes)}) wait  {each.Client}";
+        $"{each.Silo}/{each.Id}  {each.Target}  {each.State}: {each.Why}{Environment.NewLine}    at {each.Cursor}, taken up to {each.Taken}, {each.LagRevisions} revisions and {Words.Span(each.LagMs)} behind; "
+        + $"{each.QueuedEvents} events ({Words.Bytes(each.QueuedBytes)}) wait, {each.Lagged} left out; when slow: {Words.Of(each.WhenSlow)}; "
+        + $"{Words.Span(each.AgeMs)} old, {(each.TakenAgoMs is { } ago ? $"last taken {Words.Span(ago)} ago" : "nothing taken yet")}; {(each.Client.Length > 0 ? each.Client : "a client without a name")}";
 }

@@ -48,6 +48,15 @@ internal static class Words
     public static string KeyValue(KeyValue entry) =>
         $"{entry.Key} = {Value(entry.Value.Span)}  (revision {entry.ModRevision}, created {entry.CreateRevision}, version {entry.Version})";
 
+    /// <summary>A time for people.</summary>
+    public static string Span(long milliseconds) => milliseconds switch
+    {
+        < 10_000 => $"{milliseconds} ms",
+        < 600_000 => $"{milliseconds / 1_000} s",
+        < 36_000_000 => $"{milliseconds / 60_000} min",
+        _ => $"{milliseconds / 3_600_000} h",
+    };
+
     public static string Bytes(long count) => count switch
     {
         < 10_000 => $"{count} B",

@@ -79,6 +79,12 @@ public sealed record WatchDescription
     /// <summary>What happens when a live change does not fit.</summary>
     public required SlowRule WhenSlow { get; init; }
 
+    /// <summary>When it was asked for, by the table's clock, in milliseconds.</summary>
+    public required long BegunMs { get; init; }
+
+    /// <summary>When its consumer last took something, by the table's clock, in milliseconds; null where it has taken nothing.</summary>
+    public required long? TakenMs { get; init; }
+
     /// <summary>Events that were dropped or overtaken since it began.</summary>
     public required long Dropped { get; init; }
 }

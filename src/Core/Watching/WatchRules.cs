@@ -48,12 +48,6 @@ public class WatchRules
     /// <summary>Where a client goes on that has everything up to a cursor.</summary>
     public virtual Revision ResumesAt(Revision cursor) => cursor.Next;
 
-    /// <summary>I-D1: a batch whose number was taken in is not looked at again.</summary>
-    public virtual bool IsRepeated(long number, long taken) => number <= taken;
-
-    /// <summary>I-C3: the difference of a resynchronization names the keys that are gone.</summary>
-    public virtual bool TellsDeletesAtResync => true;
-
     /// <summary>I-H1: a replica answers for everything up to a revision only where it has applied it.</summary>
     public virtual bool IsComplete(Revision replica, Revision upTo) => replica >= upTo;
 }

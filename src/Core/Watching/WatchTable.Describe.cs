@@ -60,6 +60,8 @@ public sealed partial class WatchTable
             QueueEventsMax = subscription.QueueEventsMax,
             QueueBytesMax = subscription.QueueBytesMax,
             WhenSlow = subscription.WhenSlow,
+            BegunMs = subscription.BegunMs,
+            TakenMs = look.TakenMs,
             Dropped = subscription.Dropped,
         };
     }

@@ -108,7 +108,7 @@ public sealed partial class WatchTable
         ArgumentNullException.ThrowIfNull(spec);
         var form = Admit(spec);
         var feed = FeedOrNew(spec.Bucket, form.Filter.Scope);
-        var subscription = new Subscription(new SubscriptionId(++_lastSubscription), TermsOf(spec), spec.Target, spec.StartAt, feed.GroupOf(form));
+        var subscription = new Subscription(new SubscriptionId(++_lastSubscription), TermsOf(spec), spec.Target, spec.StartAt, feed.GroupOf(form), nowMs);
         _subscriptions.Add(subscription.Id, subscription);
         _counters.Joined(spec);
         feed.Add(subscription);

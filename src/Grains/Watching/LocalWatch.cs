@@ -35,6 +35,7 @@ internal class LocalWatch(WatchDispatcher dispatcher, Subscription subscription,
     {
         if (!subscription.TryTake(eventsMax, bytesMax, out items))
             return false;
+        subscription.NoteTaken(dispatcher.NowMs);
         dispatcher.Metrics.Delivered(items, _begunMs, isInProcess: subscription.Session is null);
         return true;
     }

@@ -46,7 +46,8 @@ internal sealed partial class WatchDispatcher
         Id = each.Id.Value,
         Client = each.Client,
         Target = each.Target.ToString(),
-        State = $"{each.State}: {each.Why}",
+        State = System.Text.Json.JsonNamingPolicy.CamelCase.ConvertName(each.State.ToString()),
+        Why = each.Why,
         Cursor = each.Cursor ?? default,
         QueuedEvents = each.QueuedEvents,
         QueuedBytes = each.QueuedBytes,
@@ -54,5 +55,8 @@ internal sealed partial class WatchDispatcher
         Lagged = each.Dropped,
         LagRevisions = each.LagRevisions,
         LagMs = each.LagMs,
+        AgeMs = Math.Max(0, NowMs - each.BegunMs),
+        TakenAgoMs = each.TakenMs is { } at ? Math.Max(0, NowMs - at) : null,
+        Taken = each.Taken ?? default,
     };
 }

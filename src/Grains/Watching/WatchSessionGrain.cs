@@ -113,7 +113,12 @@ internal sealed partial class WatchSessionGrain(WatchDispatcher dispatcher, ILoc
         DeactivateOnIdle();
     }
 
-    public Task Feel() => Task.CompletedTask;
+    public Task Feel(long epoch)
+    {
+        if (epoch != 0)
+            PumpOf(epoch);
+        return Task.CompletedTask;
+    }
 
     public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
     {

@@ -55,7 +55,7 @@ public sealed record WatcherInfo
     [Id(3)]
     public string Target { get; init; } = "";
 
-    /// <summary>Where it stands and why, in words.</summary>
+    /// <summary>Where it stands: registering, catchingUp, live, parked or snapshotting.</summary>
     [Id(4)]
     public string State { get; init; } = "";
 
@@ -86,4 +86,20 @@ public sealed record WatcherInfo
     /// <summary>For how many milliseconds the oldest event that waits has been waiting; 0 where none does.</summary>
     [Id(11)]
     public long LagMs { get; init; }
+
+    /// <summary>Why it stands there, in words and with its numbers.</summary>
+    [Id(12)]
+    public string Why { get; init; } = "";
+
+    /// <summary>How long ago it was asked for, in milliseconds.</summary>
+    [Id(13)]
+    public long AgeMs { get; init; }
+
+    /// <summary>How long ago its reader last took something from its queue, in milliseconds; null where it has taken nothing.</summary>
+    [Id(14)]
+    public long? TakenAgoMs { get; init; }
+
+    /// <summary>Its reader has taken everything up to here.</summary>
+    [Id(15)]
+    public Revision Taken { get; init; }
 }

@@ -50,6 +50,9 @@ internal sealed record FaultPlan
     /// <summary>Whether history is given up now and then.</summary>
     public bool Compacts { get; init; }
 
+    /// <summary>Whether history and snapshots are read for watches in pages that have room for a key or two, so that much happens between them.</summary>
+    public bool SmallPages { get; init; }
+
     /// <summary>Whether nodes with a new folder ask to be added by themselves, rather than an operator for them.</summary>
     public bool Joins { get; init; }
 
@@ -75,6 +78,7 @@ internal sealed record FaultPlan
             Joins = random.Next(4) == 0,
             Compacts = random.Next(3) == 0,
             Leisure = random.Next(6) == 0 ? 15 : 1,
+            SmallPages = random.Next(3) == 0,
         };
     }
 
@@ -90,5 +94,5 @@ internal sealed record FaultPlan
     /// <summary>Whether the run names a kind of fault.</summary>
     public bool Has(FaultKind kind) => Named.Contains(kind);
 
-    public override string ToString() => $"seed {Seed}: {Nodes} nodes, {Storm.TotalSeconds:F0} s of {(Named.Count == 0 ? "peace" : string.Join(", ", Named.Order()))}{(SnapshotEntries == 0 ? "" : $", a snapshot every {SnapshotEntries} entries")}{(Joins ? ", nodes join by themselves" : "")}{(Compacts ? ", history is given up" : "")}";
+    public override string ToString() => $"seed {Seed}: {Nodes} nodes, {Storm.TotalSeconds:F0} s of {(Named.Count == 0 ? "peace" : string.Join(", ", Named.Order()))}{(SnapshotEntries == 0 ? "" : $", a snapshot every {SnapshotEntries} entries")}{(Joins ? ", nodes join by themselves" : "")}{(Compacts ? ", history is given up" : "")}{(SmallPages ? ", small pages" : "")}";
 }

@@ -78,13 +78,16 @@ internal sealed class WatchActor(WatchRecord record, Pace pace, WatchHabits habi
         Record.Begin();
         _isRunning = true;
         var leaving = new TaskCompletionSource();
-        var changing = ChangeTargetsAsync(stream, clock, Task.WhenAny(EndOf(stream), leaving.Task));
+        var over = Task.WhenAny(EndOf(stream), leaving.Task);
+        var changing = ChangeTargetsAsync(stream, clock, over);
+        var fidgeting = FidgetAsync(stream, clock, over);
         var isOver = await ReadAsync(stream, clock);
         if (isOver)
             (_isRunning, Record.End) = (false, await stream.Completion);
         leaving.SetResult();
         Doing = "leaves";
         await changing;
+        await fidgeting;
         return !isOver;
     }
 
@@ -160,6 +163,28 @@ internal sealed class WatchActor(WatchRecord record, Pace pace, WatchHabits habi
         }
     }
 
+    private async Task FidgetAsync(IWatchStream stream, TimeProvider clock, Task over)
+    {
+        while (habits.Fidgets)
+        {
+            await Task.WhenAny(Passing.On(clock, TimeSpan.FromSeconds(0.2 + (random.NextDouble() * 3))), over);
+            if (_isHurried || over.IsCompleted)
+                return;
+            try
+            {
+                if (random.Next(2) == 0)
+                    await stream.AskProgressAsync();
+                else
+                    await stream.ChangePolicyAsync(record.Wish.WhenSlow, queueEventsMax: 1 + random.Next(48));
+            }
+            catch (WatchException error) when (over.IsCompleted || error.Code is WatchErrorCode.Unavailable or WatchErrorCode.ShuttingDown or WatchErrorCode.NoQuorum)
+            {
+                // The way to it is lost just now.
+                continue;
+            }
+        }
+    }
+
     /// <summary>Its end, heard of in the own process.</summary>
     private static async Task EndOf(IWatchStream stream) => await stream.Completion;
 
@@ -187,4 +212,5 @@ internal sealed class WatchActor(WatchRecord record, Pace pace, WatchHabits habi
 /// <summary>What a watcher does beside reading.</summary>
 /// <param name="Leaves">It goes now and then, and comes back with its cursor.</param>
 /// <param name="OtherTargets">What it changes to, from time to time; empty for one that never does.</param>
-internal sealed record WatchHabits(bool Leaves, IReadOnlyList<Pattern> OtherTargets);
+/// <param name="Fidgets">It asks how far its watch is, and gives it longer and shorter queues.</param>
+internal sealed record WatchHabits(bool Leaves, IReadOnlyList<Pattern> OtherTargets, bool Fidgets = false);

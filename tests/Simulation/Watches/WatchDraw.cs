@@ -34,6 +34,7 @@ internal sealed class WatchDraw(Random random)
             WhenSlow = policy,
             QueueEventsMax = random.Next(3) == 0 ? null : 1 + random.Next(48),
             ProgressInterval = random.Next(3) == 0 && s_served.Contains("progress") ? TimeSpan.FromMilliseconds(200 + random.Next(4000)) : null,
+            StaleAfter = random.Next(5) == 0 ? TimeSpan.FromMilliseconds(2_000 + random.Next(9_000)) : null,
         };
     }
 
@@ -45,7 +46,7 @@ internal sealed class WatchDraw(Random random)
     {
         // A marker that counts what was lost says nothing exact across two targets or two registrations.
         var isExact = wish.WhenSlow is SlowPolicy.Park or SlowPolicy.Cancel;
-        return new WatchHabits(isExact && random.Next(6) == 0 && s_served.Contains("leaves"), isExact && random.Next(5) == 0 && s_served.Contains("retargets") ? [Target(), Target(), wish.Target] : []);
+        return new WatchHabits(isExact && random.Next(6) == 0 && s_served.Contains("leaves"), isExact && random.Next(5) == 0 && s_served.Contains("retargets") ? [Target(), Target(), wish.Target] : [], Fidgets: random.Next(4) == 0);
     }
 
     private EventFilter Filter()

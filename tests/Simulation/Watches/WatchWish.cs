@@ -21,6 +21,8 @@ internal sealed record WatchWish
 
     public TimeSpan? ProgressInterval { get; init; }
 
+    public TimeSpan? StaleAfter { get; init; }
+
     /// <summary>Whether a change that was made to a key that belongs is one that was asked for.</summary>
     public bool Wants(CommittedChange change) =>
         change.Value is null
@@ -37,6 +39,7 @@ internal sealed record WatchWish
         WhenSlow = WhenSlow,
         QueueEventsMax = QueueEventsMax,
         ProgressInterval = ProgressInterval,
+        StaleAfter = StaleAfter,
     };
 
     public override string ToString() =>

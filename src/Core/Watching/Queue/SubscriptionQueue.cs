@@ -37,6 +37,9 @@ internal sealed partial class SubscriptionQueue(int eventsMax, long bytesMax, Wa
     /// <summary>How often something was taken.</summary>
     public long Takes { get; set; }
 
+    /// <summary>When something was taken last, as far as the consumer said so; null where nothing was.</summary>
+    public long? TakenMs { get; set; }
+
     /// <summary>The revision up to which the consumer has taken everything; null before the start is known.</summary>
     public Revision? Taken { get; set; }
 

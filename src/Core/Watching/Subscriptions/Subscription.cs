@@ -45,9 +45,9 @@ public sealed partial class Subscription
     // An action, or a consumer: one that is its own wake-up costs no delegate.
     private object? _ready;
 
-    internal Subscription(SubscriptionId id, WatchSpec terms, WatchTarget target, Revision? startAt, FormGroup group)
+    internal Subscription(SubscriptionId id, WatchSpec terms, WatchTarget target, Revision? startAt, FormGroup group, long nowMs)
     {
-        (Id, Terms, Group, WhenSlow) = (id, terms, group, terms.WhenSlow);
+        (Id, Terms, Group, WhenSlow, BegunMs) = (id, terms, group, terms.WhenSlow, nowMs);
         Target = target;
         // Whatever lies before the first revision means the same as that one.
         _startAt = startAt is { } start ? Math.Max(1, start.Value) : None;

@@ -40,16 +40,14 @@ internal sealed class SessionWatch(long number, ILocalWatch watch, long creditEv
     public bool TryTake(BatchBuilder batch)
     {
         var turn = BatchPlan.TurnOf(_credit);
-        // An end needs no credit, but what waits before it does.
-        if (turn is null && watch.HasEvents)
+        // Markers and an end need no credit, but what waits before them does (I-D3).
+        var (events, bytes) = turn ?? (0, 1);
+        if (!watch.TryTake(events, bytes, out var items))
         {
-            IsStarved = true;
+            IsStarved = turn is null && watch.HasEvents;
             return false;
         }
 
-        var (events, bytes) = turn ?? (1, 1);
-        if (!watch.TryTake(events, bytes, out var items))
-            return false;
         var previous = items.Previous ?? watch.Registration.Start;
         var (parts, size) = PartsOf(items, batch);
         _credit.Use(size.Events, size.Bytes);
