@@ -19,6 +19,8 @@ internal static class WatchDefects
         Rule("count nothing that was dropped", new CountsNothing(), [FaultKind.ClientFrozen, FaultKind.Freeze], 100),
         Rule("park behind what was queued", new ParksAtQueued(), [FaultKind.ClientFrozen, FaultKind.Freeze], 200),
         Rule("take the history of a replica that is behind for all there is", new TrustsWhoIsBehind(), [FaultKind.StreamLost, FaultKind.LeaderIsolated], 200) with { ShowsInStandstill = true },
+        Rule("read each page of a snapshot as of another revision", new UnpinnedPages(), [FaultKind.SessionKilled, FaultKind.ClientFrozen], 200),
+        Rule("call a snapshot complete behind its first page", new SyncedEarly(), [FaultKind.SessionKilled, FaultKind.ClientFrozen], 100),
         Rule("resume behind one revision more than was delivered", new ResumesLate(), [FaultKind.SessionKilled, FaultKind.StreamLost], 100),
     ];
 
@@ -58,6 +60,16 @@ internal static class WatchDefects
     private sealed class CountsNothing : WatchRules
     {
         public override bool CountsDropped => false;
+    }
+
+    private sealed class UnpinnedPages : WatchRules
+    {
+        public override bool PinsSnapshots => false;
+    }
+
+    private sealed class SyncedEarly : WatchRules
+    {
+        public override bool SyncsAfterLastPage => false;
     }
 
     private sealed class ParksAtQueued : WatchRules
