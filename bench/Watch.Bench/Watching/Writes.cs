@@ -21,6 +21,7 @@ internal static class Writes
     private const int Clients = 64;
     private const int Keys = 1_000;
     private const int ValueBytes = 256;
+    private const int WarmUps = 8;
 
     public static async Task<int> RunAsync(BenchOptions options, string folder, bool idleOnly)
     {
@@ -35,8 +36,13 @@ internal static class Writes
             await using var with = await StartAsync(kind, watchers, Path.Combine(folder, "with" + kind + watchers), phase);
             Console.WriteLine(with.Ready);
             var (rate, processor, plain, watched, pauses, watchedPauses) = (new Ratios(), new Ratios(), 0.0, 0.0, 0.0, 0.0);
-            await MeasureAsync(without);
-            await MeasureAsync(with);
+            // The two are compared when both run what the compiler makes of them in the end.
+            for (var warm = 0; warm < WarmUps; warm++)
+            {
+                await MeasureAsync(without);
+                await MeasureAsync(with);
+            }
+
             for (var round = 0; round < rounds; round++)
             {
                 var first = round % 2 == 0 ? await MeasureAsync(without) : await MeasureAsync(with);
