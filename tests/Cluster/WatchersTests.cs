@@ -46,7 +46,7 @@ public sealed class WatchersTests(SharedCluster shared) : IClassFixture<SharedCl
     [Fact]
     public async Task Many_watches_are_listed_each_once_in_the_order_of_their_numbers()
     {
-        const int Many = 2_300;
+        const int Many = 1_200;
         var streams = await Task.WhenAll(Enumerable.Range(0, Many).Select(_ => _cluster.HostedIn(1).WatchAsync(WatchTarget.Key(_root + "many"))));
         var question = new WatchersQuestion { Target = _root + "many", Max = WatchersQuestion.MaxLimit };
         var all = await _cluster.Nodes.ListWatchersAsync(question);

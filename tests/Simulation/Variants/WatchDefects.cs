@@ -21,7 +21,7 @@ internal static class WatchDefects
         Rule("take the history of a replica that is behind for all there is", new TrustsWhoIsBehind(), [FaultKind.StreamLost, FaultKind.LeaderIsolated], 200) with { ShowsInStandstill = true },
         Rule("read each page of a snapshot as of another revision", new UnpinnedPages(), [FaultKind.SessionKilled, FaultKind.ClientFrozen], 200),
         Rule("call a snapshot complete behind its first page", new SyncedEarly(), [FaultKind.SessionKilled, FaultKind.ClientFrozen], 100),
-        Rule("resume behind one revision more than was delivered", new ResumesLate(), [FaultKind.SessionKilled, FaultKind.StreamLost], 100),
+        Rule("resume behind one revision more than was delivered", new ResumesLate(), [FaultKind.SessionKilled, FaultKind.StreamLost], 100) with { ShowsInStandstill = true },
     ];
 
     private static Variant Rule(string name, WatchRules rules, FaultKind[] faults, int seedsMax) =>
