@@ -15,11 +15,18 @@ internal sealed class Backoff(TimeSpan first, TimeSpan max, TimeProvider time, I
     {
     }
 
-    /// <summary>Waits for the next attempt; no longer than until the client is gone, which the attempt is told.</summary>
-    public async Task PauseAsync(CancellationToken cancellationToken)
+    /// <summary>How long the next pause is; the one behind it is longer.</summary>
+    public TimeSpan Next()
     {
         var pause = _next * (0.5 + 0.5 * random.NextFraction());
         _next = _next * 2 < max ? _next * 2 : max;
+        return pause;
+    }
+
+    /// <summary>Waits for the next attempt; no longer than until the client is gone, which the attempt is told.</summary>
+    public async Task PauseAsync(CancellationToken cancellationToken)
+    {
+        var pause = Next();
         if (!gone.CanBeCanceled)
         {
             await Task.Delay(pause, time, cancellationToken);

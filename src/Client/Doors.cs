@@ -75,16 +75,17 @@ internal sealed class Doors(Func<Door, Task> ask, WatchClientOptions options, Ti
     public Task FeelAsync()
     {
         TaskCompletionSource mine;
+        long round;
         lock (_gate)
         {
             if (_feeling is { } running)
                 return running.Task;
             mine = _feeling = new TaskCompletionSource();
-            _round++;
+            round = ++_round;
         }
 
-        // Owned by whoever awaits it: it ends by telling them.
-        _ = FeelAsync(mine, _round);
+        // It ends by telling whoever awaits it, and goes on without the one who asked first.
+        _ = OwnContext.Start(() => FeelAsync(mine, round));
         return mine.Task;
     }
 

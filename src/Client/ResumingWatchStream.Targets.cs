@@ -21,6 +21,9 @@ internal partial class ResumingWatchStream
     public async Task<Revision> ChangeTargetAsync(WatchTarget target, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(target);
+        cancellationToken.ThrowIfCancellationRequested();
+        // Before anything is noted: one that takes effect where the watch is resumed is refused too late for its caller, and ends the watch.
+        TargetTranslation.EnsureValid(target);
         var changes = Made(ref Rare.Changes);
         var change = changes.Tell(target);
         using var late = new CancellationTokenSource(_client.CallTimeout, _client.Time);
@@ -32,14 +35,21 @@ internal partial class ResumingWatchStream
         catch (OperationCanceledException) when (limit.IsCancellationRequested)
         {
             // Whether the server took it is not known. The reader gives the feed up, so that this is decided now and not at some later loss.
-            changes.GiveUp(change);
-            Volatile.Read(ref _consumer)?.Wake();
+            var decided = GiveUp(changes, change);
             cancellationToken.ThrowIfCancellationRequested();
+            if (decided is { } from)
+                return from;                                                // S7
             throw new WatchException(WatchErrorCode.Unavailable, $"The change of target to {target} was not answered within {_client.CallTimeout}. It takes effect where the watch goes on, which {nameof(WatchEventType.TargetsChanged)} tells; a reader that waits for this call does not go on.");
         }
         catch (WatchException error) when (TransportErrors.IsFinal(error))
         {
             changes.Refused(change);
+            throw;
+        }
+        catch
+        {
+            // What nobody expects must not keep the changes behind it waiting for this one's answer.
+            GiveUp(changes, change);
             throw;
         }
     }
@@ -71,15 +81,22 @@ internal partial class ResumingWatchStream
         }
     }
 
+    private Revision? GiveUp(TargetChanges changes, TargetChange change)
+    {
+        var decided = changes.GiveUp(change);
+        Volatile.Read(ref _consumer)?.Wake();
+        return decided;
+    }
+
     /// <summary>Has the server take a change, however often that takes: it knows a change by its version.</summary>
     private async Task<Revision> TellAsync(TargetChanges changes, TargetChange change, CancellationToken cancellationToken)
     {
         for (var pause = s_firstAsk; ; pause = Longer(pause))
         {
             var feed = Volatile.Read(ref _feed);
-            var number = changes.FeedToTell(change);
-            if (change.From is { } decided)
-                return decided;                                             // S6, S7
+            var number = changes.FeedToTell(change, out var decided);
+            if (decided is { } there)
+                return there;                                               // S6, S7
             if (HasEnded)
                 throw Over();
             try

@@ -108,12 +108,25 @@ internal partial class ResumingWatchStream : IWatchStream
         using var reached = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         // It asks, and asks again, until the wait is over.
         var asking = KeepAskingAsync(reached.Token);
-        var waiting = Waits().WaitAsync(revision, cancellationToken);
-        if (await Task.WhenAny(waiting, asking) == asking && !cancellationToken.IsCancellationRequested)
-            await asking;
-        await waiting;
-        reached.Cancel();
-        await asking.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        var waiting = Waits().WaitAsync(revision, reached.Token);
+        try
+        {
+            if (await Task.WhenAny(waiting, asking) == asking && !cancellationToken.IsCancellationRequested)
+                await asking;
+            await waiting;
+        }
+        catch (OperationCanceledException)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            throw;
+        }
+        finally
+        {
+            // However it ended: neither asks or waits any longer, and a source that is only disposed of would let both go on for ever.
+            reached.Cancel();
+            await GivenUp.Quietly(asking);
+            await GivenUp.Quietly(waiting);
+        }
     }
 
     public async ValueTask DisposeAsync()

@@ -155,6 +155,19 @@ public sealed class ResumingStreamTests
         Assert.Single(events);
     });
 
+    [Fact]
+    public Task A_wait_whose_watch_ends_asks_no_more_and_leaves_nothing_behind() => TwoNodes.InTurnsAsync(async () =>
+    {
+        var stream = await _client.WatchAsync(s_old);
+        var waiting = stream.WaitForAsync(new Revision(long.MaxValue));
+        await TwoNodes.PassAsync();
+        Assert.Equal((1, 1), (Feed.Asked, _time.Timers));
+        await stream.DisposeAsync();
+        Assert.Equal(WatchErrorCode.Unavailable, (await Assert.ThrowsAsync<WatchException>(() => waiting)).Code);
+        await PassAsync(TimeSpan.FromSeconds(1));
+        Assert.Equal(0, _time.Timers);
+    });
+
     private static WatchEvent Put(long revision) => new() { Type = WatchEventType.Put, Key = Key.Of("/old"), Revision = new Revision(revision) };
 
     private static WatchEvent Changed(long from, long version) => new() { Type = WatchEventType.TargetsChanged, Revision = new Revision(from), Count = version };

@@ -266,6 +266,9 @@ internal sealed class ManualTime(bool repeats = false) : TimeProvider
     private readonly List<Manual> _timers = [];
     private long _ticks = TimeSpan.TicksPerHour;
 
+    /// <summary>How many timers there are.</summary>
+    public int Timers => _timers.Count;
+
     private bool Repeats => repeats;
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;

@@ -23,7 +23,7 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
     private readonly Lock _gate = new();
     private readonly List<Pending> _pending = [];
     private readonly ReadySignal _wake = new();
-    private readonly Backoff _backoff = new(options, time, random, gone);
+    private readonly Backoff _backoff = new(options, time, random);
     private SessionLink? _link;
     private Task? _pausing;
     private Task _running = Task.CompletedTask;
@@ -73,7 +73,12 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
         lock (_gate)
         {
             if (_pausing is not { IsCompleted: false })
-                _pausing = _serverStopped ? Task.Delay(s_stopJitter * random.NextFraction(), time, CancellationToken.None) : _backoff.PauseAsync(CancellationToken.None);
+            {
+                // Nothing of it goes on in the context of the one who comes first, who may block it: all the others wait for the same pause.
+                var length = _serverStopped ? s_stopJitter * random.NextFraction() : _backoff.Next();
+                _pausing = Task.WhenAny(Task.Delay(length, time, gone));
+            }
+
             _serverStopped = false;
             pause = _pausing;
         }

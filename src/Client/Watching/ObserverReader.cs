@@ -104,11 +104,19 @@ internal abstract class SelfReader(GrainWatchClient client, WatchRequest request
 
     private async ValueTask EndAsync(WatchEndReason reason, Exception? failure)
     {
-        await ReleaseAsync();
-        End(reason);
-        if (Interlocked.Exchange(ref _hasEnded, 1) != 0)
-            return;
-        Over(reason, failure);
-        Client.ReaderEnded();
+        try
+        {
+            await ReleaseAsync();
+        }
+        finally
+        {
+            // Whatever became of leaving the server: whoever waits for the end is told of it, once.
+            End(reason);
+            if (Interlocked.Exchange(ref _hasEnded, 1) == 0)
+            {
+                Over(reason, failure);
+                Client.ReaderEnded();
+            }
+        }
     }
 }

@@ -73,18 +73,15 @@ internal sealed class TargetChanges
     /// The number of the feed that is to be told of a change, for <see cref="Taken"/>: of one that was read both before and after this call.
     /// Null where none is: what a change before owes decides this one, too, or will when it is decided itself.
     /// </summary>
-    public long? FeedToTell(TargetChange change)
+    /// <param name="change">The change.</param>
+    /// <param name="decided">Where it takes effect, if that is decided.</param>
+    public long? FeedToTell(TargetChange change, out Revision? decided)
     {
         lock (_gate)
         {
-            var at = _open.IndexOf(change);
-            if (at <= 0)
-                return _feeds;
-            var before = _open[at - 1];
-            if (before.From is not null && before.Feed == _feeds)
-                return _feeds;
-            change.From ??= before.From;
-            return null;
+            var feed = FeedToTell(change);
+            decided = change.From;
+            return feed;
         }
     }
 
@@ -99,18 +96,27 @@ internal sealed class TargetChanges
         }
     }
 
-    /// <summary>Nobody waits for its answer any more: it takes effect where the reader is.</summary>
-    public void GiveUp(TargetChange change)
+    /// <summary>
+    /// Nobody waits for its answer any more: it takes effect where the reader is, unless that is decided. Answers with what is decided.
+    /// </summary>
+    public Revision? GiveUp(TargetChange change)
     {
         lock (_gate)
+        {
+            FeedToTell(change);
             change.IsGivenUp = true;
+            return change.From;
+        }
     }
 
-    /// <summary>The server refused it.</summary>
+    /// <summary>A server refused it: it is forgotten, unless it was decided before, since its reader was told of it or is about to be.</summary>
     public void Refused(TargetChange change)
     {
         lock (_gate)
-            _open.Remove(change);
+        {
+            if (change.From is null)
+                _open.Remove(change);
+        }
     }
 
     /// <summary>
@@ -145,6 +151,19 @@ internal sealed class TargetChanges
             return met;
         }
     }
+
+    // The gate is held.
+    private long? FeedToTell(TargetChange change)
+    {
+        var at = _open.IndexOf(change);
+        if (at <= 0)
+            return _feeds;
+        var before = _open[at - 1];
+        if (before.From is not null && before.Feed == _feeds)
+            return _feeds;
+        change.From ??= before.From;
+        return null;
+    }
 }
 
 /// <summary>A change of a watch's target.</summary>
@@ -156,7 +175,7 @@ internal sealed class TargetChange(long version, WatchTarget target)
     /// <summary>What is followed from there on.</summary>
     public WatchTarget Target => target;
 
-    /// <summary>The revision after which changes are of the new target; null while that is not decided.</summary>
+    /// <summary>The revision after which changes are of the new target; null while that is not decided. Read and written under the gate of its watch's changes.</summary>
     public Revision? From { get; set; }
 
     /// <summary>Whether nobody waits for its answer any more.</summary>

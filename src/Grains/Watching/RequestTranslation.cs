@@ -1,5 +1,6 @@
 using Watch.Core;
 using Watch.Core.Watching;
+using Watch.Interfaces;
 using CoreTarget = Watch.Core.Watching.WatchTarget;
 
 namespace Watch.Grains.Watching;
@@ -35,24 +36,7 @@ internal static class RequestTranslation
 
     /// <summary>The core's target.</summary>
     /// <exception cref="WatchException">Something of it is longer than allowed, it is of no kind that there is, or says what its kind does not have.</exception>
-    public static CoreTarget ToTarget(WatchTarget target, WatchSiloOptions options)
-    {
-        EnsureShort(target, target.Text, options);
-        if (target.End is { } end)
-            EnsureShort(target, end, options);
-        EnsureOfItsKind(target);
-        return target.Kind switch
-        {
-            WatchTargetKind.Key => CoreTarget.Key(target.Text),
-            WatchTargetKind.Prefix => CoreTarget.Prefix(target.Text),
-            WatchTargetKind.AnyPrefix => CoreTarget.AnyPrefix(target.Text),
-            WatchTargetKind.Range => CoreTarget.Range(target.Text, target.End),
-            WatchTargetKind.Glob => CoreTarget.Glob(target.Text),
-            WatchTargetKind.Bucket => CoreTarget.Bucket,
-            WatchTargetKind.Several => CoreTarget.Several([.. (target.Parts.IsDefault ? [] : target.Parts).Select(part => ToPart(part, options))]),
-            _ => throw Invalid($"The target is of kind {(int)target.Kind}: 0 to 6 are allowed."),
-        };
-    }
+    public static CoreTarget ToTarget(WatchTarget target, WatchSiloOptions options) => TargetTranslation.ToTarget(target, options.KeyBytesMax);
 
     /// <summary>What a cursor of a watch is of: the keys that its target has, and what it leaves out.</summary>
     public static ulong HashOf(WatchSpec spec)
@@ -62,17 +46,7 @@ internal static class RequestTranslation
     }
 
     /// <summary>The code of a refusal.</summary>
-    public static WatchErrorCode CodeOf(WatchRefusal refusal) => refusal switch
-    {
-        WatchRefusal.EmptyKey or WatchRefusal.KeyTooLong => WatchErrorCode.InvalidKey,
-        WatchRefusal.MalformedPrefix or WatchRefusal.PrefixTooDeep => WatchErrorCode.InvalidPrefix,
-        WatchRefusal.MalformedRange or WatchRefusal.MalformedGlob or WatchRefusal.NoTargets or WatchRefusal.TooManyTargets => WatchErrorCode.InvalidTarget,
-        WatchRefusal.CursorOfAnotherFilter or WatchRefusal.CursorOfAnotherBucket => WatchErrorCode.InvalidCursor,
-        WatchRefusal.WatcherLimitReached => WatchErrorCode.WatcherLimit,
-        WatchRefusal.WatchDisabled => WatchErrorCode.WatchDisabled,
-        WatchRefusal.ShuttingDown => WatchErrorCode.ShuttingDown,
-        _ => WatchErrorCode.InvalidOption,
-    };
+    public static WatchErrorCode CodeOf(WatchRefusal refusal) => TargetTranslation.CodeOf(refusal);
 
     /// <summary>The policy of a core's rule.</summary>
     public static SlowPolicy PolicyOf(SlowRule rule) => Enum.GetValues<SlowPolicy>().First(policy => ToRule(policy) == rule);
@@ -88,32 +62,4 @@ internal static class RequestTranslation
         SlowPolicy.DropNewest => SlowRule.DropNewest,
         _ => throw new WatchException(WatchErrorCode.InvalidOption, $"The policy for slow readers is {(int)policy}: 0 to 4 are allowed."),
     };
-
-    private static CoreTarget ToPart(WatchTarget? part, WatchSiloOptions options) => part switch
-    {
-        null => throw Invalid("One of several targets is missing."),
-        { Kind: WatchTargetKind.Several } => throw Invalid($"One of several targets is several itself ({part}): put its parts beside the others."),
-        _ => ToTarget(part, options),
-    };
-
-    private static void EnsureShort(WatchTarget target, Key text, WatchSiloOptions options)
-    {
-        if (text.Length > options.KeyBytesMax)
-            throw new WatchException(WatchErrorCode.InvalidKey, $"The {NameOf(target.Kind)} to watch has {text.Length} bytes; at most {options.KeyBytesMax} are allowed.");
-    }
-
-    // What is said and would not be heeded is a mistake, and its author is told.
-    private static void EnsureOfItsKind(WatchTarget target)
-    {
-        if (target.End is not null && target.Kind != WatchTargetKind.Range)
-            throw Invalid($"A {NameOf(target.Kind)} to watch has no end; only a range has.");
-        if (!target.Parts.IsDefaultOrEmpty && target.Kind != WatchTargetKind.Several)
-            throw Invalid($"A {NameOf(target.Kind)} to watch has no parts; only several targets have.");
-        if (!target.Text.IsEmpty && target.Kind is WatchTargetKind.Bucket or WatchTargetKind.Several)
-            throw Invalid($"Watching {(target.Kind == WatchTargetKind.Bucket ? "a whole bucket" : "several targets")} takes no text; there is '{target.Text}'.");
-    }
-
-    private static string NameOf(WatchTargetKind kind) => kind.ToString().ToLowerInvariant();
-
-    private static WatchException Invalid(string message) => new(WatchErrorCode.InvalidTarget, message);
 }
