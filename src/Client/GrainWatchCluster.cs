@@ -116,8 +116,16 @@ internal sealed class GrainWatchCluster : IWatchCluster
         }
     }
 
-    public Task<Revision> CompactAsync(Revision through, CancellationToken cancellationToken = default) =>
-        _calls.OnceAsync(door => Bucket(door).Compact(through, cancellationToken), isWrite: true, _options.CallTimeout, hedgeAfter: null, cancellationToken);
+    public async Task<Revision> CompactAsync(Revision through, CancellationToken cancellationToken = default)
+    {
+        // Much goes in parts, each of them a call that says how far it came.
+        while (true)
+        {
+            var reached = await _calls.OnceAsync(door => Bucket(door).Compact(through, cancellationToken), isWrite: true, _options.CallTimeout, hedgeAfter: null, cancellationToken);
+            if (reached >= through)
+                return reached;
+        }
+    }
 
     public Task<WatcherList> ListWatchersAsync(WatchersQuestion? question = null, CancellationToken cancellationToken = default) =>
         _calls.ReadAsync(door => Grain(door).ListWatchers(question ?? new WatchersQuestion(), cancellationToken), hedgeAfter: null, cancellationToken);

@@ -51,10 +51,10 @@ public interface IBucketGrain : IGrainWithStringKey
     Task<StatusResult> Status(CancellationToken cancellationToken);
 
     /// <summary>
-    /// Gives up history up to and including a revision. Answers with the revision up to which there is none, which is later where that
-    /// had been given up before.
+    /// Gives up history up to and including a revision, or a first part of it. Answers with the revision up to which there is none, which is
+    /// later where that had been given up before, and earlier where there is much: then ask on.
     /// </summary>
-    /// <exception cref="WatchException">Future revision, no quorum, outcome unknown, shutting down.</exception>
+    /// <exception cref="WatchException">Future revision, no quorum, outcome unknown, busy, shutting down.</exception>
     [Alias("Compact")]
     Task<Revision> Compact(Revision through, CancellationToken cancellationToken);
 

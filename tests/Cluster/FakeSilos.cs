@@ -93,7 +93,10 @@ internal sealed class FakeReplicaService(NodeId node) : IReplicaService
 
     public Task<RevisionReply> Confirm(BucketId bucket) => Task.FromResult(new RevisionReply { Refusal = new Refusal(RefusalKind.NotLeader, "It does not lead.") });
 
-    public Task<ScanReply> Scan(BucketId bucket, ScanRequest request) => throw new NotSupportedException();
+    /// <summary>What it answers to a scan.</summary>
+    public Func<ScanRequest, ScanReply> OnScan { get; set; } = _ => throw new NotSupportedException();
+
+    public Task<ScanReply> Scan(BucketId bucket, ScanRequest request) => Task.FromResult(OnScan(request));
 
     /// <summary>What it answers to a question for history, as the leader.</summary>
     public Func<Task<HistoryReply>> OnHistory { get; set; } = () => throw new NotSupportedException();
@@ -109,7 +112,10 @@ internal sealed class FakeReplicaService(NodeId node) : IReplicaService
 
     public Task<SnapshotPageReply> SnapshotAt(SnapshotPageRequest request) => throw new NotSupportedException();
 
-    public Task<RevisionReply> Compact(BucketId bucket, Revision through) => throw new NotSupportedException();
+    /// <summary>What it answers to a compaction.</summary>
+    public Func<RevisionReply> OnCompact { get; set; } = () => throw new NotSupportedException();
+
+    public Task<RevisionReply> Compact(BucketId bucket, Revision through) => Task.FromResult(OnCompact());
 
     public Task<HeadsReply> Register(BucketId bucket, string silo, ImmutableArray<Scope> scopes) => throw new NotSupportedException();
 

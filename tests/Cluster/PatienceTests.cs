@@ -4,6 +4,7 @@ using Watch.Core;
 using Watch.Core.Keyspace;
 using Watch.Grains;
 using Watch.Grains.Consensus;
+using Watch.Grains.Keys;
 
 namespace Watch.Cluster.Tests;
 
@@ -51,6 +52,50 @@ public sealed class PatienceTests
         leader.OnGetMany = () => new KeysReply { Refusal = new Refusal(RefusalKind.FutureRevision, "It is at 6.") };
         Assert.Equal(WatchErrorCode.FutureRevision, (await Assert.ThrowsAsync<WatchException>(() => TimeAsync(ReadAtLeastAsync(7)))).Code);
     });
+
+    [Fact]
+    public Task A_compaction_does_not_end_half_way_since_the_leader_is_busy_for_a_moment() => TwoNodes.InTurnsAsync(async () =>
+    {
+        var leader = _silos.Add(2);
+        (leader.Incarnation, leader.Leads) = ("a", true);
+        var asked = 0;
+        leader.OnCompact = () => ++asked <= 3
+            ? new RevisionReply { Refusal = new Refusal(RefusalKind.Busy, "It is busy.") }
+            : new RevisionReply { Revision = new Revision(5) };
+        var (reached, took) = await TimeAsync(_leaders.CompactAsync(BucketId.Default, new Revision(7), default));
+        Assert.Equal((new Revision(5), 4), (reached, asked));
+
+        asked = -1_000_000;
+        Assert.Equal(WatchErrorCode.Busy, (await Assert.ThrowsAsync<WatchException>(() => TimeAsync(_leaders.CompactAsync(BucketId.Default, new Revision(7), default)))).Code);
+    });
+
+    [Fact]
+    public Task A_page_of_a_scan_is_read_in_parts_of_one_revision_and_begins_anew_where_that_is_compacted() => TwoNodes.InTurnsAsync(async () =>
+    {
+        var leader = _silos.Add(2);
+        (leader.Incarnation, leader.Leads) = ("a", true);
+        var asked = new List<string>();
+        var compacted = false;
+        leader.OnScan = request =>
+        {
+            asked.Add($"{request.KeysMax} behind {request.After} at {request.At}");
+            if (request.After is null)
+                return new ScanReply { Page = new ScanResult([Item("/a")], new Revision(compacted ? 8 : 7), More: true), GoOn = Key.Of("/m") };
+            if (!compacted)
+            {
+                compacted = true;
+                return new ScanReply { Refusal = new Refusal(RefusalKind.Compacted, "It is gone.", new Revision(8)) };
+            }
+
+            return new ScanReply { Page = new ScanResult([Item("/z")], new Revision(8), More: false) };
+        };
+        var (page, _) = await TimeAsync(Scanning.ReadAsync(_leaders, BucketId.Default, new ScanRequest(Key.Of("/"), KeysMax: 10), default));
+        Assert.Equal(["10 behind  at ", "9 behind /m at 7", "10 behind  at ", "9 behind /m at 8"], asked);
+        Assert.Equal(["/a", "/z"], page.Keys.Select(each => each.Key.ToString()));
+        Assert.Equal((new Revision(8), false), (page.Revision, page.More));
+    });
+
+    private static KeyValue Item(string key) => new(Key.Of(key), default, default, default, 0);
 
     [Fact]
     public Task A_read_that_waits_behind_a_question_without_a_leader_hears_so_no_later_than_if_it_had_asked_alone() => TwoNodes.InTurnsAsync(async () =>

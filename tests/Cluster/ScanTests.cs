@@ -11,6 +11,21 @@ public sealed class ScanTests(SharedCluster shared) : IClassFixture<SharedCluste
     private readonly WatchCluster _cluster = shared.Cluster;
     private readonly string _root = SharedCluster.NewRoot("scan");
 
+    [Fact]
+    public async Task A_replica_looks_at_so_many_keys_in_a_turn_and_who_scans_gets_the_whole_page_all_the_same()
+    {
+        const int Keys = Watch.Grains.Watching.HistorySource.VisitsMax + 4;
+        await Parallel.ForEachAsync(Enumerable.Range(0, Keys), new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (at, _) => await _cluster.Client.PutAsync($"{_root}{at:D5}", "x"));
+        var request = new ScanRequest(Key.Of(_root), ScanRequest.KeysMaxLimit, KeysOnly: true);
+        var part = await _cluster.Replica(_cluster.Silos[await _cluster.LeaderAsync()].SiloAddress).Scan(BucketId.Default, request);
+        Assert.Equal((Keys - 4, Key.Of($"{_root}{Keys - 5:D5}")), (part.Page!.Keys.Length, part.GoOn));
+
+        var page = await _cluster.Client.ScanAsync(request);
+        Assert.Equal((Keys, false, part.Page.Revision), (page.Keys.Length, page.More, page.Revision));
+        var few = await _cluster.Client.ScanAsync(request with { KeysMax = Keys - 1 });
+        Assert.Equal((Keys - 1, true), (few.Keys.Length, few.More));
+    }
+
     [Theory, BothOrigins]
     [Trait("DE", "S01"), Trait("DE", "S02"), Trait("DE", "S08"), Trait("DE", "S11")]
     public async Task Only_the_keys_of_the_prefix_are_returned_in_byte_order_and_no_neighbours(Origin origin)

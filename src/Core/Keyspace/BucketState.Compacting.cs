@@ -61,8 +61,14 @@ public sealed partial class BucketState
         var scopes = 0;
         foreach (var (_, head) in _forgettable)
             if (++scopes == 2 * CompactionPlacesMax)
+            {
+                // Heads ascend: what waits behind this one, which may be millions, is for later steps.
                 forgetThrough = Revision.Min(forgetThrough, head);
-        return new CompactCommand(through, forgetThrough);
+                break;
+            }
+
+        // What was proposed before need not have been applied, so more may be free to forget than this step goes through; no entry says so.
+        return new CompactCommand(through, Revision.Min(forgetThrough, through));
     }
 
     private Outcome Compact(CompactCommand compact, AppliedAt at)

@@ -39,7 +39,7 @@ public sealed partial class BucketState
             {
                 bytes += PageBytes.Of(version.Key, request.KeysOnly ? 0 : version.Value.Length);
                 if (items.Count > 0 && (items.Count == request.KeysMax || bytes > request.BytesMax))
-                    return new ScanPage(items, revision, More: true, last);
+                    return new ScanPage(items, revision, More: true, last, IsFull: true);
                 items.Add(Item(version, request.KeysOnly));
             }
 

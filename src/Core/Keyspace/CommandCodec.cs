@@ -150,6 +150,8 @@ public static class CommandCodec
 
     private static byte[] EncodeCompact(CompactCommand compact)
     {
+        // In pairs with reading: once such an entry is in the log, no replica could apply it, and none could start over it.
+        Invariant.That(compact.ForgetThrough is not { } forget || forget <= compact.Through, "A compaction forgets no farther than it goes.");
         var writer = new Writer(new byte[2 + 8 + 8]);
         writer.Header(CompactKind);
         writer.Number(compact.Through.Value);

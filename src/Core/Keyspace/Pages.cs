@@ -33,7 +33,8 @@ public sealed record ScanRequest
 /// <param name="Revision">The revision at which all of it is true: a watch from the next one on misses nothing.</param>
 /// <param name="More">Whether the range holds more behind <paramref name="Last"/>, or may: an empty page is not the end then.</param>
 /// <param name="Last">The last key that was looked at, where there is more; it is no earlier than the last item, and need not exist.</param>
-public sealed record ScanPage(IReadOnlyList<KeyValue> Items, Revision Revision, bool More, Key? Last = null);
+/// <param name="IsFull">Whether it ended since another item would have been too many, or too large; else it ended since enough was looked at, or with the range.</param>
+public sealed record ScanPage(IReadOnlyList<KeyValue> Items, Revision Revision, bool More, Key? Last = null, bool IsFull = false);
 
 /// <summary>One page of a scope's history, in revision order, no commit split.</summary>
 /// <param name="Commits">The commits, each with those of its changes that lie in the scope.</param>

@@ -22,7 +22,6 @@ public sealed partial class WatchTable
 
     private void Serve()
     {
-        // Those who got an answer together join the line before anybody asks on, so that they stay together.
         if (_isAnswering)
             return;
         while (_repairs.TakeNext() is [HistoryReader repair])
@@ -45,6 +44,12 @@ public sealed partial class WatchTable
                 Ask([.. next.Cast<HistoryReader>()]);
     }
 
+    /// <summary>
+    /// So many events are given out in one step at most, of a page times those who asked for it together: some milliseconds, in which nobody
+    /// of the silo is told anything. Few of many are asked for all the same.
+    /// </summary>
+    internal const int TogetherEventsMax = 16_384, PageOfManyMin = 256;
+
     // Who has room for most decides how much is asked for: the others take what they can of it.
     private void Ask(List<HistoryReader> readers)
     {
@@ -55,6 +60,7 @@ public sealed partial class WatchTable
             (events, bytes) = (Math.Max(events, its), Math.Max(bytes, itsBytes));
         }
 
+        events = Math.Min(events, Math.Max(PageOfManyMin, TogetherEventsMax / readers.Count));
         Ask(readers, readers[0].Subscription!.Cursor!.Value, readers[0].Feed.LastChange, events, bytes);
     }
 

@@ -56,22 +56,24 @@ public sealed partial class WatchTable
 
         Invariant.That(piece.Left > 0 || piece.Commits.Count == 0 || piece.Commits[^1].Revision <= piece.Reached, "History's answer reaches its own last revision.");
         var commits = readers[0].Complete(piece);
-        _isAnswering = true;
         foreach (var reader in readers)
-        {
             reader.Share(readers[0]);
+        Together(() =>
+        {
             if (commits is null)
-                Backoff(reader, nowMs);
-            else
-                reader.Failures = 0;
-        }
+            {
+                foreach (var reader in readers)
+                    Backoff(reader, nowMs);
+                return;
+            }
 
-        if (commits is not null && readers[0].Subscription is not null)
-            Replay(readers, commits, piece.Reached, nowMs);
-        else if (commits is not null)
-            Repair(readers[0].Feed, commits, piece.Reached, nowMs);
-        _isAnswering = false;
-        Serve();
+            foreach (var reader in readers)
+                reader.Failures = 0;
+            if (readers[0].Subscription is not null)
+                Replay(readers, commits, piece.Reached, nowMs);
+            else
+                Repair(readers[0].Feed, commits, piece.Reached, nowMs);
+        });
     }
 
     /// <summary>History could not be asked, or did not answer in time; the question is repeated after a while.</summary>
@@ -88,16 +90,32 @@ public sealed partial class WatchTable
     /// <param name="nowMs">The time.</param>
     public void FetchCompacted(FetchId id, Revision firstAvailable, long nowMs)
     {
+        Together(() =>
+        {
+            foreach (var reader in Answered(id) ?? [])
+                if (firstAvailable.Previous <= reader.After)
+                    Backoff(reader, nowMs);
+                else if (reader.Subscription is { } subscription)
+                    EndCompacted(subscription, firstAvailable, nowMs);
+                else
+                    Lose(reader.Feed, firstAvailable, nowMs);
+        });
+    }
+
+    /// <summary>Those who get an answer together join the line before anybody asks on, so that they stay together.</summary>
+    private void Together(Action answer)
+    {
         _isAnswering = true;
-        foreach (var reader in Answered(id) ?? [])
-            if (firstAvailable.Previous <= reader.After)
-                Backoff(reader, nowMs);
-            else if (reader.Subscription is { } subscription)
-                EndCompacted(subscription, firstAvailable, nowMs);
-            else
-                Lose(reader.Feed, firstAvailable, nowMs);
-        _isAnswering = false;
-        Serve();
+        try
+        {
+            answer();
+        }
+        finally
+        {
+            // Whatever went wrong with one of them, the line goes on for everybody else.
+            _isAnswering = false;
+            Serve();
+        }
     }
 
     /// <summary>Who asked, one at least; null where nobody waits for the answer any more.</summary>

@@ -86,8 +86,8 @@ internal partial interface IReplicaService : IGrainService
     Task<SnapshotPageReply> SnapshotAt(SnapshotPageRequest request);
 
     /// <summary>
-    /// Gives up history up to and including a revision, by an entry in the log; answered when that is applied, with the revision up to
-    /// which there is none.
+    /// Gives up history up to and including a revision, by entries in the log; answered when some of them are applied, with the revision up
+    /// to which there is none. Where that is earlier than what was asked for, who wants more asks on.
     /// </summary>
     [Alias("Compact"), ResponseTimeout("00:00:10")]
     Task<RevisionReply> Compact(BucketId bucket, Revision through);

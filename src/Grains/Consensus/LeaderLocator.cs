@@ -92,6 +92,26 @@ internal sealed class LeaderLocator(
         where TReply : LeaderReply
         => CallAsync(bucket, call, mayRepeat ? Lost.SendAgain : Lost.GiveUp, cancellationToken);
 
+    /// <summary>
+    /// Has the leader give up history, as much of it as one call does: what was given up twice was given up once. A leader that has as many
+    /// writes under way as it takes is asked again for as long as one looks for a leader.
+    /// </summary>
+    public async Task<Revision> CompactAsync(BucketId bucket, Revision through, CancellationToken cancellationToken)
+    {
+        var started = time.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                return (await WriteAsync(bucket, leader => leader.Compact(bucket, through), mayRepeat: true, cancellationToken)).Revision;
+            }
+            catch (WatchException error) when (error.Code == WatchErrorCode.Busy && time.GetElapsedTime(started) < options.Value.LeaderTimeout)
+            {
+                await Task.Delay(s_pause, time, cancellationToken);
+            }
+        }
+    }
+
     private Task<TReply> CallAsync<TReply>(BucketId bucket, Func<IReplicaService, Task<TReply>> call, Lost whenLost, CancellationToken cancellationToken)
         where TReply : LeaderReply
         => CallAsync(bucket, call, whenLost, time.GetTimestamp(), cancellationToken);

@@ -137,6 +137,10 @@ internal sealed record ScanReply : LeaderReply
 {
     [Id(0)]
     public ScanResult? Page { get; init; }
+
+    /// <summary>The page ended behind this key, since enough was looked at, and is not full; null where it is full, or all there is.</summary>
+    [Id(1)]
+    public Key? GoOn { get; init; }
 }
 
 /// <summary>Asks for the changes of a scope in (<paramref name="After"/>, <paramref name="UpTo"/>].</summary>

@@ -18,6 +18,9 @@ internal sealed partial class ReplicaService
     public Task<SnapshotPageReply> SnapshotAt(SnapshotPageRequest request) =>
         Task.FromResult(FollowerAt(request.Bucket, request.AtLeast) is { } member ? AnswerNow(member, bucket => Page(bucket, request)) : new SnapshotPageReply { Refusal = NotHere(request.Bucket) });
 
+    /// <summary>So many entries of a compaction are proposed by one call: it is answered within what any caller waits, and nothing goes on without one.</summary>
+    public const int CompactionStepsPerCall = 4;
+
     public async Task<RevisionReply> Compact(BucketId bucket, Revision through)
     {
         // Confirmed: a leader that was deposed does not know how far the bucket has come.
@@ -27,9 +30,9 @@ internal sealed partial class ReplicaService
             return new RevisionReply { Refusal = new Refusal(RefusalKind.FutureRevision, $"The bucket is at revision {asked.State.Revision}: history up to {through} cannot be given up yet.") };
 
         // Step by step, each an entry that waits for its turn among the writes: what somebody wants to be rid of must not cost the leader its lead.
-        while (_replica.LeadingOf(bucket) is { } leading)
+        for (var steps = 0; _replica.LeadingOf(bucket) is { } leading; steps++)
         {
-            if (through <= leading.State.Compacted)
+            if (through <= leading.State.Compacted || steps == CompactionStepsPerCall)
                 return new RevisionReply { Revision = leading.State.Compacted };
             var now = _time.GetElapsedTime(0);
             var step = leading.CompactionOnRequest(through, now);

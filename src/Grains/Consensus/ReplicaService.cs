@@ -177,11 +177,12 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
         {
             KeysMax = request.KeysMax,
             BytesMax = PageBytesMax,
+            VisitsMax = Watching.HistorySource.VisitsMax,
             KeysOnly = request.KeysOnly,
             After = request.After,
             At = request.At,
         });
-        return new ScanReply { Page = new ScanResult([.. page.Items], page.Revision, page.More) };
+        return new ScanReply { Page = new ScanResult([.. page.Items], page.Revision, page.More), GoOn = page.IsFull ? null : page.Last };
     });
 
     public Task<BucketStatusReply> DescribeBucket(BucketId bucket) => Answer(bucket, leading => new BucketStatusReply
@@ -206,7 +207,7 @@ internal sealed partial class ReplicaService : GrainService, IReplicaService
     public static long BytesOf(ImmutableArray<KeyValue?> keys) => keys.Sum(each => each is null ? 0L : each.Key.Length + each.Value.Length);
 
     /// <summary>A page of a scan ends here; Orleans would carry more, but the page is built in one turn.</summary>
-    private const long PageBytesMax = 4 << 20;
+    public const long PageBytesMax = 4 << 20;
 
     /// <summary>
     /// Answers from the state, linearizably, if this node leads and a majority confirms it (P2 of <see cref="Replica"/>): at once where it

@@ -45,8 +45,7 @@ internal sealed class BucketGrain(LeaderLocator leaders, OwnReplica own, WatchDi
             throw new WatchException(WatchErrorCode.InvalidOption, $"A page of {request.KeysMax} keys was asked for; 1 to {ScanRequest.KeysMaxLimit} are allowed.");
         if (request.Prefix.Length > options.Value.KeyBytesMax)
             throw new WatchException(WatchErrorCode.InvalidPrefix, $"The prefix has {request.Prefix.Length} bytes; at most {options.Value.KeyBytesMax} are allowed.");
-        var reply = await leaders.ReadAsync(_bucket, request.Policy, replica => replica.Scan(_bucket, request), cancellationToken);
-        return reply.Page!;
+        return await Scanning.ReadAsync(leaders, _bucket, request, cancellationToken);
     }
 
     public async Task<StatusResult> Status(CancellationToken cancellationToken)
@@ -65,12 +64,7 @@ internal sealed class BucketGrain(LeaderLocator leaders, OwnReplica own, WatchDi
 
     public Task<GetResult> Get(Key key, ReadPolicy policy, CancellationToken cancellationToken) => KeyGrain(key).Get(policy, cancellationToken);
 
-    public async Task<Revision> Compact(Revision through, CancellationToken cancellationToken)
-    {
-        // Asked for twice it is done once.
-        var reply = await leaders.WriteAsync(_bucket, leader => leader.Compact(_bucket, through), mayRepeat: true, cancellationToken);
-        return reply.Revision;
-    }
+    public Task<Revision> Compact(Revision through, CancellationToken cancellationToken) => leaders.CompactAsync(_bucket, through, cancellationToken);
 
     public Task Feel() => Task.CompletedTask;
 

@@ -31,6 +31,10 @@ public class CommandCodecTests
         Assert.Equal(bytes, CommandCodec.Encode(CommandCodec.Decode(bytes)));
     }
 
+    [Fact]
+    public void A_compaction_that_could_not_be_read_back_is_not_written_either() =>
+        Assert.Throws<InvariantViolationException>(() => CommandCodec.Encode(new CompactCommand(new Revision(5), new Revision(6))));
+
     [Theory]
     [MemberData(nameof(Layouts))]
     public void Bytes_that_end_early_or_run_on_are_refused(string hex, Command command)

@@ -53,6 +53,35 @@ public class CompactionStepTests
     }
 
     [Fact]
+    public void A_step_forgets_no_farther_than_it_goes_though_a_longer_one_was_proposed_before_it()
+    {
+        // The one before it is in the log, but not applied yet.
+        var state = Written();
+        var step = state.CompactionStep(new Revision(500), forgetThrough: new Revision(800));
+        Assert.Equal(new CompactCommand(new Revision(500), new Revision(500)), CommandCodec.Decode(CommandCodec.Encode(step)));
+    }
+
+    [Fact]
+    public void A_replica_that_starts_from_a_snapshot_between_two_steps_comes_to_what_the_others_have()
+    {
+        var others = Written();
+        Apply(others, others.CompactionStep(others.Revision, default));
+        var reader = new BucketSnapshotReader();
+        using (var snapshot = others.BeginSnapshot(1 << 20))
+            foreach (var piece in SnapshotRun.Rest(snapshot))
+                reader.Add(piece);
+        var started = reader.Complete();
+        while (others.Compacted < others.Revision)
+        {
+            var step = others.CompactionStep(others.Revision, others.Compacted);
+            Assert.Equal(step, started.CompactionStep(started.Revision, started.Compacted));
+            Assert.Equal(Apply(others, step), Apply(started, step));
+        }
+
+        Assert.Equal((0, others.Digest()), (started.HistoryChanges, started.Digest()));
+    }
+
+    [Fact]
     public void A_step_beyond_what_was_reached_is_refused() =>
         Assert.Throws<RevisionNotReachedException>(() => new BucketState().CompactionStep(new Revision(1), default));
 

@@ -34,8 +34,12 @@ internal sealed class HistoryReader(ScopeFeed feed, Subscription? subscription) 
         return _part?.Changes.Count ?? 0;
     }
 
-    /// <summary>A question begins together with another one of the same place.</summary>
-    public void Begin(HistoryReader first) => (InFlight, After) = (first.InFlight, first.After);
+    /// <summary>A question begins together with another one of the same place; of what is here already it has just what that one has, which may leave.</summary>
+    public void Begin(HistoryReader first)
+    {
+        (InFlight, After) = (first.InFlight, first.After);
+        Share(first);
+    }
 
     /// <summary>It has what another one has that asked together with it.</summary>
     public void Share(HistoryReader first) => (_part, _partAfter) = (first._part, first._partAfter);

@@ -282,6 +282,74 @@ public class CatchUpQueueTests
         Assert.Equal(["put /a/1 x @2", "put /a/2 y @2", "put /a/3 z @2"], Desk.Read(watches[2]));
     }
 
+    [Theory]
+    [InlineData(4, 4096)]
+    [InlineData(16, 1024)]
+    [InlineData(64, 256)]
+    public void What_is_given_out_in_one_step_is_bounded_however_many_ask_together(int together, int events)
+    {
+        var desk = new Desk(new WatchTableOptions { FetchesInFlightMax = 1 });
+        desk.Put("/a", "x");
+        desk.Put("/elsewhere", "x");
+        desk.Begin("/elsewhere", startAt: 1);
+        for (var i = 0; i < together; i++)
+            desk.Begin("/a", queue: 100_000, startAt: 1);
+        foreach (var effect in desk.TakeEffects())
+            desk.Answer(effect);
+        desk.Answer(Assert.Single(desk.TakeEffects()));
+        Assert.Equal(events, Assert.IsType<WatchEffect.Fetch>(Assert.Single(desk.TakeEffects())).EventsMax);
+    }
+
+    [Fact]
+    public void The_first_of_those_who_read_together_leaves_and_the_others_have_nothing_of_another_place()
+    {
+        var desk = new Desk(new WatchTableOptions { FetchesInFlightMax = 1 });
+        desk.Commit(("/elsewhere", "x"), ("/other", "x"));
+        for (var i = 2; i <= 5; i++)
+            desk.Put("/a/1", $"{i}");
+        desk.Commit(("/a/1", "6"), ("/a/2", "6"));
+        Subscription[] watches = [desk.Begin("/elsewhere", startAt: 1), desk.Begin("prefix /a/", queue: 2, startAt: 1), desk.Begin("prefix /a/", queue: 2, startAt: 1)];
+        foreach (var effect in desk.TakeEffects())
+            desk.Answer(effect);
+        desk.Answer(Assert.Single(desk.TakeEffects()));
+
+        // An answer with whole revisions and a part behind them, of which neither takes more than two.
+        var fetch = Assert.IsType<WatchEffect.Fetch>(Assert.Single(desk.TakeEffects()));
+        var all = desk.Ledger.Truth(fetch.Scope, fetch.After, new Revision(6));
+        desk.Table.Fetched(fetch.Id, new HistoryPiece([.. all.SkipLast(1), new Commit(all[^1].Revision, [all[^1].Changes[0]])], new Revision(5), 1), desk.NowMs);
+        Assert.Equal(["put /a/1 2 @2", "put /a/1 3 @3"], Desk.Read(watches[1]));
+        Assert.Equal(["put /a/1 2 @2", "put /a/1 3 @3"], Desk.Read(watches[2]));
+        // Another one has the place for a question until both stand in line.
+        desk.Begin("/other", startAt: 1);
+        desk.Answer(Assert.Single(desk.TakeEffects()));
+        var other = Assert.Single(desk.TakeEffects());
+        desk.Table.Continue(watches[1].Id, desk.NowMs);
+        desk.Table.Continue(watches[2].Id, desk.NowMs);
+        desk.Answer(other);
+
+        var next = Assert.IsType<WatchEffect.Fetch>(Assert.Single(desk.TakeEffects()));
+        Assert.Equal((new Revision(3), 0), (next.After, next.Skip));
+        desk.Table.Unsubscribe(watches[1].Id, EndReason.Disposed);
+        desk.Answer(next);
+        desk.Answer();
+        Assert.Equal(["put /a/1 4 @4", "put /a/1 5 @5"], Desk.Read(watches[2]));
+    }
+
+    [Fact]
+    public void A_consumer_that_throws_holds_up_nobody_who_stands_in_line()
+    {
+        var desk = new Desk(new WatchTableOptions { FetchesInFlightMax = 1 });
+        desk.Put("/a", "1");
+        desk.Put("/b", "2");
+        var (broken, other) = (desk.Begin("/a", startAt: 1), desk.Begin("/b", startAt: 1));
+        broken.Ready = static () => throw new InvalidOperationException("The consumer is broken.");
+        foreach (var effect in desk.TakeEffects())
+            desk.Answer(effect);
+        Assert.Throws<InvalidOperationException>(() => desk.Answer(Assert.Single(desk.TakeEffects())));
+        desk.Answer();
+        Assert.Equal(["put /b 2 @2"], Desk.Read(other));
+    }
+
     /// <summary>History gives as many changes and bytes as it is asked for, one revision at least.</summary>
     private static void AnswerWithin(Desk desk, WatchEffect.Fetch fetch)
     {
