@@ -121,6 +121,16 @@ public sealed class CompactTests
         Assert.Equal(last, (await cluster.Client.StatusAsync()).Compacted);
     }
 
+    [Fact]
+    public void Readers_get_a_turn_behind_each_compaction_that_is_applied()
+    {
+        Entry[] entries = [.. Enumerable.Range(1, 200).Select(at => at is 10 or 11 ? EntryOf(at, new CompactCommand(new Revision(at))) : EntryOf(at, WriteCommand.Put(Key.Of("/a"), default)))];
+        var goes = new List<int>();
+        for (var at = 0; at < entries.Length; at += goes[^1])
+            goes.Add(BucketReplica.InOneGo(entries.AsSpan(at)));
+        Assert.Equal([10, 1, 64, 64, 61], goes);
+    }
+
     private static int CompactionSteps(int writes) => (writes * (Scope.DepthMax + 2) / BucketState.CompactionPlacesMax) + 1;
 
     [Fact]

@@ -117,7 +117,10 @@ internal sealed class FakeReplicaService(NodeId node) : IReplicaService
 
     public Task<RevisionReply> Compact(BucketId bucket, Revision through) => Task.FromResult(OnCompact());
 
-    public Task<HeadsReply> Register(BucketId bucket, string silo, ImmutableArray<Scope> scopes) => throw new NotSupportedException();
+    /// <summary>What it answers to a registration of these scopes.</summary>
+    public Func<ImmutableArray<Scope>, Task<HeadsReply>> OnRegister { get; set; } = _ => throw new NotSupportedException();
+
+    public Task<HeadsReply> Register(BucketId bucket, string silo, ImmutableArray<Scope> scopes) => OnRegister(scopes);
 
     public Task<ProgressReply> Progress(ProgressQuestion question) => throw new NotSupportedException();
 

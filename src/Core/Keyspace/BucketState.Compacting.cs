@@ -13,8 +13,9 @@ public sealed partial class BucketState
     private readonly Queue<(ScopeEntry Scope, Revision Head)> _forgettable = new();
 
     /// <summary>
-    /// The compaction that these limits ask for now, for the leader to propose; null where history is within them. It leaves
-    /// seven eighths of a limit, so that not every further commit asks for another.
+    /// The compaction that these limits ask for now, for the leader to propose; null where history is within them. It aims at
+    /// seven eighths of a limit; where it is done in steps, the first one that gets below the limit is the last, so what is left may be any
+    /// part between. Each step drops thousands of changes, so not every further commit asks for another.
     /// </summary>
     public Revision? DueCompaction(HistoryLimits limits)
     {

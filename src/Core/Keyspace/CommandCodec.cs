@@ -71,6 +71,9 @@ public static class CommandCodec
         return length is > 0 and <= WriterName.BytesMax && bytes.Length > NameStart + length && bytes[NameStart + length] == NumberedKind;
     }
 
+    /// <summary>Whether these are the bytes of a compaction.</summary>
+    public static bool IsCompaction(ReadOnlySpan<byte> bytes) => bytes.Length > 1 && bytes[1] == CompactKind;
+
     private static byte[] EncodeWrite(WriteCommand write)
     {
         var condition = write.Condition;

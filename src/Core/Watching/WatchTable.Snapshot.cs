@@ -28,8 +28,8 @@ public sealed partial class WatchTable
         if (Answered(id) is not { } reader)
             return;
 
-        // From a replica that is behind, or of another revision than the pages before: not what was asked for.
-        if (piece.At < reader.AtLeast || (reader.At is { } at && piece.At != at && _rules.PinsSnapshots))
+        // From a replica that is behind, of another revision than the pages before, or no further than these: not what was asked for.
+        if (piece.At < reader.AtLeast || !reader.GoesOn(piece) || (reader.At is { } at && piece.At != at && _rules.PinsSnapshots))
             Backoff(reader, nowMs);
         else
             TakeIn(reader, piece, nowMs);

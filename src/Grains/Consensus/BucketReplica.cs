@@ -67,7 +67,7 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, Buc
     {
         while (!entries.IsEmpty)
         {
-            var go = entries[..Math.Min(entries.Length, EntriesPerGo)];
+            var go = entries[..InOneGo(entries)];
             entries = entries[go.Length..];
             Reading.Change(this, go, static (replica, entries) =>
             {
@@ -75,6 +75,16 @@ internal sealed class BucketReplica(GroupId group, WatchSiloOptions options, Buc
                     replica.Apply(entry);
             });
         }
+    }
+
+    /// <summary>How many of these are applied before readers get a turn; a compaction is some milliseconds' work and ends it.</summary>
+    internal static int InOneGo(ReadOnlySpan<Entry> entries)
+    {
+        var count = Math.Min(entries.Length, EntriesPerGo);
+        for (var at = 0; at < count; at++)
+            if (entries[at].Kind == EntryKind.Command && CommandCodec.IsCompaction(entries[at].Payload.Span))
+                return at + 1;
+        return count;
     }
 
     private void Apply(Entry entry)

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
 using Watch.Core;
 using Watch.Core.Watching;
@@ -16,7 +17,7 @@ namespace Watch.Grains.Watching;
 /// </remarks>
 internal sealed partial class RegistrationLane(BucketId bucket, WatchDispatcher dispatcher, LeaderLocator leaders, string silo, ILogger logger)
 {
-    private const int ScopesPerCallMax = 1024;
+    private const int WatchesPerCallMax = 1024;
 
     // A million at once, when a leader has to be told everything: nothing here walks all that wait.
     private readonly Queue<WatchEffect> _waiting = [];
@@ -50,7 +51,7 @@ internal sealed partial class RegistrationLane(BucketId bucket, WatchDispatcher 
             while (_waiting.TryDequeue(out var first))
             {
                 var run = new List<WatchEffect> { first };
-                while (run.Count < ScopesPerCallMax && _waiting.TryPeek(out var next) && next.GetType() == first.GetType())
+                while (run.Count < WatchesPerCallMax && _waiting.TryPeek(out var next) && next.GetType() == first.GetType())
                     run.Add(_waiting.Dequeue());
                 _questionWaits &= first is not WatchEffect.AskProgress;
                 await (first switch
@@ -71,9 +72,14 @@ internal sealed partial class RegistrationLane(BucketId bucket, WatchDispatcher 
     {
         try
         {
-            var reply = await leaders.ReadAsync(bucket, leader => leader.Register(bucket, silo, [.. run.Select(each => each.Scope)]));
-            for (var at = 0; at < run.Count; at++)
-                dispatcher.Registered(run[at].Subscription, reply, reply.Heads[at]);
+            // Many that come at once watch the same: the leader is told of each scope once.
+            var places = new Dictionary<Scope, int>();
+            foreach (var each in run)
+                places.TryAdd(each.Scope, places.Count);
+            ImmutableArray<Scope> scopes = [.. places.OrderBy(each => each.Value).Select(each => each.Key)];
+            var reply = await leaders.ReadAsync(bucket, leader => leader.Register(bucket, silo, scopes));
+            foreach (var each in run)
+                dispatcher.Registered(each.Subscription, reply, reply.Heads[places[each.Scope]]);
         }
         catch (Exception error)
         {

@@ -56,6 +56,29 @@ public class PolicyTests
     }
 
     [Fact]
+    public void Latest_allocates_little_where_a_revision_of_one_change_overtakes_another_one()
+    {
+        const int Revisions = 10_000;
+        var queue = new SubscriptionQueue(eventsMax: 4, bytesMax: 1 << 20, WatchRules.Kept);
+        var form = new WatchForm(TargetFilter.Of(Desk.Target("prefix /a/")), EventFilter.None, PreviousValues: false);
+        var commits = Enumerable.Range(1, Revisions).Select(at => new SharedCommit(new Revision(at), [Put($"/a/{at % 4}", at)], form)).ToList();
+        foreach (var commit in commits.Take(100))
+            Assert.True(queue.TryAdd(commit) || queue.TryCoalesce(commit));
+
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        foreach (var commit in commits.Skip(100))
+            Assert.True(queue.TryCoalesce(commit));
+        var each = (GC.GetAllocatedBytesForCurrentThread() - before) / (Revisions - 100);
+
+        Assert.Equal((4, Revisions - 4), (queue.Events, queue.Dropped));
+        // What counts the one that was overtaken, and now and then a ring without those.
+        Assert.InRange(each, 1, 200);
+    }
+
+    private static Change Put(string key, long at) =>
+        new() { Key = Key.Of(key), Kind = ChangeKind.Put, Revision = new Revision(at), CreateRevision = new Revision(at), Version = 1, Value = default, PreviousValue = null, CommitTimeMs = 0 };
+
+    [Fact]
     public void Latest_parks_where_the_newest_of_each_key_do_not_fit_and_loses_none()
     {
         var desk = new Desk();

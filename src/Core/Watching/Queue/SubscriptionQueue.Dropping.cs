@@ -103,13 +103,28 @@ internal sealed partial class SubscriptionQueue
     private (int Events, long Bytes) Overtaken(SharedCommit commit)
     {
         var (events, bytes) = (0, 0L);
-        foreach (var (place, keys) in OlderOf(commit, (_parts?.TakenCount ?? 0) + (_parts?.Count ?? 0)))
+        var next = (_parts?.TakenCount ?? 0) + (_parts?.Count ?? 0);
+        if (commit.Events == 1)
+        {
+            var key = commit.Changes[0].Key;
+            if (OlderOf(key, next) is { Events: var count } one)
+                for (var i = 0; i < count; i++)
+                    if (one.Changes[i].Key == key)
+                        (events, bytes) = (events + 1, bytes + one.Form.BytesOf(one.Changes[i]));
+            return (events, bytes);
+        }
+
+        foreach (var (place, keys) in OlderOf(commit, next))
             if (WaitingAt((int)(place - _parts!.TakenCount)) is { } older)
                 foreach (var change in older.Changes)
                     if (keys.Contains(change.Key))
                         (events, bytes) = (events + 1, bytes + older.Form.BytesOf(change));
         return (events, bytes);
     }
+
+    // Most revisions have one change: for each of those one look-up, and nothing is allocated.
+    private SharedCommit? OlderOf(Key key, long place) =>
+        _latest!.TryGetValue(key, out var older) && older != place ? WaitingAt((int)(older - _parts!.TakenCount)) : null;
 
     /// <summary>Where older changes of this revision's keys are, and of which keys: each place is looked at once, however many keys it has.</summary>
     private Dictionary<long, HashSet<Key>> OlderOf(SharedCommit commit, long place)
@@ -139,18 +154,33 @@ internal sealed partial class SubscriptionQueue
     private void Overtake(SharedCommit commit, int index)
     {
         var place = (_parts?.TakenCount ?? 0) + index;
-        foreach (var (older, keys) in OlderOf(commit, place))
-            Thin((int)(older - _parts!.TakenCount), keys);
-        foreach (var change in commit.Changes)
-            _latest![change.Key] = place;
+        if (commit.Events == 1)
+            Thin(commit.Changes[0].Key, place);
+        else
+            foreach (var (older, keys) in OlderOf(commit, place))
+                Thin((int)(older - _parts!.TakenCount), keys);
+        for (var i = 0; i < commit.Events; i++)
+            _latest![commit.Changes[i].Key] = place;
     }
 
     /// <summary>Takes the changes of some keys out of the revision that waits there, which may have been taken meanwhile.</summary>
     private void Thin(int index, HashSet<Key> keys)
     {
-        if (WaitingAt(index) is not { } commit)
-            return;
-        var kept = commit.Changes.Where(change => !keys.Contains(change.Key)).ToList();
+        if (WaitingAt(index) is { } commit)
+            Keep(index, commit, [.. commit.Changes.Where(change => !keys.Contains(change.Key))]);
+    }
+
+    private void Thin(Key key, long place)
+    {
+        if (OlderOf(key, place) is { } commit)
+            Keep((int)(_latest![key] - _parts!.TakenCount), commit, commit.Events == 1 ? [] : Without(key, commit));
+    }
+
+    private static List<Change> Without(Key key, SharedCommit commit) => [.. commit.Changes.Where(change => change.Key != key)];
+
+    /// <summary>These changes of the revision that waits there stay; the others are counted.</summary>
+    private void Keep(int index, SharedCommit commit, IReadOnlyList<Change> kept)
+    {
         var overtaken = Counted(commit.Events - kept.Count) + (_parts![index] is WatchPart.Thinned thinned ? thinned.Overtaken : 0);
         if (kept.Count == 0)
             _laggedParts++;

@@ -39,16 +39,23 @@ internal sealed class SnapshotReader(Subscription subscription, Revision atLeast
     /// <summary>Whether all ranges are read.</summary>
     public bool IsDone => _range == _ranges.Count;
 
-    /// <summary>A page was read.</summary>
+    /// <summary>
+    /// Whether a page brings the reading on. One that says that there is more, and none of it, would be asked for for ever; to pass it by would
+    /// leave out what the range has, and nobody would know.
+    /// </summary>
+    public bool GoesOn(SnapshotPiece piece) => !piece.More || (LastOf(piece) is { } last && (After is not { } before || last > before));
+
+    /// <summary>A page was read, which goes on.</summary>
     public void Advance(SnapshotPiece piece)
     {
-        // Where much is gone a page may be empty, and the next one goes on all the same.
-        var last = piece.Last ?? (piece.Items.Count > 0 ? piece.Items[^1].Key : null);
-        if (piece.More && last is not null && (After is not { } before || last > before))
-            After = last;
+        if (piece.More)
+            After = LastOf(piece);
         else
             (_range, After) = (_range + 1, null);
     }
+
+    // Where much is gone a page may be empty, and the next one goes on all the same.
+    private static Key? LastOf(SnapshotPiece piece) => piece.Last ?? (piece.Items.Count > 0 ? piece.Items[^1].Key : null);
 
     /// <summary>What was read of one revision cannot be read on: it begins with a later one, and what was gathered is void (I-N4).</summary>
     public void Restart(Revision firstAvailable)

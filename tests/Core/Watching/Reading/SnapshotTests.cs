@@ -66,6 +66,23 @@ public class SnapshotTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void A_page_that_says_there_is_more_and_brings_none_of_it_is_asked_for_again_and_ends_no_range()
+    {
+        var desk = new Desk();
+        desk.Put("/a/1", "x");
+        var watch = desk.Table.Subscribe(new WatchSpec { Target = Desk.Target("prefix /a/"), Snapshot = true }, desk.NowMs);
+        desk.Answer(Assert.Single(desk.TakeEffects()));
+        var read = Assert.IsType<WatchEffect.ReadSnapshot>(Assert.Single(desk.TakeEffects()));
+        desk.Table.Snapshotted(read.Id, new SnapshotPiece(new Revision(1), [], true), desk.NowMs);
+        desk.TickDue();
+        var again = Assert.IsType<WatchEffect.ReadSnapshot>(Assert.Single(desk.TakeEffects()));
+        Assert.Equal((read.Range, read.After, 1), (again.Range, again.After, again.Attempt));
+        desk.Table.Snapshotted(again.Id, SnapshotRun.Page(desk.Ledger, again, 10), desk.NowMs);
+        Assert.True(watch.TryTake(100, long.MaxValue, out var items));
+        Assert.Equal(["/a/1"], items.Parts.OfType<WatchPart.SnapshotItems>().SelectMany(part => part.Page.Items).Select(item => item.Key.ToString()));
+    }
+
+    [Fact]
     public void A_snapshot_that_is_compacted_again_and_again_ends_the_watch_and_says_so()
     {
         var desk = new Desk(new WatchTableOptions { FetchEventsMax = 1 });
