@@ -127,7 +127,7 @@ public sealed class WatchEndTests
         {
             token.Register(() => throw new InvalidOperationException("It fails at the end."));
             if (whileItRuns)
-                await Task.Delay(Timeout.InfiniteTimeSpan, _time, token);
+                await new TaskCompletionSource().Task.WaitAsync(token);
         });
         var run = watcher.RunAsync();
         await TwoNodes.PassAsync();
