@@ -122,7 +122,7 @@ public abstract class GrainWatchClient : IWatchClient
         ArgumentNullException.ThrowIfNull(target);
         ArgumentNullException.ThrowIfNull(observer);
         var request = Request(target, options);
-        var reader = new ObserverReader(this, request, await OpenAsync(request, cancellationToken), (options ?? s_defaults).Resume, observer);
+        var reader = new ObserverReader(this, request, await OpenForReaderAsync(request, cancellationToken), (options ?? s_defaults).Resume, observer);
         reader.Begin();
         return reader;
     }
@@ -146,7 +146,22 @@ public abstract class GrainWatchClient : IWatchClient
     internal async Task<CallbackReader> OpenAsync(WatchTarget target, CallbackWatcher watcher, Func<WatchEvent, CancellationToken, ValueTask> callback, WatcherOptions options, CancellationToken cancellationToken)
     {
         var request = Request(target, options.Watch);
-        return new CallbackReader(this, request, await OpenAsync(request, cancellationToken), watcher, callback, options);
+        return new CallbackReader(this, request, await OpenForReaderAsync(request, cancellationToken), watcher, callback, options);
+    }
+
+    /// <summary>As <see cref="OpenAsync(WatchRequest, CancellationToken)"/>, for a watch that reads itself: it counts from here on, so that the client's end does not miss it.</summary>
+    private async Task<IWatchFeed> OpenForReaderAsync(WatchRequest request, CancellationToken cancellationToken)
+    {
+        ReaderBegins();
+        try
+        {
+            return await OpenAsync(request, cancellationToken);
+        }
+        catch
+        {
+            ReaderEnded();
+            throw;
+        }
     }
 
     /// <summary>One attempt at a watch: registered when the task is done.</summary>
@@ -176,12 +191,12 @@ public abstract class GrainWatchClient : IWatchClient
     /// <summary>A watch's own pauses.</summary>
     internal virtual Backoff NewBackoff() => new(Options, Time, Random);
 
-    /// <summary>A watch begins to read itself.</summary>
-    internal virtual void ReaderBegins()
+    /// <summary>A watch that reads itself is about to be opened.</summary>
+    private protected virtual void ReaderBegins()
     {
     }
 
-    /// <summary>A watch that read itself has ended.</summary>
+    /// <summary>A watch that read itself has ended, or was not opened.</summary>
     internal virtual void ReaderEnded()
     {
     }
@@ -203,8 +218,10 @@ public abstract class GrainWatchClient : IWatchClient
     /// <summary>Whether this client is still there, and can go elsewhere, when the server it talks to has stopped.</summary>
     internal bool OutlivesServer => _calls.IsOutside;
 
-    /// <summary>Whether the client was disposed of: then it refuses everything.</summary>
-    private protected virtual bool IsDisposed => false;
+    /// <summary>Canceled when the client is disposed of: then it refuses everything.</summary>
+    internal virtual CancellationToken Gone => default;
+
+    private bool IsDisposed => Gone.IsCancellationRequested;
 
     /// <summary>What everybody is told who asks something of a client that was disposed of.</summary>
     internal static WatchException Disposed() => new(WatchErrorCode.ClientDisposed, "The client was disposed of.");

@@ -6,8 +6,9 @@ namespace Watch.Client;
 /// <summary>The client of a program outside the cluster: all its watches share a session, near the gateway it talks to.</summary>
 /// <remarks>
 /// Disposing of it ends its watches: each one's last event says <see cref="WatchEndReason.Disposed"/>, the server is told, and what the
-/// client does by itself has ended when the task is done. Whoever calls it then is refused with <see cref="WatchErrorCode.ClientDisposed"/>. An
-/// observer is called once more, with the last event; one that disposes of the client itself waits until its own time is over.
+/// client does by itself has ended when the task is done. Whoever calls it then is refused with <see cref="WatchErrorCode.ClientDisposed"/>. The token
+/// of a callback that is under way is canceled. An observer is called once more, with the last event; one that disposes of the client itself waits
+/// until its own time is over. A watch that reads itself and does not end is waited for as long as an observer and a call may take, and no longer.
 /// </remarks>
 internal sealed class RemoteWatchClient : GrainWatchClient, IAsyncDisposable, IDisposable
 {
@@ -36,7 +37,8 @@ internal sealed class RemoteWatchClient : GrainWatchClient, IAsyncDisposable, ID
 
     private protected override Task<IWatchFeed> OpenFeedAsync(WatchRequest request, CancellationToken cancellationToken) => _session.OpenAsync(request, cancellationToken);
 
-    private protected override bool IsDisposed => _disposed.IsCancellationRequested;
+    /// <inheritdoc/>
+    internal override CancellationToken Gone => _disposed.Token;
 
     /// <inheritdoc/>
     internal override Task PauseAsync(Backoff own, CancellationToken cancellationToken) => _session.PauseAsync(cancellationToken);
@@ -45,7 +47,7 @@ internal sealed class RemoteWatchClient : GrainWatchClient, IAsyncDisposable, ID
     internal override Backoff NewBackoff() => new(Options, Time, Random, _disposed.Token);
 
     /// <inheritdoc/>
-    internal override void ReaderBegins() => _readers.Enter();
+    private protected override void ReaderBegins() => _readers.Enter();
 
     /// <inheritdoc/>
     internal override void ReaderEnded() => _readers.Leave();
@@ -54,6 +56,7 @@ internal sealed class RemoteWatchClient : GrainWatchClient, IAsyncDisposable, ID
     {
         _disposed.Cancel();
         await _session.CloseAsync();
-        await _readers.WhenNoneAsync();
+        // One whose thread never comes back to it, or whose observer never returns, is not waited for any longer than that.
+        await GivenUp.Quietly(_readers.WhenNoneAsync().WaitAsync(TimeSpan.FromSeconds(IWatchObserver.CallbackSeconds) + CallTimeout, Time));
     }
 }

@@ -85,6 +85,14 @@ internal partial class ResumingWatchStream
             await feed.DisposeAsync();
     }
 
+    /// <summary>The watch was ended by its owner; its reader is not woken yet.</summary>
+    private protected void MarkStopped()
+    {
+        End(WatchEndReason.Disposed);
+        _isStopped = true;
+        Interlocked.MemoryBarrier();
+    }
+
     private void Stop()
     {
         _isStopped = true;
@@ -115,7 +123,12 @@ internal partial class ResumingWatchStream
         if (_isStopped)
             return null;
         if (!_resume)
-            return Ended(WatchEndReason.ClientLost, "The way to the server was lost, and the watch was asked not to resume.");
+        {
+            return _client.Gone.IsCancellationRequested
+                ? Ended(WatchEndReason.Disposed, GrainWatchClient.Disposed().Message)
+                : Ended(WatchEndReason.ClientLost, "The way to the server was lost, and the watch was asked not to resume.");
+        }
+
         if (DueChange() is { } change)
             return change;
 
@@ -155,12 +168,16 @@ internal partial class ResumingWatchStream
 
     private async Task OpenAsync(CancellationToken stop)
     {
-        var feed = await _client.OpenAsync(NextRequest(), stop);
+        var request = NextRequest();
+        var feed = await _client.OpenAsync(request, stop);
         // Before it can be asked for changes.
         var owesChange = _rare?.Changes?.Resumed() == true;
-        Volatile.Write(ref _feed, feed);
+        // With a barrier: whoever changes the policy looks for the feed after that.
+        Interlocked.Exchange(ref _feed, feed);
         try
         {
+            if (Request is var now && (now.WhenSlow, now.QueueEventsMax, now.QueueBytesMax) != (request.WhenSlow, request.QueueEventsMax, request.QueueBytesMax))
+                await feed.SetPolicyAsync(now.WhenSlow, now.QueueEventsMax, now.QueueBytesMax, stop);
             if (Request.FilterHash != feed.Registration.FilterHash)
                 Change(request => request with { FilterHash = feed.Registration.FilterHash });
             if (owesChange)

@@ -56,7 +56,8 @@ internal partial class ResumingWatchStream
 
     public async Task ChangePolicyAsync(SlowPolicy policy, int? queueEventsMax = null, long? queueBytesMax = null, CancellationToken cancellationToken = default)
     {
-        await Feed().SetPolicyAsync(policy, queueEventsMax, queueBytesMax, cancellationToken);
+        var told = Feed();
+        await told.SetPolicyAsync(policy, queueEventsMax, queueBytesMax, cancellationToken);
         // Wherever the watch is resumed, it goes on so.
         Change(request => request with
         {
@@ -64,6 +65,9 @@ internal partial class ResumingWatchStream
             QueueEventsMax = queueEventsMax ?? request.QueueEventsMax,
             QueueBytesMax = queueBytesMax ?? request.QueueBytesMax,
         });
+        // One that was opened meanwhile was registered with the old policy, and its opening may have looked before.
+        if (Volatile.Read(ref _feed) is { } now && now != told)
+            await now.SetPolicyAsync(policy, queueEventsMax, queueBytesMax, cancellationToken);
     }
 
     private WatchRequest Request =>

@@ -153,7 +153,7 @@ public interface IWatchStream : IWatchSubscription, IAsyncEnumerable<WatchEvent>
     Task WaitForAsync(Revision revision, CancellationToken cancellationToken = default);
 }
 
-/// <summary>Changes of a running watch's targets.</summary>
+/// <summary>Changes of a running watch's targets. Each is made from the target as it was when it was called: of two at the same time one may undo the other, so a watch's changes are to come one at a time.</summary>
 public static class WatchStreamExtensions
 {
     /// <summary>Follows one target more; as <see cref="IWatchStream.ChangeTargetAsync"/>.</summary>

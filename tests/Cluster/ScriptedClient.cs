@@ -19,6 +19,11 @@ internal sealed class ScriptedClient(TimeProvider time, bool isOutside = true, W
     /// <summary>Answers a registration; unless set, each is taken, at the revision before its start.</summary>
     public Func<WatchRequest, Task<ScriptedFeed>> OnOpen { get; set; } = request => Task.FromResult(new ScriptedFeed(request.StartAt?.Previous ?? Revision.None));
 
+    /// <summary>Canceled when the test has the client disposed of.</summary>
+    public CancellationTokenSource End { get; } = new();
+
+    internal override CancellationToken Gone => End.Token;
+
     private protected override async Task<IWatchFeed> OpenFeedAsync(WatchRequest request, CancellationToken cancellationToken)
     {
         Requests.Add(request);
@@ -80,7 +85,20 @@ internal sealed class ScriptedFeed(Revision start, ulong filterHash = 1) : IWatc
 
     public Task<RetargetReply> RetargetAsync(WatchTarget target, long version, CancellationToken cancellationToken) => OnRetarget(target, version).WaitAsync(cancellationToken);
 
-    public Task SetPolicyAsync(SlowPolicy policy, int? eventsMax, long? bytesMax, CancellationToken cancellationToken) => Task.CompletedTask;
+    /// <summary>The policies that it was told, in order.</summary>
+    public List<SlowPolicy> Policies { get; } = [];
+
+    /// <summary>Answers a change of policy.</summary>
+    public Func<Task> OnSetPolicy { get; set; } = () => Task.CompletedTask;
+
+    /// <summary>What becomes of leaving it.</summary>
+    public Action OnDispose { get; set; } = () => { };
+
+    public Task SetPolicyAsync(SlowPolicy policy, int? eventsMax, long? bytesMax, CancellationToken cancellationToken)
+    {
+        Policies.Add(policy);
+        return OnSetPolicy();
+    }
 
     public Task AskProgressAsync(CancellationToken cancellationToken)
     {
@@ -91,6 +109,7 @@ internal sealed class ScriptedFeed(Revision start, ulong filterHash = 1) : IWatc
     public ValueTask DisposeAsync()
     {
         IsDisposed = true;
+        OnDispose();
         return default;
     }
 }

@@ -76,6 +76,9 @@ internal sealed class ScriptedSession(ScriptedServer server) : IWatchSessionGrai
     /// <summary>Called with each renewal before it is answered.</summary>
     public Action OnRenew { get; set; } = () => { };
 
+    /// <summary>Answers its end.</summary>
+    public Func<Task> OnClose { get; set; } = () => Task.CompletedTask;
+
     /// <summary>Sends one step.</summary>
     public async Task SendAsync(WatchStep step)
     {
@@ -116,7 +119,7 @@ internal sealed class ScriptedSession(ScriptedServer server) : IWatchSessionGrai
     public Task Close(long epoch)
     {
         IsClosed = true;
-        return Task.CompletedTask;
+        return OnClose();
     }
 
     public Task<RetargetReply> Retarget(long epoch, long watch, WatchTarget target, long version) => throw new NotSupportedException();

@@ -74,7 +74,11 @@ internal sealed class CallbackWatcher : IWatcher
     /// <summary>The watch is over, or never was.</summary>
     /// <param name="reason">Why; the first one counts.</param>
     /// <param name="failure">What the run throws, if it does.</param>
-    public void Ended(WatchEndReason reason, Exception? failure)
+    public void Ended(WatchEndReason reason, Exception? failure) => Conclude(reason, failure, _canceled.Token);
+
+    private CallbackReader? Reader => Volatile.Read(ref _state) as CallbackReader;
+
+    private void Conclude(WatchEndReason reason, Exception? failure, CancellationToken callers)
     {
         _canceled.Unregister();
         Interlocked.CompareExchange(ref _end, (int)reason, (int)WatchEndReason.None);
@@ -82,15 +86,14 @@ internal sealed class CallbackWatcher : IWatcher
         if (Volatile.Read(ref _state) is Beginning beginning)
             beginning.Readiness.Fail(new WatchException(WatchErrorCode.Unavailable, $"The watcher of {beginning.Target} ended ({reason})."));
         var run = _run!;
-        if (failure is OperationCanceledException || (failure is null && _canceled.Token.IsCancellationRequested))
-            run.TrySetCanceled(_canceled.Token);
-        else if (failure is not null)
+        // A cancellation is the caller's own; one that the function throws for reasons of its own is a failure like any other.
+        if (failure is not null)
             run.TrySetException(failure);
+        else if (reason == WatchEndReason.Disposed && callers.IsCancellationRequested)
+            run.TrySetCanceled(callers);
         else
             run.TrySetResult();
     }
-
-    private CallbackReader? Reader => Volatile.Read(ref _state) as CallbackReader;
 
     private async Task BeginAsync(Beginning beginning, CancellationToken cancellationToken)
     {
@@ -106,9 +109,9 @@ internal sealed class CallbackWatcher : IWatcher
             if (_isStopped)
                 await reader.StopAsync();
         }
-        catch (OperationCanceledException stopped) when (_isStopped)
+        catch (OperationCanceledException) when (_isStopped)
         {
-            Ended(WatchEndReason.Disposed, cancellationToken.IsCancellationRequested ? stopped : null);
+            Conclude(WatchEndReason.Disposed, null, cancellationToken);
         }
         catch (WatchException refused)
         {

@@ -22,6 +22,8 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
 
     private readonly Lock _gate = new();
     private readonly List<Pending> _pending = [];
+    // Those that have not ended: one that is lost says so to its server still.
+    private readonly HashSet<SessionLink> _links = [];
     private readonly ReadySignal _wake = new();
     private readonly Backoff _backoff = new(options, time, random);
     private SessionLink? _link;
@@ -119,8 +121,10 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
         link?.End();
         _wake.Set();
         await running;
-        if (link is not null)
-            await link.Ended;
+        Task[] ending;
+        lock (_gate)
+            ending = [.. _links.Select(each => each.Ended)];
+        await Task.WhenAll(ending);
     }
 
     /// <summary>A reader left: perhaps it was the last one.</summary>
@@ -296,7 +300,7 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
         while (true)
         {
             var grain = await sessions.NewAsync(limit.Token);
-            var link = new SessionLink(this, grains, sessions, grain, (long)(random.NextBits() >> 1), options, time);
+            var link = NewLink(grain);
             try
             {
                 var opened = await sessions.WhileAliveAsync(grain.Open(new SessionHello(options.WriterName, link.Epoch), link.Reference, limit.Token), grain, epoch: 0, options.HedgeAfter, limit.Token);
@@ -316,6 +320,23 @@ internal sealed class ClientSession(IGrainFactory grains, Sessions sessions, Wat
                 throw;
             }
         }
+    }
+
+    private SessionLink NewLink(IWatchSessionGrain grain)
+    {
+        var link = new SessionLink(this, grains, sessions, grain, (long)(random.NextBits() >> 1), options, time);
+        lock (_gate)
+            _links.Add(link);
+        // It ends with the link.
+        _ = ForgetAsync(link);
+        return link;
+    }
+
+    private async Task ForgetAsync(SessionLink link)
+    {
+        await link.Ended;
+        lock (_gate)
+            _links.Remove(link);
     }
 
     /// <summary>Somebody who waits for a registration.</summary>

@@ -35,7 +35,6 @@ internal abstract class SelfReader(GrainWatchClient client, WatchRequest request
     public void Begin()
     {
         BeginReading(this);
-        Client.ReaderBegins();
         _ = RunAsync();
     }
 

@@ -35,7 +35,7 @@ internal sealed class SessionLink : IWatchSessionObserver
     private bool _isRenewalDue;
     private TimeSpan _patience;
     private Task _renewing = Task.CompletedTask;
-    private Task _closing = Task.CompletedTask;
+    private readonly TaskCompletionSource _closed = new();
 
     public SessionLink(ClientSession session, IGrainFactory grains, Sessions sessions, IWatchSessionGrain grain, long epoch, WatchClientOptions options, TimeProvider time)
     {
@@ -149,8 +149,8 @@ internal sealed class SessionLink : IWatchSessionObserver
 
     private async Task AfterAllAsync()
     {
+        await _closed.Task;
         await _renewing;
-        await _closing;
     }
 
     private async Task RenewAsync(int leaseMs)
@@ -198,7 +198,7 @@ internal sealed class SessionLink : IWatchSessionObserver
             watch.Lose();
         _over.Cancel();
         // It ends by itself: what cannot be told is ended by the lease.
-        _closing = CloseAsync();
+        _ = CloseAsync();
         return true;
     }
 
@@ -333,6 +333,7 @@ internal sealed class SessionLink : IWatchSessionObserver
         {
             _grains.DeleteObjectReference<IWatchSessionObserver>(Reference);
             s_alive.TryRemove(this, out _);
+            _closed.SetResult();
         }
     }
 
