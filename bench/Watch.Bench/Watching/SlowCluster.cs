@@ -10,6 +10,7 @@ internal sealed class SlowCluster : IAsyncDisposable
 {
     public const int PutsPerSecond = 100;
     private const int ValueBytes = 256;
+    private const int EventBytes = 768;
 
     /// <summary>Room for a second or two, so that it overflows however short the run is.</summary>
     private const int Queue = 128;
@@ -17,12 +18,19 @@ internal sealed class SlowCluster : IAsyncDisposable
     /// <summary>So many puts may be on their way to the others; who is further behind delays the next put.</summary>
     private const int UnderWayMax = 256;
 
+    /// <summary>A put that is not delivered to everybody for so long never is: the run fails, and says who lacks it.</summary>
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
+
     private static readonly Key s_key = Key.Of("/slow");
     private readonly IWatchClient _writing;
     private readonly Followers _others = new();
     private readonly Dictionary<SlowPolicy, SlowReader> _readers = [];
     private readonly Put[] _puts;
     private readonly int _keptMax;
+
+    /// <summary>What those that stop may make a process hold, in KiB: what their queues may keep, each event with its value and what is around it.</summary>
+    public static double HeldMaxKiB(int stopped) => stopped * ((2 * Queue) + 1) * (ValueBytes + EventBytes) / 1024.0;
+
     private readonly Durations _delivery = new();
     private readonly Durations _sending = new();
     private readonly Durations _sliceDelivery = new();
@@ -175,8 +183,17 @@ internal sealed class SlowCluster : IAsyncDisposable
 
         public async Task<Put> DoneAsync()
         {
-            if (_done is { } done)
-                await done.Task;
+            if (_done is not { } done)
+                return this;
+            try
+            {
+                await done.Task.WaitAsync(s_patience);
+            }
+            catch (TimeoutException)
+            {
+                throw new TimeoutException($"{Volatile.Read(ref _missing)} of {others} watchers, or the writer, waited for an event longer than {s_patience}: it is lost.");
+            }
+
             return this;
         }
 

@@ -17,6 +17,10 @@ internal static class SlowOne
     public const string Child = "slow-child";
 
     private const string NobodyStops = "none";
+
+    /// <summary>By so much the heaps of two processes differ that do the same.</summary>
+    private const double NoiseKiB = 4_096;
+
     private static readonly TimeSpan s_slice = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_warmUp = TimeSpan.FromSeconds(5);
 
@@ -50,6 +54,7 @@ internal static class SlowOne
         Said.Row($"{name}: the others' p99, put sent → call, of what it is otherwise", sending.ToString());
         var (heldWith, heldWithout) = (await HeldAsync(with), await HeldAsync(without));
         Said.Row($"{name}: memory taken meanwhile, with / without", string.Create(CultureInfo.InvariantCulture, $"{heldWith:N0} / {heldWithout:N0} KiB"));
+        Said.Gate($"{name}: memory that those who stopped take", heldWith - heldWithout, SlowCluster.HeldMaxKiB(policies.Split(',').Length) + NoiseKiB, atMost: true, "KiB");
         foreach (var policy in policies.Split(','))
             Console.WriteLine(string.Join(' ', await with.AskAsync("go-on " + policy)));
         return 0;

@@ -62,8 +62,7 @@ public sealed partial class WatchTable
         {
             if (commits is null)
             {
-                foreach (var reader in readers)
-                    Backoff(reader, nowMs);
+                Backoff(readers, nowMs);
                 return;
             }
 
@@ -79,8 +78,8 @@ public sealed partial class WatchTable
     /// <summary>History could not be asked, or did not answer in time; the question is repeated after a while.</summary>
     public void FetchFailed(FetchId id, long nowMs)
     {
-        foreach (var reader in Answered(id) ?? [])
-            Backoff(reader, nowMs);
+        if (Answered(id) is { } readers)
+            Backoff(readers, nowMs);
         Serve();
     }
 
@@ -92,10 +91,17 @@ public sealed partial class WatchTable
     {
         Together(() =>
         {
-            foreach (var reader in Answered(id) ?? [])
-                if (firstAvailable.Previous <= reader.After)
-                    Backoff(reader, nowMs);
-                else if (reader.Subscription is { } subscription)
+            if (Answered(id) is not { } readers)
+                return;
+            // All of them asked behind the same revision.
+            if (firstAvailable.Previous <= readers[0].After)
+            {
+                Backoff(readers, nowMs);
+                return;
+            }
+
+            foreach (var reader in readers)
+                if (reader.Subscription is { } subscription)
                     EndCompacted(subscription, firstAvailable, nowMs);
                 else
                     Lose(reader.Feed, firstAvailable, nowMs);
@@ -250,9 +256,16 @@ public sealed partial class WatchTable
             _due.Set(reader, nowMs + waitMs);
     }
 
-    private void Backoff(Reading reader, long nowMs)
+    // One question failed, however many asked it together.
+    private void Backoff(IReadOnlyList<Reading> readers, long nowMs)
     {
         _counters.QuestionsFailed++;
+        foreach (var reader in readers)
+            Again(reader, nowMs);
+    }
+
+    private void Again(Reading reader, long nowMs)
+    {
         if (reader is not HistoryReader { Subscription: null, Feed.HasGap: false })
             _due.Set(reader, nowMs + BackoffMs(reader.Failures++));
         else

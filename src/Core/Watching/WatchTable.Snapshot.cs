@@ -30,7 +30,7 @@ public sealed partial class WatchTable
 
         // From a replica that is behind, of another revision than the pages before, or no further than these: not what was asked for.
         if (piece.At < reader.AtLeast || !reader.GoesOn(piece) || (reader.At is { } at && piece.At != at && _rules.PinsSnapshots))
-            Backoff(reader, nowMs);
+            Backoff([reader], nowMs);
         else
             TakeIn(reader, piece, nowMs);
         Serve();
@@ -40,7 +40,7 @@ public sealed partial class WatchTable
     public void SnapshotFailed(SnapshotId id, long nowMs)
     {
         if (Answered(id) is { } reader)
-            Backoff(reader, nowMs);
+            Backoff([reader], nowMs);
         Serve();
     }
 

@@ -353,6 +353,6 @@ internal sealed partial class SnapshotKeeper(
     [LoggerMessage(Level = LogLevel.Information, Message = "Received {Snapshot}; it is the newest here: {Kept}")]
     private static partial void LogReceived(ILogger logger, SnapshotInfo snapshot, bool kept);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Retired the log's segments before {Segment}")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "The log no longer needs its segments before {Segment}; they go as the disk has room for it")]
     private static partial void LogRetired(ILogger logger, long segment);
 }

@@ -148,6 +148,7 @@ public class CatchUpQueueTests
             desk.Answer(effect);
         desk.Answer(Assert.Single(desk.TakeEffects()));
         desk.Table.FetchFailed(Assert.IsType<WatchEffect.Fetch>(Assert.Single(desk.TakeEffects())).Id, desk.NowMs);
+        Assert.Equal(1, desk.Table.Stats.QuestionsFailed);
         desk.TickDue();
         desk.NowMs += 100_000;
         desk.Table.Tick(desk.NowMs);
