@@ -15,6 +15,7 @@ public sealed class IdleCostTests(ITestOutputHelper output)
     private const int Watchers = 30_000;
     private const int Others = 100;
     private const long SettledBytes = 64 << 10;
+    private const double ImplausibleBytes = 512;
 
     [Fact]
     [Trait("DE", "P06")]
@@ -24,15 +25,21 @@ public sealed class IdleCostTests(ITestOutputHelper output)
         var client = cluster.HostedIn(0);
         var watches = new List<(IWatchSubscription Watch, FirstBatch Observer)>(Watchers + Others);
         watches.AddRange(await AddAsync(client, "/first/", Others));
-        var before = Settled();
-        for (var begun = 0; begun < Watchers; begun += 1_000)
-            watches.AddRange(await AddAsync(client, $"/idle/{begun:D6}/", 1_000));
-        var perWatcher = (Settled() - before) / (double)Watchers;
+        // What clusters of earlier tests let go of meanwhile, megabytes at a time, would make watches light, down to less than nothing.
+        var perWatcher = 0.0;
+        for (var attempt = 0; attempt < 3 && perWatcher < ImplausibleBytes; attempt++)
+        {
+            var before = Settled();
+            for (var begun = 0; begun < Watchers; begun += 1_000)
+                watches.AddRange(await AddAsync(client, $"/idle{attempt}/{begun:D6}/", 1_000));
+            perWatcher = (Settled() - before) / (double)Watchers;
+        }
+
         output.WriteLine($"{perWatcher:F0} bytes per idle watcher: its key and observer, the silo's part and the leader's");
-        Assert.InRange(perWatcher, 1, 1_024);
+        Assert.InRange(perWatcher, ImplausibleBytes, 1_024);
 
         // They are not just light: one of them is told, and all of them end.
-        var put = await client.PutAsync("/idle/000000/000", "v");
+        var put = await client.PutAsync("/idle0/000000/000", "v");
         Assert.Equal(put.Revision, await watches[Others].Observer.Told.WaitAsync(WatchCluster.Patience));
         await Task.WhenAll(watches.Select(each => each.Watch.DisposeAsync().AsTask()));
         foreach (var (watch, _) in watches)

@@ -48,7 +48,7 @@ public sealed class RollingRestartTests(ITestOutputHelper output)
         await writers.StopAsync();
         var history = await writers.HistoryAsync();
         foreach (var each in watchers)
-            await each.ReachesEndAsync(history);
+            await ReachesEndAsync(cluster, each, history);
         output.WriteLine($"{writers}; {history.Count} changes; {watchers.Sum(each => each.CountEvents())} events to {watchers.Count} watchers");
 
         NothingIn(watchers.Select(each => each.Judge(history)).OfType<string>());
@@ -63,6 +63,20 @@ public sealed class RollingRestartTests(ITestOutputHelper output)
             Assert.NotNull(WatchJudge.Check(Spoiled(whole, spoil), history));
 
         static void NothingIn(IEnumerable<string> wrong) => Assert.True(!wrong.Any(), string.Join('\n', wrong));
+    }
+
+    /// <summary>One that stands still is told of with all that the cluster has of watches at that moment.</summary>
+    private static async Task ReachesEndAsync(WatchCluster cluster, IJudged watcher, List<CommittedChange> history)
+    {
+        try
+        {
+            await watcher.ReachesEndAsync(history);
+        }
+        catch (Xunit.Sdk.FailException standsStill)
+        {
+            var list = await cluster.Nodes.ListWatchersAsync(new WatchersQuestion { Max = WatchersQuestion.MaxLimit });
+            Assert.Fail($"{standsStill.Message}\nthe cluster has {list.Watchers.Length} watches, silent are '{string.Join(", ", list.Silent)}':\n{string.Join('\n', list.Watchers)}");
+        }
     }
 
     private static bool HasSeveral(WatchBatch batch) => batch.Events.Length > 1 && batch.Events.All(each => each.Type is WatchEventType.Put or WatchEventType.Delete);
