@@ -61,17 +61,17 @@ public sealed class ChangeMistakesTests
     public Task What_the_reader_decided_while_nobody_answered_is_what_the_caller_is_told_when_its_time_is_over() => TwoNodes.InTurnsAsync(async () =>
     {
         await using var stream = await _client.WatchAsync(s_old);
-        var events = Record(stream);
+        var events = stream.Record();
         Feed.Put("/old", 5);
         Feed.OnRetarget = (_, _) => throw new WatchException(WatchErrorCode.Unavailable, "Nobody answers.");
         var changing = stream.ChangeTargetAsync(s_new);
         // The caller looks again after 6.3 seconds and then after 11.3, when its time is over.
-        await PassAsync(TimeSpan.FromSeconds(7));
+        await _time.PassAsync(TimeSpan.FromSeconds(7));
         Feed.Lose();
-        await PassAsync(TimeSpan.FromSeconds(2));
+        await _time.PassAsync(TimeSpan.FromSeconds(2));
         Assert.Equal((WatchEventType.TargetsChanged, new Revision(5)), (events[^1].Type, events[^1].Revision));
         Assert.False(changing.IsCompleted, "the caller looked before: nothing was shown");
-        await PassAsync(TimeSpan.FromSeconds(1.5));
+        await _time.PassAsync(TimeSpan.FromSeconds(1.5));
 
         Assert.True(changing.IsCompleted, "the caller waits for longer than a call may take");
         Assert.Equal(new Revision(5), await changing);
@@ -81,12 +81,12 @@ public sealed class ChangeMistakesTests
     public Task A_change_that_fails_as_nobody_expects_does_not_hold_up_the_next_one() => TwoNodes.InTurnsAsync(async () =>
     {
         await using var stream = await _client.WatchAsync(s_old);
-        var events = Record(stream);
+        var events = stream.Record();
         Feed.OnRetarget = (_, _) => throw new InvalidOperationException("Nobody expects this.");
         await Assert.ThrowsAsync<InvalidOperationException>(() => stream.ChangeTargetAsync(s_new));
         var third = WatchTarget.Key("/third");
         var second = stream.ChangeTargetAsync(third);
-        await PassAsync(TimeSpan.FromSeconds(3));
+        await _time.PassAsync(TimeSpan.FromSeconds(3));
 
         Assert.True(second.IsCompleted, "the next change waits for the one that failed");
         // Both take effect where the reader is.
@@ -107,29 +107,5 @@ public sealed class ChangeMistakesTests
         var refused = changes.Tell(s_old);
         changes.Refused(refused);
         Assert.Null(changes.Last);
-    }
-
-    private static List<WatchEvent> Record(IWatchStream stream)
-    {
-        var events = new List<WatchEvent>();
-        _ = ReadAsync();
-        return events;
-
-        async Task ReadAsync()
-        {
-            await foreach (var each in stream)
-                events.Add(each);
-        }
-    }
-
-    private async Task PassAsync(TimeSpan span)
-    {
-        var step = TimeSpan.FromMilliseconds(50);
-        for (var passed = TimeSpan.Zero; passed < span; passed += step)
-        {
-            _time.Advance(step);
-            _time.Fire();
-            await TwoNodes.PassAsync();
-        }
     }
 }

@@ -88,7 +88,7 @@ public sealed class ResumingStreamTests
     public Task A_cursor_is_one_of_the_new_target_though_its_marker_came_before_the_answer() => TwoNodes.InTurnsAsync(async () =>
     {
         await using var stream = await _client.WatchAsync(s_old);
-        var events = Record(stream);
+        var events = stream.Record();
         var answer = new TaskCompletionSource<RetargetReply>();
         Feed.OnRetarget = (_, _) => answer.Task;
         var changing = stream.ChangeTargetAsync(s_new);
@@ -104,7 +104,7 @@ public sealed class ResumingStreamTests
     public Task A_change_of_target_whose_answer_was_lost_is_asked_again_by_the_same_version() => TwoNodes.InTurnsAsync(async () =>
     {
         await using var stream = await _client.WatchAsync(s_old);
-        var events = Record(stream);
+        var events = stream.Record();
         var asked = new List<long>();
         Feed.OnRetarget = (_, version) =>
         {
@@ -112,7 +112,7 @@ public sealed class ResumingStreamTests
             return asked.Count < 3 ? throw new WatchException(WatchErrorCode.Unavailable, "The answer was lost.") : Task.FromResult(new RetargetReply(new Revision(2), version, NewHash));
         };
         var changing = stream.ChangeTargetAsync(s_new);
-        await PassAsync(TimeSpan.FromSeconds(2));
+        await _time.PassAsync(TimeSpan.FromSeconds(2));
         Assert.Equal(new Revision(2), await changing);
         Assert.Equal([1, 1, 1], asked);
         Assert.Empty(events);
@@ -122,7 +122,7 @@ public sealed class ResumingStreamTests
     public Task A_change_of_target_that_its_caller_gave_up_is_decided_now_and_not_at_some_later_loss() => TwoNodes.InTurnsAsync(async () =>
     {
         await using var stream = await _client.WatchAsync(s_old);
-        var events = Record(stream);
+        var events = stream.Record();
         Feed.Put("/old", 5);
         await TwoNodes.PassAsync();
         Feed.OnRetarget = (_, _) => throw new WatchException(WatchErrorCode.Unavailable, "Nobody answers.");
@@ -130,7 +130,7 @@ public sealed class ResumingStreamTests
         var changing = stream.ChangeTargetAsync(s_new, enough.Token);
         await TwoNodes.PassAsync();
         enough.Cancel();
-        await PassAsync(TimeSpan.FromSeconds(2));
+        await _time.PassAsync(TimeSpan.FromSeconds(2));
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => changing);
         Assert.True(_client.Feeds[0].IsDisposed, "the old registration goes on as if nothing had been asked");
         Assert.Equal((s_new, new Revision(6)), (_client.Requests[^1].Target, _client.Requests[^1].StartAt));
@@ -141,7 +141,7 @@ public sealed class ResumingStreamTests
     public Task A_policy_and_a_target_that_change_at_the_same_time_both_go_with_the_watch() => TwoNodes.InTurnsAsync(async () =>
     {
         await using var stream = await _client.WatchAsync(s_old);
-        var events = Record(stream);
+        var events = stream.Record();
         Feed.OnRetarget = (_, version) => Task.FromResult(new RetargetReply(new Revision(3), version, NewHash));
         await stream.ChangeTargetAsync(s_new);
         var changing = stream.ChangePolicyAsync(SlowPolicy.Latest, queueEventsMax: 77);
@@ -149,7 +149,7 @@ public sealed class ResumingStreamTests
         await TwoNodes.PassAsync();
         await changing;
         Feed.Lose();
-        await PassAsync(TimeSpan.FromSeconds(2));
+        await _time.PassAsync(TimeSpan.FromSeconds(2));
         var request = _client.Requests[^1];
         Assert.Equal((2, s_new, SlowPolicy.Latest, 77, new Revision(4)), (_client.Requests.Count, request.Target, request.WhenSlow, request.QueueEventsMax, request.StartAt));
         Assert.Single(events);
@@ -164,35 +164,11 @@ public sealed class ResumingStreamTests
         Assert.Equal((1, 1), (Feed.Asked, _time.Timers));
         await stream.DisposeAsync();
         Assert.Equal(WatchErrorCode.Unavailable, (await Assert.ThrowsAsync<WatchException>(() => waiting)).Code);
-        await PassAsync(TimeSpan.FromSeconds(1));
+        await _time.PassAsync(TimeSpan.FromSeconds(1));
         Assert.Equal(0, _time.Timers);
     });
 
     private static WatchEvent Put(long revision) => new() { Type = WatchEventType.Put, Key = Key.Of("/old"), Revision = new Revision(revision) };
 
     private static WatchEvent Changed(long from, long version) => new() { Type = WatchEventType.TargetsChanged, Revision = new Revision(from), Count = version };
-
-    private static List<WatchEvent> Record(IWatchStream stream)
-    {
-        var events = new List<WatchEvent>();
-        _ = ReadAsync();
-        return events;
-
-        async Task ReadAsync()
-        {
-            await foreach (var each in stream)
-                events.Add(each);
-        }
-    }
-
-    private async Task PassAsync(TimeSpan span)
-    {
-        var step = TimeSpan.FromMilliseconds(50);
-        for (var passed = TimeSpan.Zero; passed < span; passed += step)
-        {
-            _time.Advance(step);
-            _time.Fire();
-            await TwoNodes.PassAsync();
-        }
-    }
 }

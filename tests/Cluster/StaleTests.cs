@@ -9,7 +9,6 @@ namespace Watch.Cluster.Tests;
 public sealed class StaleTests
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan s_step = TimeSpan.FromMilliseconds(100);
 
     private readonly ManualTime _time = new();
     private ScriptedClient _client;
@@ -22,23 +21,23 @@ public sealed class StaleTests
     {
         _client = new ScriptedClient(_time, isOutside: origin == Origin.Remote);
         await using var stream = await StartAsync();
-        var events = Record(stream);
-        await PassAsync(s_limit * 0.9);
+        var events = stream.Record();
+        await _time.PassAsync(s_limit * 0.9);
         Assert.Empty(events);
-        await PassAsync(s_limit * 0.1);
+        await _time.PassAsync(s_limit * 0.1);
         var stale = Assert.Single(events);
         Assert.Equal((WatchEventType.Stale, new Revision(0)), (stale.Type, stale.Revision));
         Assert.InRange(stale.Count, s_limit.TotalMilliseconds, s_limit.TotalMilliseconds + 200);
-        await PassAsync(s_limit * 5);
+        await _time.PassAsync(s_limit * 5);
         Assert.Single(events);
 
         _client.Feeds[0].Put("/k", 5);
         _client.Feeds[0].Progress(7);
         await TwoNodes.PassAsync();
         Assert.Equal([WatchEventType.Stale, WatchEventType.Put, WatchEventType.Progress], events.Select(each => each.Type));
-        await PassAsync(s_limit * 0.9);
+        await _time.PassAsync(s_limit * 0.9);
         Assert.Equal(3, events.Count);
-        await PassAsync(s_limit * 0.2);
+        await _time.PassAsync(s_limit * 0.2);
         Assert.Equal((WatchEventType.Stale, new Revision(7)), (events[^1].Type, events[^1].Revision));
     });
 
@@ -46,10 +45,10 @@ public sealed class StaleTests
     public Task A_watch_that_is_told_in_time_how_far_it_is_is_never_told_that_it_is_stale() => TwoNodes.InTurnsAsync(async () =>
     {
         await using var stream = await StartAsync();
-        var events = Record(stream);
+        var events = stream.Record();
         for (var at = 1; at <= 20; at++)
         {
-            await PassAsync(s_limit * 0.4);
+            await _time.PassAsync(s_limit * 0.4);
             _client.Feeds[0].Progress(at);
         }
 
@@ -64,23 +63,23 @@ public sealed class StaleTests
     public Task A_watch_whose_way_is_lost_is_told_while_it_looks_for_another_and_goes_on_without_a_gap(bool isPushed) => TwoNodes.InTurnsAsync(async () =>
     {
         await using var watch = isPushed ? await SubscribeAsync() : (IWatchSubscription)await StartAsync();
-        var events = isPushed ? _pushed : Record((IWatchStream)watch);
+        var events = isPushed ? _pushed : ((IWatchStream)watch).Record();
         _client.Feeds[0].Put("/k", 3);
         await TwoNodes.PassAsync();
         _client.OnOpen = _ => throw new WatchException(WatchErrorCode.Unavailable, "Nobody is there.");
         _client.Feeds[0].Lose();
-        await PassAsync(s_limit * 3);
+        await _time.PassAsync(s_limit * 3);
         Assert.True(_client.Requests.Count > 4, "nobody tried another server");
         Assert.Equal([WatchEventType.Put, WatchEventType.Stale], events.Select(each => each.Type));
         Assert.Equal(new Revision(3), events[1].Revision);
 
         _client.OnOpen = request => Task.FromResult(new ScriptedFeed(request.StartAt!.Value.Previous));
-        await PassAsync(TimeSpan.FromMinutes(1));
+        await _time.PassAsync(TimeSpan.FromMinutes(1));
         Assert.Equal((2, new Revision(4)), (_client.Feeds.Count, _client.Requests[^1].StartAt));
         _client.Feeds[1].Put("/k", 4);
         await TwoNodes.PassAsync();
         Assert.Equal((3, WatchEventType.Put, new Revision(4)), (events.Count, events[^1].Type, events[^1].Revision));
-        await PassAsync(s_limit * 1.1);
+        await _time.PassAsync(s_limit * 1.1);
         Assert.Equal(WatchEventType.Stale, events[^1].Type);
     });
 
@@ -88,13 +87,13 @@ public sealed class StaleTests
     public Task A_reader_that_leaves_while_its_watch_is_being_opened_elsewhere_leaves_nothing_with_the_server() => TwoNodes.InTurnsAsync(async () =>
     {
         await using var stream = await StartAsync();
-        var events = Record(stream);
+        var events = stream.Record();
         var answer = new TaskCompletionSource<ScriptedFeed>();
         _client.OnOpen = _ => answer.Task;
         _client.Feeds[0].Lose();
-        await PassAsync(s_limit * 0.9);
+        await _time.PassAsync(s_limit * 0.9);
         Assert.Equal(2, _client.Requests.Count);
-        await PassAsync(s_limit * 0.2);
+        await _time.PassAsync(s_limit * 0.2);
         Assert.Single(events);
         var late = new ScriptedFeed(default);
         answer.SetResult(late);
@@ -108,12 +107,12 @@ public sealed class StaleTests
     public Task The_servers_own_word_counts_and_is_not_said_again() => TwoNodes.InTurnsAsync(async () =>
     {
         await using var stream = await StartAsync();
-        var events = Record(stream);
+        var events = stream.Record();
         _client.Feeds[0].Send(0, new WatchEvent { Type = WatchEventType.Stale, Count = 10_000 });
-        await PassAsync(s_limit * 3);
+        await _time.PassAsync(s_limit * 3);
         Assert.Single(events);
         _client.Feeds[0].Progress(2);
-        await PassAsync(s_limit * 1.1);
+        await _time.PassAsync(s_limit * 1.1);
         Assert.Equal([WatchEventType.Stale, WatchEventType.Progress, WatchEventType.Stale], events.Select(each => each.Type));
     });
 
@@ -134,8 +133,8 @@ public sealed class StaleTests
     public Task A_watch_that_did_not_ask_is_told_nothing() => TwoNodes.InTurnsAsync(async () =>
     {
         await using var stream = await _client.WatchAsync(WatchTarget.Key("/k"));
-        var events = Record(stream);
-        await PassAsync(s_limit * 10);
+        var events = stream.Record();
+        await _time.PassAsync(s_limit * 10);
         Assert.Empty(events);
     });
 
@@ -144,30 +143,6 @@ public sealed class StaleTests
     private Task<IWatchStream> StartAsync() => _client.WatchAsync(WatchTarget.Key("/k"), new WatchOptions { StaleAfter = s_limit });
 
     private Task<IWatchSubscription> SubscribeAsync() => _client.SubscribeAsync(WatchTarget.Key("/k"), new Recorder(_pushed), new WatchOptions { StaleAfter = s_limit });
-
-    private static List<WatchEvent> Record(IWatchStream stream)
-    {
-        var events = new List<WatchEvent>();
-        _ = ReadAsync();
-        return events;
-
-        async Task ReadAsync()
-        {
-            await foreach (var each in stream)
-                events.Add(each);
-        }
-    }
-
-    /// <summary>Time passes, in small steps.</summary>
-    private async Task PassAsync(TimeSpan span)
-    {
-        for (var passed = TimeSpan.Zero; passed < span; passed += s_step)
-        {
-            _time.Advance(s_step);
-            _time.Fire();
-            await TwoNodes.PassAsync();
-        }
-    }
 
     private sealed class Recorder(List<WatchEvent> events) : IWatchObserver
     {

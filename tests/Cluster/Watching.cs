@@ -13,6 +13,32 @@ internal static class Watching
 
     public static byte[] Bytes(string text) => Encoding.UTF8.GetBytes(text);
 
+    /// <summary>All that a watch tells from now on, as it comes.</summary>
+    public static List<WatchEvent> Record(this IWatchStream stream)
+    {
+        var events = new List<WatchEvent>();
+        _ = ReadAsync();
+        return events;
+
+        async Task ReadAsync()
+        {
+            await foreach (var each in stream)
+                events.Add(each);
+        }
+    }
+
+    /// <summary>Time passes in small steps, and what is due happens in each, in turns (<see cref="TwoNodes.InTurnsAsync"/>).</summary>
+    public static async Task PassAsync(this ManualTime time, TimeSpan span)
+    {
+        var step = TimeSpan.FromMilliseconds(50);
+        for (var passed = TimeSpan.Zero; passed < span; passed += step)
+        {
+            time.Advance(step);
+            time.Fire();
+            await TwoNodes.PassAsync();
+        }
+    }
+
     /// <summary>An event in short: <c>put /a=1@5</c>.</summary>
     public static string Short(this WatchEvent each) => each.Type switch
     {
