@@ -36,7 +36,7 @@ internal sealed class HedgedCall<T>(Func<Door?, Task<T>> send, Doors doors, Time
         finally
         {
             foreach (var each in _open)
-                GivenUp.Observe(each);                                              // H4
+                GivenUp.Observe(each);                                      // H4
         }
     }
 

@@ -22,7 +22,7 @@ public sealed class ClientSessionTests
         await TwoNodes.PassAsync();
         var lost = _server.Session;
         lost.OnRenew = () => throw new TimeoutException("Its silo is gone.");
-        await PassAsync(TimeSpan.FromSeconds(5));
+        await _time.PassAsync(TimeSpan.FromSeconds(5));
 
         Assert.Equal(2, _server.Sessions.Count);
         Assert.NotSame(lost, _server.Session);
@@ -49,7 +49,7 @@ public sealed class ClientSessionTests
         var gone = session.Watches.Min;
         session.Watches.Remove(gone);
         session.Watches.Add(999);
-        await PassAsync(TimeSpan.FromSeconds(8));
+        await _time.PassAsync(TimeSpan.FromSeconds(8));
 
         Assert.Single(_server.Sessions);
         Assert.Equal([999], session.Ended);
@@ -67,7 +67,7 @@ public sealed class ClientSessionTests
         var readers = streams.Select(RecordAsync).ToList();
         await TwoNodes.PassAsync();
         _server.Session.OnRenew = () => throw new ArgumentException("Nobody expects this.");
-        await PassAsync(TimeSpan.FromSeconds(5));
+        await _time.PassAsync(TimeSpan.FromSeconds(5));
         Assert.Equal((2, 2), (_server.Sessions.Count, Assert.Single(_server.Session.Registers).Length));
         await EndAsync(streams, readers);
     });
@@ -95,10 +95,10 @@ public sealed class ClientSessionTests
         var stream = await OpenAsync(_client.WatchAsync(WatchTarget.Key("/k"), new WatchOptions { QueueEventsMax = 10 }));
         var number = Assert.Single(_server.Session.Watches);
         var reading = RecordAsync(stream);
-        await PassAsync(TimeSpan.FromSeconds(1));
+        await _time.PassAsync(TimeSpan.FromSeconds(1));
         Assert.Equal(1, _server.Session.Credits[number].Events);
         await OpenAsync(ChangeAsync());
-        await PassAsync(TimeSpan.FromSeconds(1));
+        await _time.PassAsync(TimeSpan.FromSeconds(1));
         Assert.Equal(500, _server.Session.Credits[number].Events);
         await EndAsync([stream], [reading]);
 
@@ -143,17 +143,5 @@ public sealed class ClientSessionTests
         await foreach (var each in stream)
             events.Add(each);
         return events;
-    }
-
-    /// <summary>Time passes, in steps.</summary>
-    private async Task PassAsync(TimeSpan span)
-    {
-        var step = TimeSpan.FromMilliseconds(250);
-        for (var passed = TimeSpan.Zero; passed < span; passed += step)
-        {
-            _time.Advance(step);
-            _time.Fire();
-            await TwoNodes.PassAsync();
-        }
     }
 }

@@ -9,11 +9,14 @@ using Watch.Interfaces;
 
 namespace Watch.Cluster.Tests;
 
-/// <summary>The sessions' end of a cluster, as a test plays it for the whole client outside it. To be used in turns.</summary>
+/// <summary>The sessions' end of a cluster, as a test plays it for a client outside it: one call at a time.</summary>
 internal sealed class ScriptedServer
 {
     /// <summary>The sessions that were opened, in order.</summary>
     public List<ScriptedSession> Sessions { get; } = [];
+
+    /// <summary>What is done with the next registrations, one after the other; without, each is answered.</summary>
+    public Queue<Func<ScriptedSession, WatchRequest, Task<RegistrationReply>>> Script { get; } = [];
 
     /// <summary>The one that was opened last.</summary>
     public ScriptedSession Session => Sessions[^1];
@@ -93,12 +96,19 @@ internal sealed class ScriptedSession(ScriptedServer server) : IWatchSessionGrai
         return Task.FromResult(new SessionOpened("", "here", IWatchSessionGrain.LeaseSeconds * 1_000));
     }
 
-    public Task<ImmutableArray<RegistrationReply>> Register(long epoch, ImmutableArray<WatchRequest> requests, CancellationToken cancellationToken)
+    public async Task<ImmutableArray<RegistrationReply>> Register(long epoch, ImmutableArray<WatchRequest> requests, CancellationToken cancellationToken)
     {
         Registers.Add(requests);
+        if (server.Script.TryDequeue(out var step))
+        {
+            var reply = await step(this, Assert.Single(requests));
+            Watches.Add(reply.Watch);
+            return [reply];
+        }
+
         Watches.UnionWith(requests.Select(each => each.Watch));
-        return Task.FromResult(requests.Select(each =>
-            new RegistrationReply(each.Watch, new WatchRegistration(each.Watch, each.StartAt?.Previous ?? Revision.None, "1", 1), default, "", default)).ToImmutableArray());
+        return [.. requests.Select(each =>
+            new RegistrationReply(each.Watch, new WatchRegistration(each.Watch, each.StartAt?.Previous ?? Revision.None, "1", 1), default, "", default))];
     }
 
     public Task<SessionState> Renew(SessionRenewal renewal)

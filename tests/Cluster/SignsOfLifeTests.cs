@@ -24,7 +24,7 @@ public sealed class SignsOfLifeTests
     {
         _session.Epoch = 8;
         var waiting = WaitAsync(new TaskCompletionSource<int>().Task);
-        await PassAsync(s_options.HedgeAfter * 1.5);
+        await _time.PassAsync(s_options.HedgeAfter * 1.5);
         Assert.True(waiting.IsCompleted, "a call was waited for whose silo is gone");
         await Assert.ThrowsAsync<TimeoutException>(() => waiting);
     });
@@ -35,7 +35,7 @@ public sealed class SignsOfLifeTests
         _session.Epoch = Epoch;
         var answer = new TaskCompletionSource<int>();
         var waiting = WaitAsync(answer.Task);
-        await PassAsync(s_options.HedgeAfter * 20);
+        await _time.PassAsync(s_options.HedgeAfter * 20);
         Assert.False(waiting.IsCompleted, "a session that gives signs of life was given up");
         Assert.InRange(_session.Felt, 15, 25);
         answer.SetResult(42);
@@ -47,22 +47,11 @@ public sealed class SignsOfLifeTests
     {
         _session.Epoch = 8;
         var waiting = _sessions.WhileAliveAsync(new TaskCompletionSource<int>().Task, _session, epoch: 0, s_options.HedgeAfter, CancellationToken.None);
-        await PassAsync(s_options.HedgeAfter * 5);
+        await _time.PassAsync(s_options.HedgeAfter * 5);
         Assert.False(waiting.IsCompleted, "a session that is being opened was given up though its silo lives");
     });
 
     private Task<int> WaitAsync(Task<int> call) => _sessions.WhileAliveAsync(call, _session, Epoch, s_options.HedgeAfter, CancellationToken.None);
-
-    private async Task PassAsync(TimeSpan span)
-    {
-        var step = TimeSpan.FromMilliseconds(100);
-        for (var passed = TimeSpan.Zero; passed < span; passed += step)
-        {
-            _time.Advance(step);
-            _time.Fire();
-            await TwoNodes.PassAsync();
-        }
-    }
 
     /// <summary>An activation that knows one epoch.</summary>
     private sealed class FakeSession : IWatchSessionGrain
